@@ -1,0 +1,1 @@
+"""Build functions that return functional `keras.Model`s: the spatial stream, the temporal stream, and both in one."""

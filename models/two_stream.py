@@ -1,0 +1,31 @@
+"""Both streams in one model: late fusion by averaging their scores."""
+
+import keras
+from keras import layers
+
+
+def build_two_stream(spatial: keras.Model, temporal: keras.Model) -> keras.Model:
+    """Builds the two-stream network: the average of the two streams' softmax scores.
+
+    Args:
+        spatial: frame → scores (N, C), for example from `build_finetuned_resnet`.
+        temporal: flow stack → scores (N, C), for example from `build_temporal_cnn`.
+
+    Returns:
+        a functional model with inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)} and the output
+        "fused" float32 (N, C), probabilities. It shares the weights of the two models.
+
+    Raises:
+        ValueError: the streams know different numbers of classes.
+
+    Simonyan & Zisserman 2014, section 2: fusion by averaging.
+    """
+    if spatial.output_shape[-1] != temporal.output_shape[-1]:
+        raise ValueError(
+            "Both streams must know the same classes. "
+            f"Received: {spatial.output_shape[-1]} and {temporal.output_shape[-1]} classes"
+        )
+    frame = keras.Input(spatial.input_shape[1:], dtype="uint8", name="frame")
+    flow = keras.Input(temporal.input_shape[1:], dtype="uint8", name="flow")
+    fused = layers.Average(name="fused")([spatial(frame), temporal(flow)])
+    return keras.Model({"frame": frame, "flow": flow}, fused, name="two_stream")

@@ -1,0 +1,130 @@
+"""What is on disk (`ClipConfig`) and how we fit (`TrainConfig`): frozen values, no I/O."""
+
+from dataclasses import asdict, dataclass, fields
+
+FLOW_ALGORITHMS = ("farneback", "dis")
+
+
+def _require(condition, owner, rule, received):
+    if not condition:
+        raise ValueError(f"{owner}: {rule}. Received: {received!r}")
+
+
+def _require_integer(owner, name, value, least):
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    _require(is_integer and value >= least, owner, f"{name} must be a whole number, {least} or more", value)
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """How a video becomes the frames and flow stacks on disk. Two clips are comparable when these are equal.
+
+    Attributes:
+        short_side: Length of the stored frames' shorter side, pixels. Flow is computed at this size.
+        num_segments: Places in each clip, evenly spread, that give one frame and one flow stack each.
+        flow_length: L, the flow fields in a stack; L + 1 consecutive frames give them.
+        flow_algorithm: "farneback" (Farnebäck 2003) or "dis" (Kroeger et al. 2016).
+        flow_bound: Displacement stored as the largest 8-bit value, px/frame at the stored size. Faster motion
+            is clipped to it.
+    """
+
+    short_side: int = 128
+    num_segments: int = 3
+    flow_length: int = 10
+    flow_algorithm: str = "farneback"
+    flow_bound: float = 20.0
+
+    def __post_init__(self):
+        _require_integer("ClipConfig", "short_side", self.short_side, 16)
+        _require_integer("ClipConfig", "num_segments", self.num_segments, 1)
+        _require_integer("ClipConfig", "flow_length", self.flow_length, 1)
+        known = self.flow_algorithm in FLOW_ALGORITHMS
+        _require(known, "ClipConfig", f"flow_algorithm must be one of {FLOW_ALGORITHMS}", self.flow_algorithm)
+        is_number = isinstance(self.flow_bound, int | float) and 0 < self.flow_bound < float("inf")
+        _require(is_number, "ClipConfig", "flow_bound must be a positive number of px/frame", self.flow_bound)
+        object.__setattr__(self, "flow_bound", float(self.flow_bound))  # 20 and 20.0 are the same store
+
+    @property
+    def window_length(self) -> int:
+        """Frames needed for one stack: L + 1."""
+        return self.flow_length + 1
+
+    @property
+    def stack_channels(self) -> int:
+        """Channels of one stack: 2L, in the order u1, v1, u2, v2, …"""
+        return 2 * self.flow_length
+
+    @property
+    def key(self) -> str:
+        """A folder name that is different for different values, and says what they are."""
+        return (
+            f"{self.flow_algorithm}-short{self.short_side}-segments{self.num_segments}"
+            f"-length{self.flow_length}-bound{self.flow_bound:g}"
+        )
+
+    to_dict = asdict
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the two streams are fitted.
+
+    Attributes:
+        crop_size: Side of the square that the networks see, pixels; at most the store's `short_side`.
+        batch_size: Clips per step.
+        spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), a file of ResNet50 weights
+            (.h5), or a saved Keras backbone (.keras); see `models.finetuned_resnet`.
+        backbone_preprocessing: What a saved backbone expects: "torch", "tf" or "caffe", as Keras names them.
+        temporal_head: "pool" (global average pooling) or "dense" (the paper's 4096-2048).
+        subtract_mean: Subtract each flow field's mean displacement, which is mostly camera motion.
+        spatial_epochs: Epochs of the spatial stream; with pretrained weights, of each of its two phases.
+        temporal_epochs: Epochs of the temporal stream.
+        spatial_learning_rate: Highest rate for a spatial network (or its new head).
+        fine_tune_learning_rate: Highest rate for the unfrozen last stage of a pretrained backbone.
+        temporal_learning_rate: Highest rate for the temporal stream.
+        seed: Decides initial weights, order, crops, mirrors and dropout.
+    """
+
+    crop_size: int = 112
+    batch_size: int = 16
+    spatial_weights: str | None = "auto"
+    backbone_preprocessing: str = "torch"
+    temporal_head: str = "pool"
+    subtract_mean: bool = True
+    spatial_epochs: int = 30
+    temporal_epochs: int = 12
+    spatial_learning_rate: float = 1e-3
+    fine_tune_learning_rate: float = 1e-4
+    temporal_learning_rate: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self):
+        _require_integer("TrainConfig", "crop_size", self.crop_size, 32)
+        _require_integer("TrainConfig", "batch_size", self.batch_size, 1)
+        _require_integer("TrainConfig", "spatial_epochs", self.spatial_epochs, 1)
+        _require_integer("TrainConfig", "temporal_epochs", self.temporal_epochs, 1)
+        _require_integer("TrainConfig", "seed", self.seed, 0)
+        for name in ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate"):
+            _require(getattr(self, name) > 0, "TrainConfig", f"{name} must be positive", getattr(self, name))
+        heads, head = ("pool", "dense"), self.temporal_head
+        _require(head in heads, "TrainConfig", f"temporal_head must be one of {heads}", head)
+
+    to_dict = asdict
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """Lines such as "crop_size: 112 → 96" for every value that is not the same in two configurations."""
+    names = list(old) + [name for name in new if name not in old]
+    missing = "(not set)"
+    return [
+        f"{name}: {old.get(name, missing)!r} → {new.get(name, missing)!r}"
+        for name in names
+        if old.get(name, missing) != new.get(name, missing)
+    ]
+
+
+def clip_config_from_dict(values: dict) -> ClipConfig:
+    """A `ClipConfig` from the JSON that a store carries; unknown or missing names raise a ValueError."""
+    names = {field.name for field in fields(ClipConfig)}
+    _require(set(values) == names, "ClipConfig", f"must hold exactly {sorted(names)}", sorted(values))
+    return ClipConfig(**values)

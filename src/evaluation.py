@@ -1,0 +1,108 @@
+"""Scores per video and what they are worth: sums first, one division at the end."""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from src.clip_store import ClipStore
+from src.config import TrainConfig
+from src.input_pipeline import EvaluationBatches
+from src.progress import progress
+
+
+def predict_scores(
+    model: keras.Model, clips: pd.DataFrame, store: ClipStore, stream: str, split: str, config: TrainConfig
+) -> np.ndarray:
+    """One stream's scores for the videos of a split, averaged over segments, in inference mode.
+
+    Args:
+        model: the stream, pictures → scores (N, C).
+        clips, store: from `input_pipeline.read_clips`.
+        stream: "spatial" or "temporal".
+        split: "train", "validation" or "test".
+        config: crop and batch size.
+
+    Returns:
+        float32 (N, C), one row per clip of the split in the order of `clips`; rows sum to 1.
+    """
+    num_classes, num_segments = model.output_shape[-1], store.config.num_segments
+    batches = EvaluationBatches(clips, store, stream, config.crop_size, config.batch_size, split, num_classes)
+    # predict_on_batch runs without dropout and with the stored batch norm statistics, whatever the mode before
+    scores = [
+        np.asarray(model.predict_on_batch(batches[index][0]))
+        for index in progress(range(len(batches)), label=f"{stream} scores, {split}", unit="batch")
+    ]
+    per_segment = np.concatenate(scores).astype(np.float64)
+    return per_segment.reshape(-1, num_segments, num_classes).mean(axis=1).astype(np.float32)
+
+
+def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Accuracy of scores.
+
+    Args:
+        scores: float (N, C).
+        labels: int (N,), true class indices.
+
+    Returns:
+        {"top1", "top5", "mean_class"}, each 0 … 1. "top5" counts a video as right when fewer than five classes score
+        higher than its own (with five classes or fewer it is 1); "mean_class" averages over classes that have videos.
+
+    Raises:
+        ValueError: no videos, or shapes that do not fit.
+    """
+    if scores.ndim != 2 or len(scores) != len(labels) or len(labels) == 0:
+        raise ValueError(f"scores must be (N, C), labels (N,), N 1 or more. Received: {scores.shape}, {labels.shape}")
+    right = scores.argmax(axis=1) == labels
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    better = (scores > own).sum(axis=1)
+    by_class = [right[labels == label].mean() for label in np.unique(labels)]
+    return {"top1": float(right.mean()), "top5": float((better < 5).mean()), "mean_class": float(np.mean(by_class))}
+
+
+def chance_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> float:
+    """Top-1 of always answering the most frequent class of the training clips: what learning has to beat."""
+    return float((labels == np.bincount(train_labels).argmax()).mean())
+
+
+def evaluate_split(scores: dict[str, np.ndarray], labels: np.ndarray, chance: float) -> dict:
+    """metrics.json's entry for one split: {"n", "chance", and for each of `scores` its metrics}."""
+    return {"n": len(labels), "chance": chance} | {name: compute_metrics(s, labels) for name, s in scores.items()}
+
+
+def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """int64 (C, C): rows are the truth, columns the prediction."""
+    num_classes = scores.shape[1]
+    counts = np.bincount(labels * num_classes + scores.argmax(axis=1), minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def class_accuracy(scores: dict[str, np.ndarray], labels: np.ndarray, class_names: list[str]) -> pd.DataFrame:
+    """Accuracy per class: a row per class, a column per entry of `scores`, and "clips"; NaN where a class has none."""
+    matrices = {name: confusion_matrix(s, labels) for name, s in scores.items()}
+    totals = np.bincount(labels, minlength=len(class_names))
+    with np.errstate(invalid="ignore"):
+        columns = {name: matrix.diagonal() / totals for name, matrix in matrices.items()}
+    return pd.DataFrame(columns | {"clips": totals}, index=pd.Index(class_names, name="class"))
+
+
+def most_confused(matrix: np.ndarray, class_names: list[str], count: int = 5) -> pd.DataFrame:
+    """The pairs of different classes most often taken for one another: truth, prediction, clips, share of the truth."""
+    wrong = matrix - np.diag(matrix.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:count]
+    rows = [
+        (class_names[truth], class_names[guess], wrong[truth, guess], wrong[truth, guess] / matrix[truth].sum())
+        for truth, guess in zip(*np.unravel_index(order, matrix.shape), strict=True)
+        if wrong[truth, guess]
+    ]
+    return pd.DataFrame(rows, columns=["truth", "predicted", "clips", "share"])
+
+
+def accuracy_table(metrics: dict) -> pd.DataFrame:
+    """metrics.json as a table: a row per split and stream, columns n, chance, top1, top5, mean_class."""
+    rows = [
+        {"split": split, "stream": stream, "n": values["n"], "chance": values["chance"]} | values[stream]
+        for split, values in metrics.items()
+        for stream in values
+        if isinstance(values[stream], dict)
+    ]
+    return pd.DataFrame(rows).set_index(["split", "stream"])

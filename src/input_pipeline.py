@@ -1,0 +1,117 @@
+"""Clip store → batches. Training and evaluation are two visibly different classes."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from src.augmentation import center_corner, crop, mirror_frame, mirror_stack, mirrored_classes, random_corner
+from src.clip_store import ClipStore
+from src.subset import SPLITS, read_manifest
+
+STREAMS = ("spatial", "temporal")
+READERS = 2  # threads that read and decode pictures ahead of the training step
+
+
+def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
+    """A prepared data set as training sees it.
+
+    Returns:
+        (clips, store, class names): the rows of the manifest whose clip is in the store; the names by `class_index`.
+
+    Raises:
+        FileNotFoundError: `root` was never prepared.
+        ValueError: a split without clips.
+    """
+    store, manifest = ClipStore(root), read_manifest(Path(root) / "manifest.csv")
+    class_names = manifest.drop_duplicates("class_index").sort_values("class_index").label.tolist()
+    there = store.video_ids()
+    clips = manifest[manifest.video_id.isin(there)].reset_index(drop=True)
+    for split in SPLITS:
+        if not (clips.split == split).any():
+            raise ValueError(f"{root}: each split needs clips; {split!r} has none. Run preprocess_data.ipynb first.")
+    return clips, store, class_names
+
+
+class _Batches(keras.utils.PyDataset):
+    """What both pipelines share: the clips, and how a stream's picture of a segment is read."""
+
+    def __init__(self, clips, store, stream, crop_size, batch_size):
+        super().__init__(workers=READERS, max_queue_size=4)
+        if stream not in STREAMS:
+            raise ValueError(f"stream must be one of {STREAMS}. Received: {stream!r}")
+        if crop_size > store.config.short_side:
+            raise ValueError(
+                f"crop_size must be at most the store's short_side, {store.config.short_side}. Received: {crop_size}"
+            )
+        self.video_ids, self.labels = clips.video_id.to_numpy(), clips.class_index.to_numpy()
+        self.store, self.stream, self.crop_size, self.batch_size = store, stream, crop_size, batch_size
+
+    def read(self, video_id, segment):
+        """The stream's picture of one segment: uint8 (H, W, 3) or (H, W, 2L)."""
+        return (self.store.read_frame if self.stream == "spatial" else self.store.read_stack)(video_id, segment)
+
+    def slice(self, index, total):
+        """The places of batch `index` among `total` of them; the last batch may be smaller."""
+        return range(index * self.batch_size, min((index + 1) * self.batch_size, total))
+
+
+class TrainingBatches(_Batches):
+    """Shuffled, augmented batches: one random segment of each clip per epoch, randomly cropped and mirrored.
+
+    What a clip gets in an epoch depends on (seed, epoch, clip) alone, so both streams see the same segment, crop and
+    mirror, and training continued after an interruption sees what it would have seen. Set `epoch` before each.
+
+    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)). A mirrored
+    left/right template carries the label of its mirror image; a class without one is not mirrored.
+    """
+
+    def __init__(self, clips, store, stream, crop_size, batch_size, class_names, seed):
+        clips = clips[clips.split == "train"]
+        super().__init__(clips, store, stream, crop_size, batch_size)
+        self.in_mirror, self.seed, self.epoch = mirrored_classes(class_names), seed, 0
+
+    def __len__(self):
+        return -(-len(self.video_ids) // self.batch_size)
+
+    def __getitem__(self, index):
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.video_ids))
+        chosen = order[list(self.slice(index, len(order)))]
+        pictures, labels = zip(*(self.augmented(place) for place in chosen), strict=True)
+        return np.stack(pictures), keras.utils.to_categorical(labels, len(self.in_mirror))
+
+    def augmented(self, place):
+        """The picture (crop_size, crop_size, channels) and class of one clip in this epoch."""
+        generator = np.random.default_rng([self.seed, self.epoch, int(place)])
+        picture = self.read(self.video_ids[place], int(generator.integers(self.store.config.num_segments)))
+        picture = crop(picture, *random_corner(generator, *picture.shape[:2], self.crop_size), self.crop_size)
+        label = self.labels[place]
+        if generator.random() < 0.5 and self.in_mirror[label] >= 0:
+            picture = mirror_frame(picture) if self.stream == "spatial" else mirror_stack(picture)
+            label = self.in_mirror[label]
+        return picture, label
+
+
+class EvaluationBatches(_Batches):
+    """All segments of every clip of a split, in order, cropped in the middle: nothing random.
+
+    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the segments of a
+    clip follow one another.
+    """
+
+    def __init__(self, clips, store, stream, crop_size, batch_size, split, num_classes):
+        clips = clips[clips.split == split]
+        super().__init__(clips, store, stream, crop_size, batch_size)
+        self.num_classes = num_classes
+        self.samples = [(clip, segment) for clip in range(len(clips)) for segment in range(store.config.num_segments)]
+
+    def __len__(self):
+        return -(-len(self.samples) // self.batch_size)
+
+    def __getitem__(self, index):
+        samples = [self.samples[place] for place in self.slice(index, len(self.samples))]
+        pictures = [self.read(self.video_ids[clip], segment) for clip, segment in samples]
+        pictures = [crop(p, *center_corner(*p.shape[:2], self.crop_size), self.crop_size) for p in pictures]
+        labels = [self.labels[clip] for clip, _ in samples]
+        return np.stack(pictures), keras.utils.to_categorical(labels, self.num_classes)

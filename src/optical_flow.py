@@ -1,0 +1,102 @@
+"""Frames → flow, float32 px/frame; flow → 8 bits and back; fields → the stack a network sees."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+ZERO = 128  # the stored value of no motion
+STEPS = 127  # stored steps from no motion to the bound, the same on both sides
+
+Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def farneback(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Dense flow from one grey frame to the next (Farnebäck 2003, `cv2.calcOpticalFlowFarneback`).
+
+    Args:
+        before, after: uint8 (H, W).
+
+    Returns:
+        float32 (H, W, 2), px/frame: [..., 0] is u, + is right; [..., 1] is v, + is down. A pixel at x of `before`
+        is found at x + (u, v) of `after`.
+    """
+    return cv2.calcOpticalFlowFarneback(
+        before, after, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0
+    )
+
+
+def dis(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Dense inverse search flow (Kroeger et al. 2016), medium preset; arguments and result as `farneback`.
+
+    Made anew for each pair: OpenCV's object keeps state, and a result must depend on its two frames alone.
+    """
+    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(before, after, None)
+
+
+ALGORITHMS: dict[str, Flow] = {"farneback": farneback, "dis": dis}
+
+
+def compute_flow(frames: np.ndarray, algorithm: str = "farneback") -> np.ndarray:
+    """Flow between consecutive frames.
+
+    Args:
+        frames: uint8 (T, H, W, 3), RGB, or (T, H, W), grey.
+        algorithm: a key of `ALGORITHMS`.
+
+    Returns:
+        float32 (T-1, H, W, 2), px/frame; [..., 0] is u, + is right; [..., 1] is v, + is down. Two equal frames give
+        exactly zero.
+
+    Raises:
+        ValueError: fewer than two frames, another shape or dtype, or an unknown algorithm.
+    """
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm must be one of {tuple(ALGORITHMS)}. Received: {algorithm!r}")
+    if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or len(frames) < 2:
+        raise ValueError(
+            "frames must be uint8 (T, H, W, 3) or (T, H, W) with T of 2 or more. "
+            f"Received: {frames.dtype} {frames.shape}"
+        )
+    gray = frames if frames.ndim == 3 else [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    flow = np.zeros((len(frames) - 1, *gray[0].shape, 2), np.float32)
+    for t in range(len(flow)):
+        if not np.array_equal(gray[t], gray[t + 1]):  # a still scene costs nothing, and is zero to the last bit
+            flow[t] = ALGORITHMS[algorithm](gray[t], gray[t + 1])
+    return flow
+
+
+def quantize_flow(flow: np.ndarray, bound: float) -> np.ndarray:
+    """Flow in 8 bits: `round(f · 127 / bound) + 128`, clipped to 1 … 255.
+
+    No motion is exactly 128, and the negative of a flow is exactly 256 minus its code, so a mirrored stack needs no
+    new flow. (Rounding 255 · (f + bound) / 2 bound, as is common, has neither property.)
+
+    Args:
+        flow: float (…), px/frame.
+        bound: displacement of the largest code, px/frame; faster motion is clipped to it.
+
+    Returns:
+        uint8 (…).
+    """
+    return (np.clip(np.rint(flow * (STEPS / bound)), -STEPS, STEPS) + ZERO).astype(np.uint8)
+
+
+def dequantize_flow(codes: np.ndarray, bound: float) -> np.ndarray:
+    """The flow that 8-bit codes stand for: float32 (…), px/frame, within half a step (bound / 254) below the bound."""
+    return (codes.astype(np.float32) - ZERO) * np.float32(bound / STEPS)
+
+
+def stack_flow(flow: np.ndarray) -> np.ndarray:
+    """L fields as the channels of one input: (L, H, W, 2) → (H, W, 2L), in the order u1, v1, u2, v2, … uL, vL.
+
+    This is the one place that sets the channel order (Simonyan & Zisserman 2014, equation 1).
+    """
+    length, height, width, _ = flow.shape
+    return flow.transpose(1, 2, 0, 3).reshape(height, width, 2 * length)
+
+
+def unstack_flow(stack: np.ndarray) -> np.ndarray:
+    """The inverse of `stack_flow`: (H, W, 2L) → (L, H, W, 2)."""
+    height, width, channels = stack.shape
+    return stack.reshape(height, width, channels // 2, 2).transpose(2, 0, 1, 3)
