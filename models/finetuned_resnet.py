@@ -37,7 +37,7 @@ def build_finetuned_resnet(
 
     Returns:
         a functional model: "frame" uint8 (N, crop_size, crop_size, 3), RGB → "scores" float32 (N, C), after softmax.
-        The backbone's batch norm always runs in inference mode, except in "compact", which learns from scratch.
+        The batch norm of a pretrained backbone always runs in inference mode.
 
     Raises:
         ValueError: unknown backbone or preprocessing, or a backbone that gives no features.
@@ -50,7 +50,7 @@ def build_finetuned_resnet(
     elif str(backbone) == "compact":
         network, preprocessing = _compact(crop_size), "tf"
     else:
-        network = _saved_backbone(backbone)
+        network = _saved_backbone(backbone, crop_size)
     if preprocessing not in _NORMALIZATIONS:
         raise ValueError(f"preprocessing must be one of {tuple(_NORMALIZATIONS)}. Received: {preprocessing!r}")
 
@@ -116,15 +116,16 @@ def freeze_backbone(model: keras.Model) -> None:
 def unfreeze_last_stage(model: keras.Model) -> list[str]:
     """Makes the backbone's last stage trainable, all but its batch norm: phase two.
 
-    The last stage is what works at the resolution of the output (conv5 of a ResNet50).
+    The last stage is what works at the lowest resolution (conv5 of a ResNet50).
 
     Returns:
         the names of the layers that are trainable now.
     """
     backbone = model.get_layer("backbone")
     backbone.trainable = True
-    at_output = backbone.output.shape[1:-1]
-    last_stage = [layer for layer in backbone.layers if _output_resolution(layer) == at_output]
+    resolutions = [_output_resolution(layer) for layer in backbone.layers]
+    last = [resolution for resolution in resolutions if resolution][-1]
+    last_stage = [layer for layer, own in zip(backbone.layers, resolutions, strict=True) if own == last]
     for layer in backbone.layers:
         layer.trainable = layer in last_stage and not isinstance(layer, layers.BatchNormalization)
     return [layer.name for layer in last_stage if layer.trainable and layer.weights]
@@ -137,7 +138,7 @@ def _fetch_imagenet():
     try:
         keras.applications.ResNet50(include_top=False, weights="imagenet", input_shape=(64, 64, 3))
     except Exception as error:  # Keras raises a bare Exception for a failed download
-        return str(error).splitlines()[0][:200]
+        return f"{type(error).__name__}: {error}".splitlines()[0][:200]
     finally:
         socket.setdefaulttimeout(timeout)
     return None
@@ -151,12 +152,16 @@ def _resnet50(crop_size, weights):
     return keras.applications.ResNet50(include_top=False, weights=weights, input_shape=shape, name="backbone")
 
 
-def _saved_backbone(path):
+def _saved_backbone(path, crop_size):
     if not Path(path).exists():
         raise FileNotFoundError(f'{path}: backbone must be "resnet50", "compact" or a saved model; no such file.')
     network = keras.models.load_model(path, compile=False)
     if len(network.inputs) != 1 or len(network.outputs) != 1 or network.input_shape[-1] != 3:
         raise ValueError(f"{path}: a backbone must map one image (N, h, w, 3) to features. Received: {network.inputs}")
+    if None in network.input_shape[1:]:  # sizes must be known, they tell which stage is the last
+        weights = network.get_weights()
+        network = keras.models.clone_model(network, input_tensors=keras.Input((crop_size, crop_size, 3)))
+        network.set_weights(weights)
     network.name = "backbone"
     return network
 
@@ -184,7 +189,7 @@ def _conv_norm(x, filters, size, strides, name):
 
 def _resize(frame, input_shape):
     height, width = input_shape[1:3]
-    if height is None or (height, width) == tuple(frame.shape[1:3]):
+    if (height, width) == tuple(frame.shape[1:3]):
         return frame
     return layers.Resizing(height, width, interpolation="bilinear", dtype="float32", name="resize")(frame)
 

@@ -2,7 +2,9 @@
 
 import os
 
-# OpenCV reads these once, when it is first imported. A broken video is reported through our own ledger;
+# Read once, when OpenCV and TensorFlow are first imported. A broken video is reported through our own ledger;
 # FFmpeg's own lines, one per damaged packet, would bury it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+# TensorFlow greets every process with a dozen lines on its own build, and calls a missing GPU an error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -6,6 +6,10 @@ import numpy as np
 
 from src.optical_flow import ZERO
 
+_EXCHANGED = {"left": "right", "right": "left"}
+# What holds "right" and is no direction comes first: it is matched as a whole, and stays.
+_DIRECTIONS = re.compile("upright|bright|right out|left|right")
+
 
 def crop(pixels: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
     """A square part: (…, H, W, C) → (…, size, size, C)."""
@@ -17,9 +21,12 @@ def random_corner(generator: np.random.Generator, height: int, width: int, size:
     return int(generator.integers(height - size + 1)), int(generator.integers(width - size + 1))
 
 
-def center_corner(height: int, width: int, size: int) -> tuple[int, int]:
-    """(top, left) of the square crop in the middle, pixels."""
-    return (height - size) // 2, (width - size) // 2
+def spread_corners(height: int, width: int, size: int, count: int) -> list[tuple[int, int]]:
+    """(top, left) of `count` square crops spread evenly over the longer side, pixels; one is in the middle."""
+    places = [0.5] if count == 1 else np.linspace(0, 1, count)
+    if width >= height:
+        return [((height - size) // 2, int((width - size) * place)) for place in places]
+    return [(int((height - size) * place), (width - size) // 2) for place in places]
 
 
 def mirror_frame(frame: np.ndarray) -> np.ndarray:
@@ -45,23 +52,16 @@ def mirror_stack(stack: np.ndarray) -> np.ndarray:
 def mirrored_classes(class_names: list[str]) -> np.ndarray:
     """What each class becomes in a mirror.
 
-    A name without "left" or "right" stays itself. One with them becomes the class whose name has the two words
-    exchanged ("Pushing something from left to right" ↔ "… right to left"); where that class is not among the names,
-    the class must not be mirrored. In Something-Something V2 this finds exactly 20BN's three pairs: "pulling it right
-    out" is the one other template with such a word, and is listed as what it is.
+    A name without "left" or "right" stays itself. One with them, also as a part of a word (turn_left, TurnLeft,
+    leftward), becomes the class whose name has the two exchanged ("Pushing something from left to right" ↔ "… right to
+    left"); where that class is not among the names, the class must not be mirrored. In Something-Something V2 this
+    finds exactly 20BN's three pairs. No other words are understood: "clockwise" counts as its own mirror image.
 
     Returns:
         int64 (C,): the index of the mirrored class, or -1 where there is none.
     """
-    swap = {"left": "right", "right": "left"}
-    index = {name: position for position, name in enumerate(class_names)}
-
-    def mirrored(name):
-        plain = name.replace("right out", "")
-        if not re.search(r"\b(left|right)\b", plain, re.IGNORECASE):
-            return index[name]
-        exchanged = re.sub(r"\b(left|right)\b", lambda word: swap[word[0].lower()], name, flags=re.IGNORECASE)
-        lowered = {other.lower(): position for other, position in index.items()}
-        return lowered.get(exchanged.lower(), -1)
-
-    return np.array([mirrored(name) for name in class_names])
+    names = [name.lower() for name in class_names]
+    exchanged = [_DIRECTIONS.sub(lambda word: _EXCHANGED.get(word[0], word[0]), name) for name in names]
+    index = {name: position for position, name in enumerate(names)}
+    own = enumerate(zip(names, exchanged, strict=True))
+    return np.array([place if name == other else index.get(other, -1) for place, (name, other) in own], np.int64)

@@ -6,14 +6,14 @@ import pandas as pd
 
 from src.clip_store import ClipStore
 from src.config import TrainConfig
-from src.input_pipeline import EvaluationBatches
+from src.input_pipeline import TEST_CROPS, EvaluationBatches
 from src.progress import progress
 
 
 def predict_scores(
     model: keras.Model, clips: pd.DataFrame, store: ClipStore, stream: str, split: str, config: TrainConfig
 ) -> np.ndarray:
-    """One stream's scores for the videos of a split, averaged over segments, in inference mode.
+    """One stream's scores for the videos of a split, averaged over segments and crops, in inference mode.
 
     Args:
         model: the stream, pictures → scores (N, C).
@@ -25,15 +25,16 @@ def predict_scores(
     Returns:
         float32 (N, C), one row per clip of the split in the order of `clips`; rows sum to 1.
     """
-    num_classes, num_segments = model.output_shape[-1], store.config.num_segments
-    batches = EvaluationBatches(clips, store, stream, config.crop_size, config.batch_size, split, num_classes)
+    num_classes, views = model.output_shape[-1], store.config.num_segments * TEST_CROPS
+    common = (clips, store, stream, config.crop_size, config.batch_size)
+    batches = EvaluationBatches(*common, split, num_classes, TEST_CROPS)
     # predict_on_batch runs without dropout and with the stored batch norm statistics, whatever the mode before
     scores = [
         np.asarray(model.predict_on_batch(batches[index][0]))
         for index in progress(range(len(batches)), label=f"{stream} scores, {split}", unit="batch")
     ]
-    per_segment = np.concatenate(scores).astype(np.float64)
-    return per_segment.reshape(-1, num_segments, num_classes).mean(axis=1).astype(np.float32)
+    per_view = np.concatenate(scores).astype(np.float64)
+    return per_view.reshape(-1, views, num_classes).mean(axis=1).astype(np.float32)
 
 
 def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -44,19 +45,23 @@ def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: int (N,), true class indices.
 
     Returns:
-        {"top1", "top5", "mean_class"}, each 0 … 1. "top5" counts a video as right when fewer than five classes score
-        higher than its own (with five classes or fewer it is 1); "mean_class" averages over classes that have videos.
+        {"top1", "top5", "mean_class"}, each 0 … 1. "top5" counts a video as right when its class is among the five
+        highest (with five classes or fewer it is 1); "mean_class" averages over classes that have videos. Of equal
+        scores the lower class index comes first.
 
     Raises:
         ValueError: no videos, or shapes that do not fit.
     """
     if scores.ndim != 2 or len(scores) != len(labels) or len(labels) == 0:
         raise ValueError(f"scores must be (N, C), labels (N,), N 1 or more. Received: {scores.shape}, {labels.shape}")
-    right = scores.argmax(axis=1) == labels
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
-    better = (scores > own).sum(axis=1)
+    hits = np.argsort(-scores, axis=1, kind="stable")[:, :5] == labels[:, None]
+    right = hits[:, 0]
     by_class = [right[labels == label].mean() for label in np.unique(labels)]
-    return {"top1": float(right.mean()), "top5": float((better < 5).mean()), "mean_class": float(np.mean(by_class))}
+    return {
+        "top1": float(right.mean()),
+        "top5": float(hits.any(axis=1).mean()),
+        "mean_class": float(np.mean(by_class)),
+    }
 
 
 def chance_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> float:
@@ -95,6 +100,18 @@ def most_confused(matrix: np.ndarray, class_names: list[str], count: int = 5) ->
         if wrong[truth, guess]
     ]
     return pd.DataFrame(rows, columns=["truth", "predicted", "clips", "share"])
+
+
+def choose_examples(scores: np.ndarray, labels: np.ndarray, count: int = 8, seed: int = 0) -> np.ndarray:
+    """Places of `count` videos to look at, drawn by seed: half of them wrong, where there are as many, then the rest.
+
+    Returns:
+        int64 (up to count,), right ones first.
+    """
+    right = scores.argmax(axis=1) == labels
+    order = np.random.default_rng(seed).permutation(len(labels))
+    wrong = order[~right[order]][: count // 2]
+    return np.concatenate([order[right[order]][: count - len(wrong)], wrong])
 
 
 def accuracy_table(metrics: dict) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from src.augmentation import center_corner, crop
 from src.clip_store import Clip
 from src.config import ClipConfig
+from src.input_pipeline import TEST_CROPS, cut_views
 from src.preprocessing import extract_clip
 
 
@@ -20,17 +20,17 @@ def predict_video(path: str | Path, two_stream: keras.Model, clip_config: ClipCo
         clip_config: how its training clips were extracted.
 
     Returns:
-        (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,), averaged over segments; clip is
-        what the networks saw, before cropping. The frames and flow are not compressed as the store's are, which
-        moves scores a little.
+        (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,), averaged over segments and crops;
+        clip is what the networks saw, before cropping. The frames and flow are not compressed as the store's are,
+        which moves scores a little.
 
     Raises:
         VideoError: the video cannot be used.
     """
     clip = extract_clip(path, clip_config)
     size = two_stream.get_layer("spatial").input_shape[1]
-    corner = center_corner(*clip.frames.shape[1:3], size)
-    frames, stacks = crop(clip.frames, *corner, size), crop(clip.stacks, *corner, size)
+    frames = np.concatenate([cut_views(frame, size, TEST_CROPS) for frame in clip.frames])
+    stacks = np.concatenate([cut_views(stack, size, TEST_CROPS) for stack in clip.stacks])
     outputs = {
         "spatial": two_stream.get_layer("spatial").predict_on_batch(frames),
         "temporal": two_stream.get_layer("temporal").predict_on_batch(stacks),

@@ -1,17 +1,20 @@
 """Clip store → batches. Training and evaluation are two visibly different classes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from src.augmentation import center_corner, crop, mirror_frame, mirror_stack, mirrored_classes, random_corner
+from src.augmentation import crop, mirror_frame, mirror_stack, mirrored_classes, random_corner, spread_corners
 from src.clip_store import ClipStore
+from src.optical_flow import mean_flow
 from src.subset import SPLITS, read_manifest
 
 STREAMS = ("spatial", "temporal")
-READERS = 2  # threads that read and decode pictures ahead of the training step
+TEST_CROPS = 3  # they cover the longer side of a picture up to three times as long as the crop
+READERS = 4  # threads that read and decode the pictures of a batch
 
 
 def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
@@ -34,11 +37,22 @@ def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
     return clips, store, class_names
 
 
+def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The middle segment of some clips, to look at.
+
+    Returns:
+        (frames, flows), a list entry per clip: uint8 (H, W, 3), RGB; float32 (H, W, 2), px/frame, mean over the stack.
+    """
+    middle, bound = store.config.num_segments // 2, store.config.flow_bound
+    frames = [store.read_frame(video_id, middle) for video_id in clips.video_id]
+    return frames, [mean_flow(store.read_stack(video_id, middle), bound) for video_id in clips.video_id]
+
+
 class _Batches(keras.utils.PyDataset):
     """What both pipelines share: the clips, and how a stream's picture of a segment is read."""
 
     def __init__(self, clips, store, stream, crop_size, batch_size):
-        super().__init__(workers=READERS, max_queue_size=4)
+        super().__init__()  # with workers, Keras on JAX would carry batches of one epoch over into the next
         if stream not in STREAMS:
             raise ValueError(f"stream must be one of {STREAMS}. Received: {stream!r}")
         if crop_size > store.config.short_side:
@@ -47,6 +61,7 @@ class _Batches(keras.utils.PyDataset):
             )
         self.video_ids, self.labels = clips.video_id.to_numpy(), clips.class_index.to_numpy()
         self.store, self.stream, self.crop_size, self.batch_size = store, stream, crop_size, batch_size
+        self.readers = ThreadPoolExecutor(READERS)
 
     def read(self, video_id, segment):
         """The stream's picture of one segment: uint8 (H, W, 3) or (H, W, 2L)."""
@@ -78,8 +93,8 @@ class TrainingBatches(_Batches):
     def __getitem__(self, index):
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.video_ids))
         chosen = order[list(self.slice(index, len(order)))]
-        pictures, labels = zip(*(self.augmented(place) for place in chosen), strict=True)
-        return np.stack(pictures), keras.utils.to_categorical(labels, len(self.in_mirror))
+        pictures, labels = zip(*self.readers.map(self.augmented, chosen), strict=True)
+        return np.stack(pictures), np.eye(len(self.in_mirror), dtype=np.float32)[list(labels)]
 
     def augmented(self, place):
         """The picture (crop_size, crop_size, channels) and class of one clip in this epoch."""
@@ -94,16 +109,16 @@ class TrainingBatches(_Batches):
 
 
 class EvaluationBatches(_Batches):
-    """All segments of every clip of a split, in order, cropped in the middle: nothing random.
+    """All segments of every clip of a split, in order, each in `num_crops` crops: nothing random.
 
-    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the segments of a
-    clip follow one another.
+    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the crops of a
+    segment follow one another, and so do the segments of a clip. B is `batch_size` · `num_crops`, or less at the end.
     """
 
-    def __init__(self, clips, store, stream, crop_size, batch_size, split, num_classes):
+    def __init__(self, clips, store, stream, crop_size, batch_size, split, num_classes, num_crops=1):
         clips = clips[clips.split == split]
         super().__init__(clips, store, stream, crop_size, batch_size)
-        self.num_classes = num_classes
+        self.num_classes, self.num_crops = num_classes, num_crops
         self.samples = [(clip, segment) for clip in range(len(clips)) for segment in range(store.config.num_segments)]
 
     def __len__(self):
@@ -111,7 +126,17 @@ class EvaluationBatches(_Batches):
 
     def __getitem__(self, index):
         samples = [self.samples[place] for place in self.slice(index, len(self.samples))]
-        pictures = [self.read(self.video_ids[clip], segment) for clip, segment in samples]
-        pictures = [crop(p, *center_corner(*p.shape[:2], self.crop_size), self.crop_size) for p in pictures]
-        labels = [self.labels[clip] for clip, _ in samples]
-        return np.stack(pictures), keras.utils.to_categorical(labels, self.num_classes)
+        labels = np.repeat([self.labels[clip] for clip, _ in samples], self.num_crops)
+        pictures = list(self.readers.map(self.crops, samples))
+        return np.concatenate(pictures), np.eye(self.num_classes, dtype=np.float32)[labels]
+
+    def crops(self, sample):
+        """The pictures (num_crops, crop_size, crop_size, channels) of one (clip, segment)."""
+        clip, segment = sample
+        return cut_views(self.read(self.video_ids[clip], segment), self.crop_size, self.num_crops)
+
+
+def cut_views(picture: np.ndarray, crop_size: int, num_crops: int) -> np.ndarray:
+    """The crops that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C), spread over the longer side."""
+    corners = spread_corners(*picture.shape[:2], crop_size, num_crops)
+    return np.stack([crop(picture, *corner, crop_size) for corner in corners])

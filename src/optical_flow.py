@@ -100,3 +100,9 @@ def unstack_flow(stack: np.ndarray) -> np.ndarray:
     """The inverse of `stack_flow`: (H, W, 2L) → (L, H, W, 2)."""
     height, width, channels = stack.shape
     return stack.reshape(height, width, channels // 2, 2).transpose(2, 0, 1, 3)
+
+
+def mean_flow(stack: np.ndarray, bound: float) -> np.ndarray:
+    """One field to look at: uint8 (…, H, W, 2L), quantised → float32 (…, H, W, 2), px/frame, the mean over time."""
+    flow = dequantize_flow(stack, bound)
+    return np.stack([flow[..., 0::2].mean(axis=-1), flow[..., 1::2].mean(axis=-1)], axis=-1)

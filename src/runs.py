@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -64,7 +65,7 @@ def start_run(
     Raises:
         ValueError: the name is in use by a run of another configuration; the differences are listed.
     """
-    if run_name is not None and (not run_name or Path(run_name).name != run_name):
+    if run_name is not None and (run_name in ("", "..") or Path(run_name).name != run_name):
         raise ValueError(f"run_name must be a plain folder name, without separators. Received: {run_name!r}")
     folder = Path(root) / (run_name or _new_name(Path(root)))
     asked = {"manifest_digest": digest, "clips": clip_config.to_dict(), "training": config.to_dict()}
@@ -107,7 +108,9 @@ def _environment():
             versions[package] = version(package)
         except ModuleNotFoundError:  # a backend that is not installed
             continue
-    return {"versions": versions, "machine": platform.machine(), "git_commit": _git_commit()}
+    devices = keras.distribution.list_devices()
+    backend = keras.backend.backend()
+    return {"versions": versions, "backend": backend, "devices": devices, "git_commit": _git_commit()}
 
 
 def _git_commit():

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 COLOURS = {
-    "red": (200, 35, 40), "orange": (245, 125, 10), "yellow": (235, 205, 40), "green": (45, 150, 65),
+    "red": (200, 35, 40), "orange": (245, 125, 10), "yellow": (228, 196, 40), "green": (45, 150, 65),
     "teal": (25, 150, 160), "blue": (40, 80, 195), "purple": (115, 55, 165), "magenta": (205, 45, 140),
-    "white": (232, 232, 226), "black": (38, 38, 44),
+    "white": (222, 222, 216), "black": (38, 38, 44),
 }  # fmt: skip
 PATTERNS = ("speckled", "striped", "checked", "dotted", "shaded")
 SKIN_TONES = ((243, 208, 182), (226, 176, 142), (190, 134, 98), (142, 94, 66), (96, 62, 46))  # light to dark
@@ -88,7 +88,7 @@ def paint_object(
         "shaded": lambda: 0.5 * np.sin(0.3 * right),
     }[pattern]()
     surface = _mix(first, second, np.clip(0.5 + second_share, 0, 1))
-    return _mix(surface, third, np.clip(2 * fine - 3, 0, 0.7)) + 7 * fine[..., None]
+    return _mix(surface, third, np.clip(2 * fine - 3, 0, 0.7)) + 14 * fine[..., None]
 
 
 def paint_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -126,7 +126,7 @@ def smooth_noise(
 def shade_ball(right: np.ndarray, down: np.ndarray, light: np.ndarray) -> np.ndarray:
     """How bright a ball is at (right, down), in units of its radius, lit from `light`; dark at its rim."""
     facing = np.sqrt(np.clip(1 - right**2 - down**2, 0, 1))
-    return np.float32(0.55 + 0.5 * facing + 0.3 * (light[0] * right + light[1] * down))
+    return np.float32(0.5 + 0.45 * facing + 0.25 * (light[0] * right + light[1] * down))
 
 
 def _colour(rng, around, deviation: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from src.annotations import COLUMNS, SPLITS, in_two_splits, seeded_keys
+from src.video_table import COLUMNS, SPLITS, in_two_splits, seeded_keys
 
 SHARES = (0.70, 0.15, 0.15)  # of a class's videos in train, validation and test, unless numbers are given
 MAX_SWEEPS = 10
@@ -34,7 +34,7 @@ def choose_subset(
     proportion of the numbers asked for, else 70/15/15 (so there, other proportions give other splits).
 
     Args:
-        table: the annotation table (columns: see `src.annotations`).
+        table: the annotation table (columns: see `src.video_table`).
         classes: None for all, a number for so many drawn by seed, or a list of labels or class indices.
         train_per_class: at most so many training videos per class, drawn by seed; None for all there are.
         validation_per_class: the same for validation; 0 for no validation split.

@@ -1,7 +1,6 @@
 """Compile, callbacks, one fit; what was interrupted goes on where it stopped."""
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,22 +105,45 @@ def _train(run, stream, model, phases, clips, store, class_names, config):
             if number:
                 model.load_weights(best)
             compile_model(model, phase.learning_rate, phase.epochs * len(training))
-            backup = run.folder / f"backup_{stream}_{number}"
+            backup = run.folder / f"backup_{stream}_{number}.weights.h5"
+            first_epoch = _restore(model, backup) // len(training)
             callbacks = [
                 _StartEpoch(training),
-                history,
+                # In this order, so that an epoch counts as done only when everything else of it is on disk.
                 _BestWeights(best, history.least_validation_loss()),
+                history,
+                _Backup(backup),
                 _EpochBar(f"{stream} stream, {phase.name}", phase.epochs),
-                # Last, so that an epoch counts as done only when everything else of it is on disk.
-                keras.callbacks.BackupAndRestore(backup, double_checkpoint=True),
             ]
-            model.fit(training, epochs=phase.epochs, validation_data=validation, callbacks=callbacks, verbose=0)
+            model.fit(
+                training,
+                shuffle=False,  # the batches do it, the same way each time
+                initial_epoch=first_epoch,
+                epochs=phase.epochs,
+                validation_data=validation,
+                callbacks=callbacks,
+                verbose=0,
+            )
     model.load_weights(best)
     _save(model, finished)
-    best.unlink()
-    for backup in run.folder.glob(f"backup_{stream}_*"):
-        shutil.rmtree(backup)
+    for weights in run.folder.glob(f"*_{stream}*.weights.h5"):
+        weights.unlink()
     return keras.models.load_model(finished), history.table
+
+
+def _restore(model, backup):
+    """Loads weights and optimizer of an interrupted phase, where there are; returns the steps it had done."""
+    model.optimizer.build(model.trainable_variables)
+    if backup.exists():
+        model.load_weights(backup)
+    return int(model.optimizer.iterations)
+
+
+def _write_weights(model, path):
+    """Writes the weights, and the optimizer if there is one, atomically."""
+    temporary = path.with_name(f"incomplete_{path.name}")
+    model.save_weights(temporary)
+    os.replace(temporary, path)
 
 
 def _save(model, path):
@@ -168,7 +190,7 @@ class _History(keras.callbacks.Callback):
 
 
 class _BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the least validation loss; the file is always whole."""
+    """Keeps the weights of the epoch with the least validation loss."""
 
     def __init__(self, path: Path, least: float):
         super().__init__()
@@ -177,9 +199,18 @@ class _BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.least:
             self.least = logs["val_loss"]
-            temporary = self.path.with_name(f"incomplete_{self.path.name}")
-            self.model.save_weights(temporary)
-            os.replace(temporary, self.path)
+            _write_weights(self.model, self.path)
+
+
+class _Backup(keras.callbacks.Callback):
+    """Keeps where training is: one file, so that a kill at any moment leaves the state after a whole epoch."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        _write_weights(self.model, self.path)
 
 
 class _EpochBar(keras.callbacks.Callback):

@@ -52,6 +52,11 @@ def decode(path):
     return np.stack(frames)
 
 
+def short_spec(template, seed, **changes):
+    """A clip of eight frames, otherwise as it is drawn."""
+    return dataclasses.replace(clip_spec(template, seed), num_frames=8, **changes)
+
+
 def inside(mask, size):
     return cv2.erode(mask.astype(np.uint8), np.ones((size, size))) > 0
 
@@ -175,8 +180,8 @@ def test_writing_prints_nothing_but_the_bar(tmp_path, quick, capfd):
 
 
 def test_same_seed_same_frames():
-    spec = clip_spec(PUSH_RIGHT, 7)
-    assert spec == clip_spec(PUSH_RIGHT, 7)
+    spec = short_spec(PUSH_RIGHT, 7)
+    assert spec == short_spec(PUSH_RIGHT, 7)
     assert np.array_equal(render_clip(spec), render_clip(spec))
 
 
@@ -187,7 +192,7 @@ def test_unknown_template_is_named():
 
 @pytest.mark.parametrize("template", ACTIONS)
 def test_true_flow_takes_the_next_frame_back(template):
-    spec = dataclasses.replace(clip_spec(template, 11), drift=0.0, camera_shake=2.0)
+    spec = short_spec(template, 11, drift=0.0, camera_shake=2.0)
     frames, mask, flow = render_clip(spec), moving_mask(spec), true_flow(spec)
     t = int(np.argmax(np.linalg.norm(flow[:, 0, 0], axis=-1)))  # the background moves, too
     y, x = np.mgrid[:240, : spec.width].astype(np.float32)
@@ -202,12 +207,11 @@ def test_true_flow_takes_the_next_frame_back(template):
 
 @pytest.mark.parametrize("template", ACTIONS)
 def test_farneback_finds_the_true_flow(template):
-    spec = clip_spec(template, 12)
+    spec = short_spec(template, 12)
     gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in render_clip(spec)]
-    t = spec.num_frames // 2
-    found = cv2.calcOpticalFlowFarneback(gray[t], gray[t + 1], None, 0.5, 3, 15, 3, 5, 1.2, 0)
-    pair = inside(moving_mask(spec)[t], 5)
-    assert np.abs(found[pair].mean(0) - true_flow(spec)[t][pair].mean(0)).max() < 0.5
+    found = cv2.calcOpticalFlowFarneback(gray[4], gray[5], None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    pair = inside(moving_mask(spec)[4], 15)  # its window of 15 px mixes the two layers at their border
+    assert np.abs(found[pair].mean(0) - true_flow(spec)[4][pair].mean(0)).max() < 0.5
 
 
 @pytest.mark.parametrize("template", ACTIONS)
@@ -227,7 +231,7 @@ def test_the_pair_moves_where_the_template_says_all_the_time(template):
 
 @pytest.mark.parametrize("pair", [(PUSH_RIGHT, PULL_RIGHT), (PUSH_LEFT, PULL_LEFT)])
 def test_pushing_and_pulling_differ_in_texture_only(pair):
-    push, pull = (clip_spec(template, 3) for template in pair)
+    push, pull = (short_spec(template, 3) for template in pair)
     assert np.array_equal(moving_mask(push), moving_mask(pull))
     assert np.array_equal(true_flow(push), true_flow(pull))
     assert np.array_equal(draw_layers(push)[0], draw_layers(pull)[0])

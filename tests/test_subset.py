@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from src import annotations
-from src.annotations import COLUMNS, SPLITS
 from src.subset import (
     check_disjoint,
     choose_subset,
@@ -15,6 +14,7 @@ from src.subset import (
     read_manifest,
     write_manifest,
 )
+from src.video_table import COLUMNS, SPLITS
 
 FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights" / "clips.csv"
 

@@ -1,0 +1,84 @@
+"""Tiny real videos of textures that move by a known (u, v), SSv2-shaped folders around them, and a prepared store."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from src.annotations import read_source
+from src.config import ClipConfig
+from src.preprocessing import preprocess
+from src.subset import choose_subset
+
+FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights"
+TINY_CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)
+TINY_CLASSES = {  # template → (u, v) of its clips, px/frame
+    "Holding [something]": (0.0, 0.0),
+    "Pushing [something] from left to right": (2.0, 0.0),
+    "Pushing [something] from right to left": (-2.0, 0.0),
+}
+TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
+
+
+def moving_texture(num_frames, u, v, height=120, width=160, seed=0):
+    """uint8 (T, H, W, 3), RGB: a smooth random texture that moves by (u, v) px/frame, sub-pixel, and wraps around."""
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+    noise = np.random.default_rng(seed).normal(size=(3, height, width))
+    spectrum = np.fft.rfft2(noise) * np.exp(-((rows**2 + columns**2) / (2 * 0.05**2)))
+    spectrum[:, 0, 0] = 0
+    steps = np.arange(num_frames)[:, None, None, None]
+    texture = np.fft.irfft2(spectrum * np.exp(-2j * np.pi * steps * (columns * u + rows * v)), s=(height, width))
+    pixels = np.clip(128 + 50 * texture / texture[0].std(), 0, 255)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1).round().astype(np.uint8))
+
+
+def write_video(path, frames, fps=12, fourcc="VP80"):
+    """Writes RGB uint8 (T, H, W, 3) as a real file; the container is that of the suffix. Returns the path."""
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*fourcc), fps, (width, height))
+    assert writer.isOpened(), f"OpenCV cannot write {fourcc} to {path}"
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return Path(path)
+
+
+def write_ssv2(folder, counts=None, num_frames=9, height=48, width=64):
+    """Writes an SSv2 download of real videos: labels/*.json, test-answers.csv and 20bn-something-something-v2/."""
+    videos, labels = folder / "20bn-something-something-v2", folder / "labels"
+    videos.mkdir(parents=True)
+    labels.mkdir()
+    entries, video_id = {}, 1
+    for split, count in (counts or TINY_COUNTS).items():
+        entries[split] = []
+        for template, (u, v) in TINY_CLASSES.items():
+            for _ in range(count):
+                write_video(videos / f"{video_id}.webm", moving_texture(num_frames, u, v, height, width, video_id))
+                entries[split].append({"id": str(video_id), "template": template})
+                video_id += 1
+    names = [template.replace("[", "").replace("]", "") for template in TINY_CLASSES]
+    (labels / "labels.json").write_text(json.dumps({name: str(index) for index, name in enumerate(names)}))
+    for split in ("train", "validation"):
+        (labels / f"{split}.json").write_text(json.dumps(entries[split]))
+    (labels / "test.json").write_text(json.dumps([{"id": entry["id"]} for entry in entries["test"]]))
+    answers = [f"{entry['id']};{entry['template'].replace('[', '').replace(']', '')}" for entry in entries["test"]]
+    (labels / "test-answers.csv").write_text("\n".join(answers) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_ssv2(tmp_path_factory):
+    """Folder of an SSv2 download: three classes, 4 + 2 + 2 clips each, 64 × 48 pixels. Do not write to it."""
+    return write_ssv2(tmp_path_factory.mktemp("download") / "ssv2")
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tiny_ssv2, tmp_path_factory):
+    """(root, subset): the clips of `tiny_ssv2`, prepared with `TINY_CONFIG`. Do not write to it."""
+    root = tmp_path_factory.mktemp("prepared") / "tiny"
+    subset = choose_subset(read_source(tiny_ssv2))
+    report = preprocess(subset, root, TINY_CONFIG, workers=1)
+    assert report.computed == len(subset) == 3 * sum(TINY_COUNTS.values())
+    return root, subset

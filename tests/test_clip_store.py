@@ -1,0 +1,334 @@
+import json
+import os
+import time
+
+import cv2
+import numpy as np
+import pytest
+from conftest import FIGHTS, moving_texture, write_video
+
+from src import clip_store
+from src.clip_store import ABANDONED_AFTER, Clip, ClipStore, join_tiles, read_config, split_tiles, write_text
+from src.config import ClipConfig
+from src.optical_flow import compute_flow, dequantize_flow, quantize_flow, stack_flow
+from src.preprocessing import extract_clip
+
+CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)
+
+
+def make_clip(height=48, width=64, config=CONFIG, seed=0):
+    """A clip as extraction makes it, of textures that move."""
+    windows = [
+        moving_texture(config.window_length, 3, -2, height, width, seed + n) for n in range(config.num_segments)
+    ]
+    stacks = [stack_flow(quantize_flow(compute_flow(window), config.flow_bound)) for window in windows]
+    indices = [tuple(range(10 * n, 10 * n + config.window_length)) for n in range(config.num_segments)]
+    return Clip(np.stack([window[0] for window in windows]), np.stack(stacks), indices)
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Stands for the source file, of which the store keeps size and time."""
+    path = tmp_path / "video.webm"
+    path.write_bytes(b"a video")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = ClipStore(tmp_path / "prepared", CONFIG)
+    store.prepare()
+    return store
+
+
+def left_over(store):
+    return list((store.root / "incomplete").iterdir())
+
+
+# Tiles
+
+
+@pytest.mark.parametrize("length", [1, 3, 10])
+@pytest.mark.parametrize("height, width", [(48, 64), (17, 23), (128, 171), (9, 8), (1, 1)])
+def test_tiles_hold_the_stack_unchanged(height, width, length):
+    stack = np.random.default_rng(0).integers(1, 256, (height, width, 2 * length), dtype=np.uint8)
+    tiles = join_tiles(stack)
+    assert tiles.ndim == 2 and tiles.dtype == np.uint8
+    assert np.array_equal(split_tiles(tiles, length, height, width), stack)
+
+
+def test_a_row_per_field_with_u_left_and_v_right():
+    stack = np.broadcast_to(np.uint8([11, 12, 21, 22, 31, 32]), (16, 24, 6))
+    tiles = join_tiles(stack)
+    assert tiles.shape == (3 * 16, 2 * 24)
+    assert tiles[::16, ::24].tolist() == [[11, 12], [21, 22], [31, 32]]
+    assert tiles[15::16, 23::24].tolist() == [[11, 12], [21, 22], [31, 32]]
+
+
+def test_tiles_start_on_block_borders():
+    """Else a JPEG block would mix two fields: here one is at the bound, and its neighbours are still."""
+    stack = np.full((17, 23, 6), 128, np.uint8)
+    stack[..., 2] = 255
+    tiles = cv2.imdecode(np.frombuffer(clip_store.encode_stack(stack), np.uint8), cv2.IMREAD_GRAYSCALE)
+    found = split_tiles(tiles, 3, 17, 23)
+    assert (found[..., [0, 1, 3, 4, 5]] == 128).all()
+    assert (found[..., 2] >= 254).all()
+
+
+# Written and read back
+
+
+@pytest.mark.parametrize("height, width", [(48, 64), (64, 48), (48, 85), (51, 48)])
+def test_what_is_read_is_close_to_what_was_written(store, video, height, width):
+    clip = make_clip(height, width)
+    store.write("7", clip, video)
+    for segment in range(2):
+        frame, stack = store.read_frame("7", segment), store.read_stack("7", segment)
+        assert frame.shape == (height, width, 3) and frame.dtype == np.uint8
+        assert stack.shape == (height, width, 6) and stack.dtype == np.uint8
+        assert np.abs(frame.astype(int) - clip.frames[segment]).mean() < 6
+        error = dequantize_flow(stack, 20.0) - dequantize_flow(clip.stacks[segment], 20.0)
+        assert np.abs(error).mean() < 0.2  # px/frame
+        assert np.median(stack, axis=(0, 1)) == pytest.approx(np.median(clip.stacks[segment], axis=(0, 1)), abs=1)
+
+
+def test_red_stays_red(store, video):
+    clip = make_clip()
+    red = np.broadcast_to(np.uint8([220, 20, 30]), clip.frames.shape)
+    store.write("7", Clip(red, clip.stacks, clip.indices), video)
+    assert np.abs(store.read_frame("7", 1).mean(axis=(0, 1)) - [220, 20, 30]).max() < 3
+
+
+def test_a_still_stack_is_exactly_still(store, video):
+    clip = make_clip(49, 71)
+    store.write("7", Clip(clip.frames, np.full_like(clip.stacks, 128), clip.indices), video)
+    assert (store.read_stack("7", 0) == 128).all() and (store.read_stack("7", 1) == 128).all()
+
+
+def test_a_still_background_stays_exactly_still(store, video):
+    clip = make_clip()
+    stacks = np.full_like(clip.stacks, 128)
+    stacks[:, 16:32, 16:32] = 200  # whole JPEG blocks
+    store.write("7", Clip(clip.frames, stacks, clip.indices), video)
+    still = np.ones((48, 64), bool)
+    still[16:32, 16:32] = False
+    assert (store.read_stack("7", 0)[still] == 128).all()
+
+
+def test_a_frame_and_its_flow_come_from_the_same_place(tmp_path):
+    """A red thing moves over a still picture: where the frame is red, and nowhere else, the flow moves."""
+    frames = np.repeat(moving_texture(1, 0, 0, 96, 160)[..., :1].repeat(3, axis=-1) // 2, 40, axis=0)
+    thing = moving_texture(1, 0, 0, 32, 32, seed=1)[0]
+    thing[..., 0], thing[..., 2] = 255, 0
+    for index, frame in enumerate(frames):
+        frame[8 + index : 40 + index, 10 + 2 * index : 42 + 2 * index] = thing
+    path = write_video(tmp_path / "thing.webm", frames)
+    config = ClipConfig(short_side=96)
+    store = ClipStore(tmp_path / "prepared", config)
+    store.prepare()
+    store.write("7", extract_clip(path, config), path)
+    for segment, indices in enumerate(store.read_info("7")["indices"]):
+        now = indices[5]
+        frame, stack = store.read_frame("7", segment).astype(int), store.read_stack("7", segment)
+        red = np.argwhere(frame[..., 0] - frame[..., 2] > 150).mean(axis=0)
+        assert red == pytest.approx([8 + now + 15.5, 10 + 2 * now + 15.5], abs=1.5)
+        u, v = dequantize_flow(stack[..., 10], 20.0), dequantize_flow(stack[..., 11], 20.0)  # from this frame on
+        top, left = 8 + now, 10 + 2 * now
+        inside = (slice(top + 8, top + 24), slice(left + 8, left + 24))
+        assert (np.median(u[inside]), np.median(v[inside])) == pytest.approx((2, 1), abs=0.5)
+        far = np.ones(u.shape, bool)
+        far[max(0, top - 16) : top + 48, max(0, left - 16) : left + 48] = False
+        assert np.abs(u[far]).mean() < 0.1 and np.abs(v[far]).mean() < 0.1
+
+
+def test_info(store, video):
+    clip = make_clip()
+    store.write("7", clip, video)
+    info = store.read_info("7")
+    assert (info["height"], info["width"]) == (48, 64)
+    assert [tuple(indices) for indices in info["indices"]] == clip.indices
+    assert info["source"]["name"] == "video.webm" and info["source"]["bytes"] == 7
+
+
+def test_num_bytes(store, video):
+    store.write("7", make_clip(), video)
+    files = list((store.folder / "7").iterdir())
+    assert {file.name for file in files} == {"frame_0.jpg", "frame_1.jpg", "flow_0.jpg", "flow_1.jpg", "clip.json"}
+    assert store.num_bytes("7") == sum(len(file.read_bytes()) for file in files)
+
+
+def test_others_can_read_what_was_written(store, video):
+    store.write("7", make_clip(), video)
+    for path in [store.folder / "7", store.folder / "config.json", store.root / "config.json"]:
+        assert path.stat().st_mode & 0o044 == 0o044
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8 not a picture"])
+def test_a_broken_picture_is_named(store, video, content):
+    store.write("7", make_clip(), video)
+    (store.folder / "7" / "frame_1.jpg").write_bytes(content)
+    with pytest.raises(ValueError, match=r"7/frame_1\.jpg: must be a JPEG.*Remove its folder"):
+        store.read_frame("7", 1)
+    store.read_frame("7", 0)
+
+
+def test_clips_stay_small():
+    """150 KB a clip at short side 256 with three segments, the mean of real clips; here one segment of each."""
+    videos = sorted(FIGHTS.glob("*/*.mp4"))[3::45]
+    if not videos:
+        pytest.skip(f"the real clips are not in {FIGHTS}")
+    clips = [extract_clip(path, ClipConfig(short_side=256, num_segments=1)) for path in videos]
+    sizes = [len(clip_store.encode_frame(c.frames[0])) + len(clip_store.encode_stack(c.stacks[0])) for c in clips]
+    assert np.mean(sizes) <= 150_000 / 3
+
+
+# Whole or not at all
+
+
+def refuse(*_):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("what", ["encode_stack", "encode_frame", "os.rename", "json.dumps"])
+def test_a_write_that_fails_leaves_nothing(store, video, monkeypatch, what):
+    with monkeypatch.context() as patch:
+        patch.setattr(f"src.clip_store.{what}", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            store.write("7", make_clip(), video)
+    assert store.video_ids() == set() and not store.holds("7", video)
+    assert left_over(store) == []
+    store.write("7", make_clip(), video)
+    assert store.holds("7", video)
+
+
+def test_a_write_that_fails_in_the_middle_leaves_nothing(store, video, monkeypatch):
+    encode, calls = clip_store.encode_stack, []
+
+    def second_fails(stack):
+        calls.append(stack)
+        return encode(stack) if len(calls) < 2 else refuse()
+
+    monkeypatch.setattr(clip_store, "encode_stack", second_fails)
+    with pytest.raises(OSError):
+        store.write("7", make_clip(), video)
+    assert store.video_ids() == set() and left_over(store) == []
+
+
+def test_a_rewrite_that_fails_leaves_the_old_clip(store, video, monkeypatch):
+    store.write("7", make_clip(seed=0), video)
+    before = store.read_stack("7", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(clip_store, "encode_stack", refuse)
+        with pytest.raises(OSError):
+            store.write("7", make_clip(seed=5), video)
+    assert np.array_equal(store.read_stack("7", 0), before)
+    store.write("7", make_clip(seed=5), video)
+    assert not np.array_equal(store.read_stack("7", 0), before)
+    assert left_over(store) == []
+
+
+def test_what_a_killed_run_left_is_cleared_when_it_is_old(store):
+    for name, age in (("old", ABANDONED_AFTER + 60), ("new", 60)):
+        folder = store.root / "incomplete" / name
+        folder.mkdir()
+        (folder / "frame_0.jpg").touch()
+        os.utime(folder, (time.time() - age,) * 2)
+    store.prepare()
+    assert [path.name for path in left_over(store)] == ["new"]  # perhaps of a run on another machine
+
+
+def test_write_text_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "file.json"
+    write_text(path, "old")
+    with monkeypatch.context() as patch:
+        patch.setattr("src.clip_store.os.replace", refuse)
+        with pytest.raises(OSError):
+            write_text(path, "new")
+    assert path.read_text() == "old"
+    write_text(path, "naïve → ≥")
+    assert path.read_text(encoding="utf-8") == "naïve → ≥"
+
+
+# What is there
+
+
+def test_holds(store, video):
+    assert not store.holds("7", video)
+    store.write("7", make_clip(), video)
+    assert store.holds("7", video) and not store.holds("8", video)
+    assert store.video_ids() == {"7"}
+
+
+def test_holds_notices_a_replaced_video(store, video):
+    store.write("7", make_clip(), video)
+    before = video.stat()
+    video.write_bytes(b"another video")
+    assert not store.holds("7", video)
+    video.write_bytes(b"a video")
+    os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.holds("7", video)
+    os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert not store.holds("7", video)
+
+
+def test_holds_without_the_video(store, video):
+    store.write("7", make_clip(), video)
+    video.unlink()
+    assert not store.holds("7", video)
+
+
+@pytest.mark.parametrize("content", ["", "{", None])
+def test_half_a_clip_does_not_count(store, video, content):
+    """As an earlier tool might leave it; this one cannot."""
+    store.write("7", make_clip(), video)
+    info = store.folder / "7" / "clip.json"
+    info.unlink() if content is None else info.write_text(content)
+    assert not store.holds("7", video)
+
+
+def test_an_empty_folder_is_no_clip(store, video):
+    (store.folder / "7").mkdir()
+    assert not store.holds("7", video)
+    store.write("7", make_clip(), video)
+    assert store.holds("7", video)
+
+
+# Parameters
+
+
+def test_two_sets_of_parameters_live_side_by_side(tmp_path, video):
+    root, other = tmp_path / "prepared", ClipConfig(short_side=64, num_segments=2, flow_length=3)
+    for config, size in ((CONFIG, 48), (other, 64)):
+        store = ClipStore(root, config)
+        store.prepare()
+        store.write("7", make_clip(size, size), video)
+    assert ClipStore(root, CONFIG).read_frame("7", 0).shape == (48, 48, 3)
+    assert ClipStore(root, other).read_frame("7", 0).shape == (64, 64, 3)
+
+
+def test_without_a_config_the_last_prepared_one_is_taken(tmp_path):
+    for config in (CONFIG, ClipConfig(), CONFIG):
+        ClipStore(tmp_path, config).prepare()
+        assert ClipStore(tmp_path).config == read_config(tmp_path) == config
+
+
+def test_an_unprepared_folder_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere/config\.json: no prepared data here\. Run preprocess_data"):
+        ClipStore(tmp_path / "nowhere")
+    assert ClipStore(tmp_path / "nowhere", CONFIG).video_ids() == set()
+
+
+def test_parameters_that_differ_are_listed(tmp_path, store):
+    stamp = store.folder / "config.json"
+    stamp.write_text(json.dumps(CONFIG.to_dict() | {"flow_bound": 12.0, "flow_length": 5}))
+    with pytest.raises(ValueError, match=r"flow_length: 5 → 3; flow_bound: 12\.0 → 20\.0.*Remove the folder") as error:
+        ClipStore(store.root, CONFIG)
+    assert str(stamp) in str(error.value)
+
+
+def test_nearly_equal_parameters_with_one_folder_name_do_not_mix(tmp_path):
+    near = ClipConfig(flow_bound=20.0000001)
+    assert near.key == ClipConfig().key
+    ClipStore(tmp_path, ClipConfig()).prepare()
+    with pytest.raises(ValueError, match="flow_bound: 20.0 → 20.0000001"):
+        ClipStore(tmp_path, near)
