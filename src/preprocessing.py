@@ -12,7 +12,7 @@ import pandas as pd
 
 from src.clip_store import Clip, ClipStore, write_text
 from src.config import ClipConfig
-from src.optical_flow import compute_flow, quantize_flow, stack_flow
+from src.optical_flow import STEPS, ZERO, compute_flow, quantize_flow, stack_flow
 from src.progress import progress
 from src.subset import write_manifest
 from src.video import VideoError, read_segments
@@ -173,11 +173,11 @@ def _measure(store, video_id):
     stacks = np.stack([store.read_stack(video_id, segment) for segment in range(store.config.num_segments)])
     frames = [store.read_frame(video_id, segment) for segment in range(store.config.num_segments)]
     height, width = frames[0].shape[:2]
-    distance = np.abs(stacks.astype(np.int16) - 128)
+    steps = np.abs(stacks.astype(np.int16) - ZERO)
     return {
         "height": height,
         "width": width,
         "megabytes": store.num_bytes(video_id) / 1e6,
-        "moving": float((distance > 0).mean()),
-        "at_bound": float((distance >= 126).mean()),
+        "moving": float((steps > 0).mean()),
+        "at_bound": float((steps >= STEPS - 1).mean()),  # JPEG can take one off
     }

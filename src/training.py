@@ -154,7 +154,7 @@ def _save(model, path):
 
 
 class _StartEpoch(keras.callbacks.Callback):
-    """Tells the batches which epoch they are of, also when training goes on after an interruption."""
+    """Sets what is random in an epoch, batches and dropout, also when training goes on after an interruption."""
 
     def __init__(self, batches):
         super().__init__()
@@ -162,6 +162,9 @@ class _StartEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
+        for state in self.model.variables:
+            if state.name == "seed_generator_state":  # (seed, draws so far) of a dropout layer; no file of weights has it
+                state.assign([state[0], epoch * len(self.batches)])
 
 
 class _History(keras.callbacks.Callback):

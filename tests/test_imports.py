@@ -15,7 +15,7 @@ ORDER = [
     *("runs", "training", "evaluation", "fusion", "inference"),
     *("plots", "result_plots"),
 ]
-USE_KERAS = {"input_pipeline", "training", "evaluation", "inference"}
+USE_KERAS = {"input_pipeline", "runs", "training", "evaluation", "inference"}
 FILES = sorted([*(ROOT / "src").glob("*.py"), *(ROOT / "models").glob("*.py")])
 every_module = pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 

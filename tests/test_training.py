@@ -1,5 +1,6 @@
 """Short fits on the tiny store: what they leave, that they can be interrupted, and that they repeat."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from keras import layers
 
 from models.temporal_cnn import build_temporal_cnn
 from src import training
+from src.clip_store import ClipStore
 from src.config import TrainConfig
 from src.evaluation import predict_scores
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips
@@ -120,3 +122,100 @@ def test_a_killed_training_goes_on_to_the_same_numbers(spatial_run, data, tmp_pa
     pd.testing.assert_frame_equal(table, history, check_exact=True)
     assert_equal_weights(again, model)
     assert names_of(run) == {"config.json", "history_spatial.csv", "spatial.keras"}
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """A saved backbone with batch norm and two stages, as a user would bring one."""
+    keras.utils.set_random_seed(5)
+    image = x = keras.Input((32, 32, 3))
+    for stage in (1, 2):
+        x = layers.Conv2D(4, 3, strides=2, padding="same", name=f"conv{stage}")(x)
+        x = layers.BatchNormalization(name=f"norm{stage}")(x)
+    path = tmp_path_factory.mktemp("backbone") / "mine.keras"
+    keras.Model(image, x).save(path)
+    return path
+
+
+def test_a_pretrained_backbone_is_trained_in_two_phases(backbone, data, tmp_path, monkeypatch):
+    """Defect 19: head, then last stage, and never the batch norm; also interrupted in the second phase."""
+    config = dataclasses.replace(CONFIG, spatial_weights=str(backbone), spatial_epochs=2)
+    whole = make_run(tmp_path, "whole", config)
+    model, history = train_spatial(whole, *data, config)
+    assert history.phase.tolist() == ["head", "head", "last stage", "last stage"]
+    assert history.epoch.tolist() == [1, 2, 3, 4]
+    assert names_of(whole) == {"config.json", "history_spatial.csv", "spatial.keras"}
+    trained, saved = model.get_layer("backbone"), keras.models.load_model(backbone)
+    for name in ("conv1", "norm1", "norm2"):
+        assert_equal_weights(trained.get_layer(name), saved.get_layer(name))
+    assert history.val_loss[2:].min() < history.val_loss[:2].min()  # so what is returned is from the second phase
+    assert not np.array_equal(trained.get_layer("conv2").get_weights()[0], saved.get_layer("conv2").get_weights()[0])
+
+    begin = training._StartEpoch.on_epoch_begin
+
+    def interrupted(callback, epoch, logs=None):
+        if epoch == 1 and len(callback.model.trainable_weights) == 4:
+            raise KeyboardInterrupt
+        begin(callback, epoch, logs)
+
+    run = make_run(tmp_path, "interrupted", config)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training._StartEpoch, "on_epoch_begin", interrupted)
+        train_spatial(run, *data, config)
+    monkeypatch.setattr(training, "resolve_weights", never)  # what the run began with is recorded
+    again, table = train_spatial(make_run(tmp_path, "interrupted", config), *data, config)
+    pd.testing.assert_frame_equal(table, history, check_exact=True)
+    assert_equal_weights(again, model)
+
+
+def test_the_temporal_stream_and_both_in_one(spatial_run, data, monkeypatch):
+    """Defect 6: training reads training and validation clips, and none of the test."""
+    run, spatial, _ = spatial_run
+    clips, store, _ = data
+    seen, read = set(), ClipStore.read_stack
+    monkeypatch.setattr(ClipStore, "read_stack", lambda self, *where: seen.add(where[0]) or read(self, *where))
+    run = make_run(run.folder.parent, "both")
+    temporal, history = train_temporal(run, *data, CONFIG)
+    assert set(clips.split[clips.video_id.isin(seen)]) == {"train", "validation"}
+    assert set(history.columns) == COLUMNS and len(history) == 1
+    assert names_of(run) == {"config.json", "history_temporal.csv", "temporal.keras"}
+
+    two_stream = save_two_stream(run, spatial, temporal)
+    assert names_of(run) == {"config.json", "history_temporal.csv", "temporal.keras", "two_stream.keras"}
+    frames, stacks = (
+        EvaluationBatches(clips, store, stream, 32, 4, "test", 3)[0][0] for stream in ("spatial", "temporal")
+    )
+    fused = np.asarray(two_stream.predict_on_batch({"frame": frames, "flow": stacks}))
+    expected = (spatial.predict_on_batch(frames) + temporal.predict_on_batch(stacks)) / 2
+    np.testing.assert_allclose(fused, expected, atol=1e-6)
+
+
+def test_each_epoch_gets_its_own_batches_in_order(data, monkeypatch):
+    """What Keras reads ahead must not be of another epoch, and an epoch must not lack a batch or get one twice."""
+    clips, store, names = data
+
+    def numbered(batches, index):
+        return np.full((1, 1), 100 * batches.epoch + 2**index, np.float32), np.zeros((1, 1), np.float32)
+
+    monkeypatch.setattr(TrainingBatches, "__getitem__", numbered)
+    batches = TrainingBatches(clips, store, "spatial", 32, 2, names, seed=0)
+    assert len(batches) == 6
+    number = keras.Input((1,))
+    model = keras.Model(number, layers.Dense(1, use_bias=False, kernel_initializer="ones")(number))
+    model.compile(keras.optimizers.SGD(0.0), "mae")
+    callbacks = [training._StartEpoch(batches)]
+    fit = model.fit(batches, shuffle=False, initial_epoch=2, epochs=5, verbose=0, callbacks=callbacks)
+    assert fit.history["loss"] == pytest.approx([100 * epoch + 63 / 6 for epoch in (2, 3, 4)])
+
+
+def test_the_loss_falls_to_what_label_smoothing_leaves(data):
+    """Defect 16: probabilities fed to a loss that expects logits never get there."""
+    clips, store, names = data
+    keras.utils.set_random_seed(0)
+    model = build_temporal_cnn(3, 32, TINY_CONFIG.flow_length, subtract_mean=False)  # whole pictures move here
+    batch = TrainingBatches(clips, store, "temporal", 32, 12, names, seed=0)[0]
+    compile_model(model, 1e-3, steps=20)
+    losses = [model.train_on_batch(*batch)[0] for _ in range(20)]
+    smooth = np.array([1 - 0.1 * 2 / 3, 0.1 / 3, 0.1 / 3])
+    least = -(smooth * np.log(smooth)).sum()
+    assert losses[0] > 0.9 and least < model.evaluate(*batch, verbose=0)[0] < least + 0.2

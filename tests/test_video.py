@@ -23,8 +23,10 @@ def seconds(limit):
     """Raises instead of hanging."""
     signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"not done after {limit} s"))
     signal.alarm(limit)
-    yield
-    signal.alarm(0)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 def plain(colour, num_frames=5, height=48, width=64):
