@@ -7,17 +7,20 @@
 import argparse
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
-from src.evaluation import accuracy_table
+from src.metrics import accuracy_table
 
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 DATA, RUN_NAME = "datasets/ssv2-mini", "demo"
 PICTURES = Path("docs")
+# TensorFlow's lines about its own build, written before any setting of a log level counts.
+GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 
 
 def main():
@@ -33,8 +36,8 @@ def main():
         if renew:
             nbformat.write(_for_git(executed), name)
             _write_pictures(executed)
-    metrics = json.loads((run / "metrics.json").read_text())
-    print("\n" + accuracy_table(metrics).round(3).to_string())
+    accuracies = json.loads((run / "metrics.json").read_text())
+    print("\n" + accuracy_table(accuracies).round(3).to_string())
     print(f"\nWhere to look: {run}/train_models.ipynb and {DATA}/preprocess_data.ipynb (the executed notebooks),")
     print(f"{run}/*.png (figures), {run}/*.keras (models), {run}/metrics.json (numbers).")
 
@@ -72,7 +75,9 @@ def _tidy(notebook):
         for output in merged:
             if output.output_type == "stream":
                 lines = output.text.replace(f"{Path.cwd()}/", "").split("\n")
-                output.text = "\n".join(line.rsplit("\r", 1)[-1] for line in lines)
+                lines = [line.rsplit("\r", 1)[-1] for line in lines if not GREETING.match(line)]
+                output.text = "\n".join(lines)
+        merged = [output for output in merged if output.get("text", "-").strip()]
         if cell.cell_type == "code":
             cell.outputs = merged
     return notebook

@@ -95,6 +95,7 @@ def _train(run, stream, model, phases, clips, store, class_names, config):
     history = _History(run.folder / f"history_{stream}.csv")
     if finished.exists():
         return keras.models.load_model(finished), history.table
+    bare = keras.Model(model.input, model.output, name=model.name)  # the same layers without an optimizer: what is kept
     common = (clips, store, stream, config.crop_size, config.batch_size)
     training = TrainingBatches(*common, class_names, config.seed)
     validation = EvaluationBatches(*common, "validation", len(class_names))
@@ -103,14 +104,14 @@ def _train(run, stream, model, phases, clips, store, class_names, config):
         history.start(phase.name, first_epoch=sum(earlier.epochs for earlier in phases[:number]))
         if history.epochs_done() < phase.epochs:
             if number:
-                model.load_weights(best)
+                bare.load_weights(best)
             compile_model(model, phase.learning_rate, phase.epochs * len(training))
             backup = run.folder / f"backup_{stream}_{number}.weights.h5"
             first_epoch = _restore(model, backup) // len(training)
             callbacks = [
                 _StartEpoch(training),
                 # In this order, so that an epoch counts as done only when everything else of it is on disk.
-                _BestWeights(best, history.least_validation_loss()),
+                _BestWeights(bare, best, history.least_validation_loss()),
                 history,
                 _Backup(backup),
                 _EpochBar(f"{stream} stream, {phase.name}", phase.epochs),
@@ -124,8 +125,8 @@ def _train(run, stream, model, phases, clips, store, class_names, config):
                 callbacks=callbacks,
                 verbose=0,
             )
-    model.load_weights(best)
-    _save(model, finished)
+    bare.load_weights(best)
+    _save(bare, finished)
     for weights in run.folder.glob(f"*_{stream}*.weights.h5"):
         weights.unlink()
     return keras.models.load_model(finished), history.table
@@ -140,16 +141,16 @@ def _restore(model, backup):
 
 
 def _write_weights(model, path):
-    """Writes the weights, and the optimizer if there is one, atomically."""
+    """Writes the weights, and the optimizer if there is one, atomically: the file is there whole, or not."""
     temporary = path.with_name(f"incomplete_{path.name}")
     model.save_weights(temporary)
     os.replace(temporary, path)
 
 
 def _save(model, path):
-    """Saves without optimizer state, atomically: the file is there whole, or not."""
+    """Saves a model, atomically."""
     temporary = path.with_name(f"incomplete_{path.name}")
-    keras.Model(model.input, model.output, name=model.name).save(temporary)
+    model.save(temporary)
     os.replace(temporary, path)
 
 
@@ -163,7 +164,7 @@ class _StartEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
         for state in self.model.variables:
-            if state.name == "seed_generator_state":  # (seed, draws so far) of a dropout layer; no file of weights has it
+            if state.name == "seed_generator_state":  # dropout's (seed, draws so far), which no file of weights has
                 state.assign([state[0], epoch * len(self.batches)])
 
 
@@ -195,14 +196,14 @@ class _History(keras.callbacks.Callback):
 class _BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the least validation loss."""
 
-    def __init__(self, path: Path, least: float):
+    def __init__(self, bare: keras.Model, path: Path, least: float):
         super().__init__()
-        self.path, self.least = path, least
+        self.bare, self.path, self.least = bare, path, least
 
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.least:
             self.least = logs["val_loss"]
-            _write_weights(self.model, self.path)
+            _write_weights(self.bare, self.path)
 
 
 class _Backup(keras.callbacks.Callback):

@@ -6,7 +6,9 @@ import pytest
 from conftest import TINY_COUNTS
 
 from src.config import TrainConfig
-from src.evaluation import (
+from src.evaluation import predict_scores
+from src.input_pipeline import read_clips
+from src.metrics import (
     accuracy_table,
     chance_accuracy,
     choose_examples,
@@ -15,9 +17,7 @@ from src.evaluation import (
     confusion_matrix,
     evaluate_split,
     most_confused,
-    predict_scores,
 )
-from src.input_pipeline import read_clips
 
 # Five videos of three classes; the predictions are 0, 1, 0, 2, 0.
 SCORES = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.1, 0.2, 0.7], [0.5, 0.4, 0.1]])

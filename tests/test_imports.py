@@ -12,7 +12,7 @@ ORDER = [
     *("sampling", "video", "optical_flow", "clip_store", "preprocessing"),
     *("augmentation", "input_pipeline"),
     *("models.temporal_cnn", "models.finetuned_resnet", "models.two_stream"),
-    *("runs", "training", "evaluation", "fusion", "inference"),
+    *("runs", "training", "metrics", "evaluation", "fusion", "inference"),
     *("plots", "result_plots"),
 ]
 USE_KERAS = {"input_pipeline", "runs", "training", "evaluation", "inference"}
