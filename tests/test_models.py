@@ -160,6 +160,13 @@ def test_training_moves_what_is_unfrozen_and_never_the_batch_norm(stage, pooled,
     assert moved == head | ({("conv2", "kernel"), ("conv2", "bias")} if stage == "last stage" else set())
 
 
+def test_batch_norm_of_a_pretrained_backbone_never_sees_the_batch(tmp_path):
+    """Defect 19: not even where nothing is frozen."""
+    model = build_finetuned_resnet(CLASSES, SIZE, backbone=make_backbone(tmp_path / "mine.keras"))
+    moved = train_one_step(model)
+    assert all(changed != ("moving" in path) for path, changed in moved.items())
+
+
 def test_freezing_again_freezes_all(tmp_path):
     model = build_finetuned_resnet(CLASSES, SIZE, backbone=make_backbone(tmp_path / "mine.keras"))
     unfreeze_last_stage(model)
