@@ -23,7 +23,7 @@ def build_finetuned_resnet(
     backbone: str | Path = "resnet50",
     preprocessing: str = "torch",
 ) -> keras.Model:
-    """Builds the spatial stream: normalisation, a backbone called "backbone", average pooling, dropout, softmax.
+    """Builds the spatial stream: normalisation, a backbone called "backbone", average pooling, softmax.
 
     Args:
         num_classes: C.
@@ -63,6 +63,9 @@ def build_finetuned_resnet(
         x = layers.GlobalAveragePooling2D(name="pool")(x)
     if len(x.shape) != 2:
         raise ValueError(f"{backbone}: a backbone must give (N, h, w, F) or (N, F). Received: {x.shape}")
+    if not learns_from_scratch:
+        # Backbones give features of any scale (one in use: 0.01), and a head's learning rate fits one.
+        x = layers.LayerNormalization(epsilon=1e-8, center=False, scale=False, name="feature_norm")(x)
     x = layers.Dropout(0.5, name="dropout")(x)
     scores = layers.Dense(num_classes, activation="softmax", dtype="float32", name="scores")(x)
     return keras.Model(frame, scores, name="spatial")

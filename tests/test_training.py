@@ -187,6 +187,26 @@ def test_a_pretrained_backbone_is_trained_in_two_phases(backbone, data, tmp_path
     assert names_of(run) == {"config.json", "history_spatial.csv", "spatial.keras"}
 
 
+def test_each_phase_begins_and_training_ends_with_the_best_weights_so_far(backbone, data, tmp_path, monkeypatch):
+    """Defect 6: of four epochs with these validation losses, the first is the best of phase one, the third of all."""
+    config = dataclasses.replace(CONFIG, spatial_weights=str(backbone), spatial_epochs=2)
+    losses, begins, ends = iter([0.3, 0.5, 0.2, 0.9]), [], []
+    begin = training._StartEpoch.on_epoch_begin
+
+    def watched(callback, epoch, logs=None):
+        begins.append(callback.model.get_weights())
+        begin(callback, epoch, logs)
+
+    monkeypatch.setattr(training._StartEpoch, "on_epoch_begin", watched)
+    monkeypatch.setattr(training._Backup, "on_epoch_end", lambda self, *_: ends.append(self.model.get_weights()))
+    monkeypatch.setattr(keras.Model, "evaluate", lambda *_, **__: {"loss": next(losses), "accuracy": 0.0})
+    model, history = train_spatial(make_run(tmp_path, "best", config), *data, config)
+    assert history.val_loss.tolist() == [0.3, 0.5, 0.2, 0.9]
+    for begun, best, last in ((begins[2], ends[0], ends[1]), (model.get_weights(), ends[2], ends[3])):
+        same = [[np.array_equal(*pair) for pair in zip(begun, other, strict=True)] for other in (best, last)]
+        assert all(same[0]) and not all(same[1])
+
+
 def test_the_temporal_stream_and_both_in_one(spatial_run, data, monkeypatch):
     """Defect 6: training reads training and validation clips, and none of the test."""
     run, spatial, _ = spatial_run
