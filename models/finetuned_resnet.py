@@ -37,7 +37,7 @@ def build_finetuned_resnet(
 
     Returns:
         a functional model: "frame" uint8 (N, crop_size, crop_size, 3), RGB → "scores" float32 (N, C), after softmax.
-        The batch norm of a pretrained backbone always runs in inference mode.
+        A pretrained backbone is frozen, and its batch norm always runs in inference mode.
 
     Raises:
         ValueError: unknown backbone or preprocessing, or a backbone that gives no features.
@@ -57,8 +57,9 @@ def build_finetuned_resnet(
     frame = keras.Input((crop_size, crop_size, 3), dtype="uint8", name="frame")
     x = _normalize(_resize(frame, network.input_shape), preprocessing)
     learns_from_scratch = str(backbone) == "compact" or (str(backbone) == "resnet50" and weights is None)
-    # A frozen backbone's batch norm must not move: training=False keeps it in inference mode through fine-tuning.
-    x = network(x) if learns_from_scratch else network(x, training=False)
+    # A frozen layer's batch norm runs in inference mode. (Keras 3 passes over a training=False set here.)
+    network.trainable = learns_from_scratch
+    x = network(x)
     if len(x.shape) == 4:
         x = layers.GlobalAveragePooling2D(name="pool")(x)
     if len(x.shape) != 2:
@@ -126,10 +127,10 @@ def unfreeze_last_stage(model: keras.Model) -> list[str]:
     """
     backbone = model.get_layer("backbone")
     backbone.trainable = True
-    resolutions = [_output_resolution(layer) for layer in backbone.layers]
-    last = [resolution for resolution in resolutions if resolution][-1]
-    last_stage = [layer for layer, own in zip(backbone.layers, resolutions, strict=True) if own == last]
-    for layer in backbone.layers:
+    leaves = list(_leaves(backbone))
+    last = [_output_resolution(layer) for layer in leaves if _output_resolution(layer)][-1]
+    last_stage = [layer for layer in leaves if _output_resolution(layer) == last]
+    for layer in leaves:
         layer.trainable = layer in last_stage and not isinstance(layer, layers.BatchNormalization)
     return [layer.name for layer in last_stage if layer.trainable and layer.weights]
 
@@ -203,6 +204,12 @@ def _normalize(frame, preprocessing):
     offset = [-mean / deviation for mean, deviation in zip(values["mean"], values["deviation"], strict=True)]
     x = layers.Rescaling(scale, offset, name="normalize")(frame)
     return keras.ops.flip(x, axis=-1) if preprocessing == "caffe" else x
+
+
+def _leaves(model):
+    """The layers of a model and of the models in it."""
+    for layer in model.layers:
+        yield from _leaves(layer) if isinstance(layer, keras.Model) else [layer]
 
 
 def _output_resolution(layer):

@@ -91,8 +91,8 @@ class TrainConfig:
     backbone_preprocessing: str = "torch"
     temporal_head: str = "pool"
     subtract_mean: bool = True
-    spatial_epochs: int = 30
-    temporal_epochs: int = 12
+    spatial_epochs: int = 24
+    temporal_epochs: int = 6
     spatial_learning_rate: float = 1e-3
     fine_tune_learning_rate: float = 1e-4
     temporal_learning_rate: float = 1e-3
