@@ -103,7 +103,7 @@ def _write_pictures(notebook):
         names = [tag.removeprefix("picture-") for tag in cell.metadata.get("tags", []) if tag.startswith("picture-")]
         outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
         pictures = [data["image/png"] for data in outputs if "image/png" in data]
-        for name, picture in zip(names, pictures, strict=True):
+        for name, picture in zip(names, pictures, strict=False):  # most cells have no such tag
             (PICTURES / f"{name}.png").write_bytes(base64.b64decode(picture))
 
 

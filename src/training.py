@@ -46,6 +46,9 @@ def train_spatial(run: Run, clips: pd.DataFrame, store: ClipStore, class_names: 
     Returns:
         (model, history): the weights of the best epoch by validation loss; DataFrame epoch, phase, loss, accuracy,
         val_loss, val_accuracy, a row an epoch.
+
+    Raises:
+        ValueError: the loss was never a number.
     """
     network = run.record.get("notes", {}).get("spatial_network") or resolve_weights(config.spatial_weights)
     run.note(spatial_network=network)
@@ -125,6 +128,11 @@ def _train(run, stream, model, phases, clips, store, class_names, config):
                 callbacks=callbacks,
                 verbose=0,
             )
+    if not best.exists():
+        raise ValueError(
+            f"{run.folder}: the {stream} stream diverged: its validation loss was never a number. "
+            "Lower its learning rate, and choose another run_name."
+        )
     bare.load_weights(best)
     _save(bare, finished)
     for weights in run.folder.glob(f"*_{stream}*.weights.h5"):
