@@ -17,6 +17,8 @@ from src.progress import progress
 from src.subset import write_manifest
 from src.video import VideoError, read_segments
 
+EXAMPLE_CLASSES = 8
+
 
 @dataclass
 class Report:
@@ -86,18 +88,24 @@ class Example:
 
 
 def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
-    """The first training clip whose video can be used.
+    """A training clip worth looking at: of the first one that can be used of each class, the one that moves most.
+
+    Of more than `EXAMPLE_CLASSES` classes the first ones are looked at.
 
     Raises:
-        VideoError: none can; the message is that of the last one tried.
+        VideoError: no training clip can be used; the message is that of the last one tried.
     """
-    error = VideoError("A subset needs a training clip to show an example of. Received: none")
+    examples, error = {}, VideoError("A subset needs a training clip to show an example of. Received: none")
     for row in subset[subset.split == "train"].itertuples():
+        if row.label in examples or len(examples) == EXAMPLE_CLASSES:
+            continue
         try:
-            return Example(row.video_id, row.path, row.label, extract_clip(row.path, config))
+            examples[row.label] = Example(row.video_id, row.path, row.label, extract_clip(row.path, config))
         except (VideoError, cv2.error) as reason:
             error = reason
-    raise error
+    if not examples:
+        raise error
+    return max(examples.values(), key=lambda example: np.abs(example.clip.stacks.astype(np.int16) - ZERO).mean())
 
 
 def preprocess(subset: pd.DataFrame, root: str | Path, config: ClipConfig, workers: int | None = None) -> Report:
