@@ -5,36 +5,23 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from src.farneback import farneback
+
 ZERO = 128  # the stored value of no motion
 STEPS = 127  # stored steps from no motion to the bound, the same on both sides
 
-Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-
-def farneback(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Dense flow from one grey frame to the next (Farnebäck 2003, `cv2.calcOpticalFlowFarneback`).
-
-    Args:
-        before, after: uint8 (H, W).
-
-    Returns:
-        float32 (H, W, 2), px/frame: [..., 0] is u, + is right; [..., 1] is v, + is down. A pixel at x of `before`
-        is found at x + (u, v) of `after`.
-    """
-    return cv2.calcOpticalFlowFarneback(
-        before, after, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0
-    )
-
-
-def dis(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def dis(frames: np.ndarray) -> np.ndarray:
     """Dense inverse search flow (Kroeger et al. 2016), medium preset; arguments and result as `farneback`.
 
     Made anew for each pair: OpenCV's object keeps state, and a result must depend on its two frames alone.
     """
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(before, after, None)
+    pairs = zip(frames, frames[1:], strict=False)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    return np.stack([cv2.DISOpticalFlow_create(preset).calc(before, after, None) for before, after in pairs])
 
 
-ALGORITHMS: dict[str, Flow] = {"farneback": farneback, "dis": dis}
+ALGORITHMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"farneback": farneback, "dis": dis}
 
 
 def compute_flow(frames: np.ndarray, algorithm: str = "farneback") -> np.ndarray:
@@ -58,11 +45,9 @@ def compute_flow(frames: np.ndarray, algorithm: str = "farneback") -> np.ndarray
             "frames must be uint8 (T, H, W, 3) or (T, H, W) with T of 2 or more. "
             f"Received: {frames.dtype} {frames.shape}"
         )
-    gray = frames if frames.ndim == 3 else [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    flow = np.zeros((len(frames) - 1, *gray[0].shape, 2), np.float32)
-    for t in range(len(flow)):
-        if not np.array_equal(gray[t], gray[t + 1]):  # a still scene costs nothing, and is zero to the last bit
-            flow[t] = ALGORITHMS[algorithm](gray[t], gray[t + 1])
+    gray = frames if frames.ndim == 3 else np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    flow = ALGORITHMS[algorithm](gray)
+    flow[(gray[:-1] == gray[1:]).all(axis=(1, 2))] = 0  # to the last bit, which the algorithms miss
     return flow
 
 

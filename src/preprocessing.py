@@ -64,17 +64,32 @@ def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None =
     """
     seconds = Counter() if seconds is None else seconds
     frames, stacks, windows = [], [], []
+    known, flow = (), None  # the window before, and its flow: windows of a short clip overlap
     start = time.perf_counter()
-    for indices, window in read_segments(path, config.num_segments, config.window_length, config.short_side):
+    for indices, gray, frame in read_segments(path, config.num_segments, config.window_length, config.short_side):
         decoded = time.perf_counter()
-        flow = compute_flow(window, config.flow_algorithm)
-        stacks.append(stack_flow(quantize_flow(flow, config.flow_bound)))
-        frames.append(window[(config.window_length - 1) // 2])
+        shared = sum(index in known for index in indices)
+        flow = _continue_flow(flow, gray, shared, config.flow_algorithm)
+        padding = config.flow_length - len(flow)  # a clip too short for a window: no motion where there is none
+        codes = quantize_flow(np.pad(flow, ((0, padding), (0, 0), (0, 0), (0, 0))), config.flow_bound)
+        stacks.append(stack_flow(codes))
+        frames.append(frame)
         windows.append(indices)
+        known = indices
         seconds["decode"] += decoded - start
         start = time.perf_counter()
         seconds["flow"] += start - decoded
     return Clip(np.stack(frames), np.stack(stacks), windows)
+
+
+def _continue_flow(flow, gray, shared, algorithm):
+    """Flow of a window of frames, of which the first `shared` are the last of the window that `flow` is of."""
+    if shared < 2:
+        return compute_flow(gray, algorithm)
+    overlap = flow[len(flow) - (shared - 1) :]
+    if shared == len(gray):
+        return overlap
+    return np.concatenate([overlap, compute_flow(gray[shared - 1 :], algorithm)])
 
 
 @dataclass(frozen=True)

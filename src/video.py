@@ -1,8 +1,9 @@
 """A video file → frames, uint8 RGB. Each file is decoded once, and only as far as its last segment."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ REPEAT_SHARE = 0.12
 COMPLETE_SHARE = 0.9
 # A file of which a smaller share of packets becomes frames is called damaged. (Not 1: VP8 has hidden frames.)
 DECODED_SHARE = 0.75
+HELD_BYTES = 1 << 20  # an image up to this size is held as decoded: up to 640 × 540
 
 
 class VideoError(ValueError):
@@ -58,35 +60,49 @@ def count_frames(path: str | Path) -> int:
     return count
 
 
-def read_frames(path: str | Path, short_side: int | None = None) -> np.ndarray:
-    """All frames of a video.
+def read_frames(path: str | Path, short_side: int | None = None, indices: Sequence[int] | None = None) -> np.ndarray:
+    """Frames of a video.
 
     Args:
         path: the file.
         short_side: length of the shorter side of the result, pixels; None keeps the size in the file.
+        indices: which, ascending; None takes all. A long video does not fit into memory.
 
     Returns:
-        uint8 (T, H, W, 3), RGB.
+        uint8 (T, H, W, 3), RGB, all of the size of the first.
 
     Raises:
         VideoError: missing, empty, or no video.
     """
-    frames = [frame for _, frame in _decode(path, short_side)]
+    wanted = None if indices is None else np.isin(np.arange(max(indices) + 1), indices)
+    frames: list[np.ndarray] = []
+    for _, image in _decode(path, wanted):
+        size = frames[0].shape[:2] if frames else stored_size(*image.shape[:2], short_side or min(image.shape[:2]))
+        frames.append(_to_rgb(image, size))
     if not frames:
         raise VideoError(f"{path}: a video must hold at least one frame; none could be decoded.")
     return np.stack(frames)
 
 
-def read_segments(
-    path: str | Path, num_segments: int, window_length: int, short_side: int
-) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+class Segment(NamedTuple):
+    """Consecutive frames of a clip.
+
+    Attributes:
+        indices: which frames of the file, ascending.
+        gray: uint8 (T, H, W), these frames.
+        frame: uint8 (H, W, 3), RGB, the middle one.
+    """
+
+    indices: tuple[int, ...]
+    gray: np.ndarray
+    frame: np.ndarray
+
+
+def read_segments(path: str | Path, num_segments: int, window_length: int, short_side: int) -> Iterator[Segment]:
     """Runs of consecutive frames around evenly spread places of a clip, one at a time.
 
     Frames that only repeat the one before (a raised frame rate) are left out first. A clip with too few frames for a
-    window gives all it has, and its last frame is held until the window is full: motion that is not there is zero.
-
-    Returns:
-        for each segment (indices, frames): which frames of the file, and uint8 (window_length, H, W, 3), RGB.
+    window gives all it has: T is at most `window_length`.
 
     Raises:
         VideoError: unreadable, empty, truncated, or a single frame.
@@ -97,14 +113,15 @@ def read_segments(
     centers = segment_centers(planned, num_segments)
     # So many frames hold a window's worth of different ones. Others are decoded, as codecs need, but not converted.
     reach = window_length * (MAX_REPEATS + 1)
-    recent: dict[int, np.ndarray] = {}
+    recent: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     near = _near(centers, reach, planned)
-    marked = _mark_repeats(_decode(path, short_side, near, planned), recent, reach)
+    marked = _mark_repeats(_decode(path, near, planned), short_side, recent, reach)
     for indices in segment_windows(drop_repeats(marked), centers, window_length):
         if not indices or not near[indices[0] : indices[-1]].all():
             raise VideoError(f"{path}: damaged: frames that a segment needs cannot be decoded.")
-        frames = [recent[index] for index in indices]
-        yield indices, np.stack(frames + frames[-1:] * (window_length - len(frames)))
+        gray = np.stack([recent[index][0] for index in indices])
+        middle = indices[min((window_length - 1) // 2, len(indices) - 1)]
+        yield Segment(indices, gray, _to_rgb(recent[middle][1], gray.shape[1:]))
 
 
 def _open(path):
@@ -114,7 +131,8 @@ def _open(path):
         raise VideoError(f"{path}: must be a video file; {found}.")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: empty: the file has 0 bytes. Download it again.")
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    # One thread a decoder: the clips are decoded side by side, and frame threads hold more frames.
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise VideoError(f"{path}: must be a video that OpenCV can open; no video stream was found in it.")
     return capture
@@ -128,19 +146,16 @@ def _near(centers, reach, num_frames):
     return near
 
 
-def _decode(path, short_side, wanted=None, planned=None):
-    """Yields (index, uint8 RGB frame) for the wanted frames; all of the size of the first."""
+def _decode(path, wanted=None, planned=None):
+    """Yields (index, uint8 BGR image of the size in the file) for the wanted frames."""
     capture = _open(path)
-    size, index = None, 0
+    index = 0
     try:
         while capture.grab():
             if wanted is None or (index < len(wanted) and wanted[index]):
                 readable, image = capture.retrieve()
                 if readable and image is not None:
-                    if size is None:
-                        height, width = image.shape[:2]
-                        size = stored_size(height, width, short_side) if short_side else (height, width)
-                    yield index, _to_rgb(image, size)
+                    yield index, image
             index += 1
     finally:
         capture.release()
@@ -148,26 +163,40 @@ def _decode(path, short_side, wanted=None, planned=None):
         raise VideoError(f"{path}: damaged: it holds {planned} frames, of which only {index} can be decoded.")
 
 
-def _to_rgb(image, size):
+def _resize(image, size):
+    """An image of any channels at (height, width). First by whole blocks, which is fast, then by what is left."""
     height, width = size
-    if image.shape[:2] != size:
-        shrinks = image.shape[0] > height
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    blocks = min(image.shape[0] // height, image.shape[1] // width)
+    if blocks > 1:
+        between = (image.shape[1] // blocks, image.shape[0] // blocks)
+        image = cv2.resize(image, between, interpolation=cv2.INTER_AREA)
+    if image.shape[:2] == size:
+        return image
+    shrinks = image.shape[0] > height
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _mark_repeats(decoded, recent, keep):
-    """Yields (index, whether it repeats the frame before), and holds the frames of the last `keep` in `recent`."""
-    previous_index, previous = None, None
+def _to_rgb(image, size):
+    return cv2.cvtColor(_resize(image, size), cv2.COLOR_BGR2RGB)
+
+
+def _mark_repeats(decoded, short_side, recent, keep):
+    """Yields (index, whether it repeats the frame before), and holds the last `keep` frames in `recent`.
+
+    They are held as (uint8 (H, W), grey, at the stored size; uint8 image, BGR). Few are needed in colour, so a small
+    image is held as it is; a large one would fill the memory.
+    """
+    size, previous_index, previous = None, None, None
     changes = deque(maxlen=MAX_REPEATS + 1)
-    for index, frame in decoded:
-        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    for index, image in decoded:
+        size = size or stored_size(*image.shape[:2], short_side)
+        gray = _resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), size)
         repeated = False
         if previous_index == index - 1:
             changes.append(_largest_change(previous, gray))
             repeated = changes[-1] <= max(REPEAT_CHANGE, REPEAT_SHARE * max(changes))
         previous_index, previous = index, gray
-        recent[index] = frame
+        recent[index] = gray, image if image.nbytes <= HELD_BYTES else _resize(image, size)
         while next(iter(recent)) <= index - keep:
             recent.pop(next(iter(recent)))
         yield index, repeated

@@ -8,8 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     *("config", "progress"),
-    *("sample_textures", "sample_rendering", "sample_dataset", "video_table", "ssv2", "annotations", "subset"),
-    *("sampling", "video", "optical_flow", "clip_store", "preprocessing"),
+    *("sample_textures", "sample_rendering", "sample_dataset"),
+    *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset"),
+    *("sampling", "video", "farneback", "optical_flow", "clip_store", "preprocessing"),
     *("augmentation", "input_pipeline"),
     *("models.temporal_cnn", "models.finetuned_resnet", "models.two_stream"),
     *("runs", "training", "metrics", "evaluation", "fusion", "inference"),

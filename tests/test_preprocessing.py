@@ -14,9 +14,10 @@ from conftest import TINY_CONFIG, moving_texture, write_video
 from src import preprocessing
 from src.clip_store import ABANDONED_AFTER, ClipStore
 from src.config import ClipConfig
+from src.optical_flow import compute_flow, quantize_flow, stack_flow
 from src.preprocessing import check_store, extract_clip, find_example, preprocess
 from src.subset import COLUMNS, read_manifest
-from src.video import VideoError
+from src.video import VideoError, read_segments
 
 ROOT = Path(__file__).parents[1]
 BAD = {  # video_id → (how the file is made bad, what the ledger must say)
@@ -100,10 +101,21 @@ def test_the_algorithm_is_the_one_asked_for(tmp_path, monkeypatch, algorithm):
     asked = []
     compute = preprocessing.compute_flow
     monkeypatch.setattr(preprocessing, "compute_flow", lambda window, name: asked.append(name) or compute(window, name))
-    path = write_video(tmp_path / "clip.webm", moving_texture(12, 2, 1, 48, 64))
+    path = write_video(tmp_path / "clip.webm", moving_texture(36, 2, 1, 48, 64))
     clip = extract_clip(path, ClipConfig(short_side=48, flow_algorithm=algorithm, flow_bound=8))
     assert asked == [algorithm] * 3
     assert np.median(clip.stacks[..., 0::2]) == 128 + round(2 * 127 / 8) == 160
+
+
+@pytest.mark.parametrize("num_frames", [2, 5, 10, 11, 14, 20, 32, 33])
+def test_flow_of_overlapping_windows_is_that_of_each_alone(tmp_path, num_frames):
+    path = write_video(tmp_path / "clip.webm", moving_texture(num_frames, 2, 1, 48, 64))
+    config = ClipConfig(short_side=48)
+    clip = extract_clip(path, config)
+    for segment, stack in zip(read_segments(path, 3, 11, 48), clip.stacks, strict=True):
+        alone = stack_flow(quantize_flow(compute_flow(segment.gray), config.flow_bound))
+        assert np.array_equal(stack[..., : alone.shape[-1]], alone)
+        assert (stack[..., alone.shape[-1] :] == 128).all()  # a clip too short: motion that is not there is zero
 
 
 # The job

@@ -94,8 +94,9 @@ def test_frames_come_back(tmp_path, fourcc, suffix):
 def test_red_stays_red(tmp_path, fourcc, suffix, colour):
     path = write_video(tmp_path / f"clip{suffix}", plain(colour), fourcc=fourcc)
     assert np.abs(read_frames(path).mean(axis=(0, 1, 2)) - colour).max() < 12
-    _, window = next(read_segments(path, 1, 3, 32))
-    assert np.abs(window.mean(axis=(0, 1, 2)) - colour).max() < 12
+    segment = next(read_segments(path, 1, 3, 32))
+    assert np.abs(segment.frame.mean(axis=(0, 1)) - colour).max() < 12
+    assert np.abs(segment.gray.mean() - np.dot(colour, (0.299, 0.587, 0.114))) < 12
 
 
 @pytest.mark.parametrize(
@@ -132,32 +133,31 @@ def test_portrait_keeps_its_direction(tmp_path):
 def test_segments_are_runs_of_consecutive_frames(webm):
     frames = read_frames(webm, 32)
     segments = list(read_segments(webm, 3, 11, 32))
-    assert [indices for indices, _ in segments] == [
+    assert [segment.indices for segment in segments] == [
         tuple(range(2, 13)), tuple(range(17, 28)), tuple(range(32, 43)),
     ]  # fmt: skip
-    for indices, window in segments:
-        assert window.dtype == np.uint8
-        assert np.array_equal(window, frames[list(indices)])
+    for indices, gray, frame in segments:
+        assert gray.dtype == frame.dtype == np.uint8 and gray.shape == (11, *frame.shape[:2])
+        assert np.array_equal(frame, frames[indices[5]])
+        as_gray = np.dot(frames[list(indices)], (0.299, 0.587, 0.114))
+        assert np.abs(gray - as_gray).max() < 3  # grey first, then resized, or the other way round: rounding
 
 
 @pytest.mark.parametrize("num_frames", [2, 3, 6, 10])
-def test_a_short_clip_holds_its_last_frame(tmp_path, num_frames):
+def test_a_short_clip_gives_all_it_has(tmp_path, num_frames):
     path = write_video(tmp_path / "clip.webm", moving_texture(num_frames, 2, 1, 48, 64))
     frames = read_frames(path)
     segments = list(read_segments(path, 3, 11, 48))
     assert len(segments) == 3
-    for indices, window in segments:
-        assert indices == tuple(range(num_frames))
-        assert np.array_equal(window[:num_frames], frames)
-        assert (window[num_frames:] == frames[-1]).all()
-        flow = compute_flow(window)
-        assert np.median(flow[: num_frames - 1, ..., 0]) == pytest.approx(2, abs=0.5)
-        assert not flow[num_frames - 1 :].any()
+    for segment in segments:
+        assert segment.indices == tuple(range(num_frames))
+        assert segment.gray.shape == (num_frames, 48, 64)
+        assert np.array_equal(segment.frame, frames[min(5, num_frames - 1)])
 
 
 def test_a_clip_as_long_as_a_window(tmp_path):
     path = write_video(tmp_path / "clip.webm", moving_texture(11, 2, 1, 48, 64))
-    assert [indices for indices, _ in read_segments(path, 2, 11, 48)] == [tuple(range(11))] * 2
+    assert [segment.indices for segment in read_segments(path, 2, 11, 48)] == [tuple(range(11))] * 2
 
 
 # Repeated frames
@@ -169,7 +169,7 @@ def test_a_raised_frame_rate_is_undone(tmp_path, fourcc, suffix, rate):
     source = moving_texture(40, 2, 1, 72, 96)
     shown = source[np.arange(40 * rate // 12) * 12 // rate]
     path = write_video(tmp_path / f"clip{suffix}", shown, rate, fourcc)
-    flow = np.concatenate([compute_flow(window) for _, window in read_segments(path, 3, 11, 72)])
+    flow = np.concatenate([compute_flow(segment.gray) for segment in read_segments(path, 3, 11, 72)])
     horizontal = np.median(flow[..., 0], axis=(1, 2))
     assert (horizontal < 1).mean() <= 0.1  # some key frames differ much from what they repeat; undetected: 0.5 to 0.8
     assert np.median(horizontal) == pytest.approx(2, abs=0.5)
@@ -179,7 +179,7 @@ def test_a_raised_frame_rate_is_undone(tmp_path, fourcc, suffix, rate):
 @pytest.mark.parametrize("u", [0.3, 2, 6])
 def test_real_motion_is_not_taken_for_repeats(tmp_path, fourcc, suffix, u):
     path = write_video(tmp_path / f"clip{suffix}", moving_texture(30, u, 0, 96, 128), fourcc=fourcc)
-    for indices, _ in read_segments(path, 2, 11, 96):
+    for indices, *_ in read_segments(path, 2, 11, 96):
         assert (np.diff(indices) == 1).all()
 
 
@@ -189,7 +189,7 @@ def test_a_small_moving_thing_is_motion(tmp_path):
     for index, frame in enumerate(frames):
         frame[50:66, 20 + 3 * index : 36 + 3 * index] = thing
     path = write_video(tmp_path / "clip.webm", frames)
-    assert all((np.diff(indices) == 1).all() for indices, _ in read_segments(path, 2, 11, 120))
+    assert all((np.diff(indices) == 1).all() for indices, *_ in read_segments(path, 2, 11, 120))
 
 
 def test_equal_frames_are_a_still_scene(tmp_path):
@@ -202,7 +202,7 @@ def test_equal_frames_are_a_still_scene(tmp_path):
 def test_a_still_start_does_not_hide_the_motion_after_it(tmp_path):
     moving = moving_texture(30, 2, 1, 48, 64)
     path = write_video(tmp_path / "clip.webm", np.concatenate([np.repeat(moving[:1], 30, axis=0), moving]))
-    still, motion = (compute_flow(window)[..., 0] for _, window in read_segments(path, 2, 11, 48))
+    still, motion = (compute_flow(segment.gray)[..., 0] for segment in read_segments(path, 2, 11, 48))
     assert np.abs(np.median(still, axis=(1, 2))).max() < 0.1
     assert np.median(motion, axis=(1, 2)) == pytest.approx(2, abs=0.5)
 
@@ -256,7 +256,7 @@ def test_decoded_once_and_as_far_as_the_last_segment(webm, captures):
 
 def test_frames_far_from_every_segment_are_not_converted(tmp_path, captures):
     path = write_video(tmp_path / "clip.webm", moving_texture(200, 1, 0, 32, 48))
-    indices, _ = next(read_segments(path, 1, 5, 32))
+    indices, *_ = next(read_segments(path, 1, 5, 32))
     assert indices == (98, 99, 100, 101, 102)
     assert captures[1].grabs == 103
     assert captures[1].retrieves <= 5 * (MAX_REPEATS + 1) + 3
@@ -264,19 +264,36 @@ def test_frames_far_from_every_segment_are_not_converted(tmp_path, captures):
 
 def test_memory_does_not_grow_with_the_number_of_segments(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.webm", moving_texture(400, 1, 0, 32, 48))
-    convert, alive, most = video._to_rgb, set(), 0
+    resize, alive, most = video._resize, set(), 0
 
     def counted(image, size):
         nonlocal most
-        frame = convert(image, size)
+        frame = resize(image, size).copy()
         alive.add(id(frame))
         weakref.finalize(frame, alive.discard, id(frame))
         most = max(most, len(alive))
         return frame
 
-    monkeypatch.setattr(video, "_to_rgb", counted)
+    monkeypatch.setattr(video, "_resize", counted)
     assert len(list(read_segments(path, 10, 3, 32))) == 10
     assert most <= 2 * 3 * (MAX_REPEATS + 1)  # of some 300 that are converted
+
+
+def test_a_large_image_is_not_held_as_decoded(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "clip.webm", moving_texture(12, 2, 1, 64, 80))
+    as_decoded = list(read_segments(path, 2, 5, 32))
+    monkeypatch.setattr(video, "HELD_BYTES", 64 * 80 * 3 - 1)
+    held, mark = [], video._mark_repeats
+    monkeypatch.setattr(video, "_mark_repeats", lambda *given: held.append(given[2]) or mark(*given))
+    for before, after in zip(as_decoded, read_segments(path, 2, 5, 32), strict=True):
+        assert np.array_equal(before.frame, after.frame)
+    assert {image.shape for _, image in held[0].values()} == {(32, 40, 3)}
+
+
+def test_only_the_frames_asked_for_are_read(webm, captures):
+    frames = read_frames(webm, 24, indices=[3, 11])
+    assert captures[0].retrieves == 2
+    assert np.array_equal(frames, read_frames(webm, 24)[[3, 11]])
 
 
 # Files that are no videos
@@ -409,7 +426,7 @@ def test_no_window_spans_frames_that_were_skipped(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "_decode", ends_early)  # the segment at 340 would need 325 to 355
     segments = read_segments(path, 10, 3, 32)
     with pytest.raises(VideoError, match="damaged: frames that a segment needs cannot be decoded"):
-        for indices, _ in segments:
+        for indices, *_ in segments:
             assert (np.diff(indices) == 1).all()
 
 
@@ -443,7 +460,7 @@ def test_a_wrong_frame_rate_does_not_matter(tmp_path, webm, nanoseconds):
 def test_a_wrong_duration_does_not_matter(tmp_path, webm, milliseconds):
     path = with_duration(webm, tmp_path / "lies.webm", milliseconds)
     assert count_frames(path) == 45
-    assert [len(indices) for indices, _ in read_segments(path, 3, 11, 48)] == [11] * 3
+    assert [len(segment.indices) for segment in read_segments(path, 3, 11, 48)] == [11] * 3
 
 
 def test_a_cut_file_is_called_truncated_whatever_its_rate(tmp_path, webm):
