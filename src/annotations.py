@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from src import sample_dataset
+from src.archive import is_archive_folder, unpack_labels
 from src.ssv2 import is_ssv2, read_ssv2
 from src.video_table import SPLITS, check_ids, drop_absent, drop_repeats, few, in_two_splits, refuse, seeded_keys, tidy
 
@@ -22,8 +23,9 @@ def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
     """Read any source of videos into the annotation table.
 
     Args:
-        source: "sample" (written first where it is not there yet), an SSv2 download, a folder with one
-            folder per class, or a .csv file. The kind is recognised by what is there.
+        source: "sample" (written first where it is not there yet), an SSv2 download, its archives as they
+            were downloaded (the paths are then those of videos yet to be extracted, see `src.archive`), a folder
+            with one folder per class, or a .csv file. The kind is recognised by what is there.
         seed: draws the validation part where an SSv2 download has no test answers.
 
     Raises:
@@ -33,6 +35,9 @@ def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
     path = Path(sample_dataset.write_sample(SAMPLE_FOLDER) if source == "sample" else source).expanduser()
     if path.is_file() and path.suffix.lower() == ".csv":
         return read_csv(path)
+    if is_archive_folder(path):
+        unpack_labels(path)
+        return read_ssv2(path, seed, keep_absent=True)
     if is_ssv2(path):
         return read_ssv2(path, seed)
     visible = sorted(entry for entry in path.glob("*") if not entry.name.startswith("."))

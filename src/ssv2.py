@@ -17,10 +17,10 @@ MAX_HELD_OUT = 0.15  # of a class's training videos, where a download has no tes
 
 def is_ssv2(folder: Path) -> bool:
     """Whether a folder looks like an SSv2 download: it has the labels file or the video folder."""
-    return _label_files(folder)["labels"].is_file() or (folder / VIDEO_FOLDER).is_dir()
+    return label_files(folder)["labels"].is_file() or (folder / VIDEO_FOLDER).is_dir()
 
 
-def read_ssv2(folder: str | Path, seed: int = 0) -> pd.DataFrame:
+def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> pd.DataFrame:
     """Read an SSv2 download with its official splits into the annotation table.
 
     The label files are something-something-v2-{labels,train,validation}.json or
@@ -28,12 +28,18 @@ def read_ssv2(folder: str | Path, seed: int = 0) -> pd.DataFrame:
     answered videos are the test split. Without it, a seeded part of each class's training videos becomes
     the validation split, and the official validation is the test split.
 
+    Args:
+        folder: the download.
+        seed: draws the validation part.
+        keep_absent: keep listed videos that are not there, with the path that `src.archive` extracts them to;
+            else they are left out, with a warning.
+
     Raises:
         FileNotFoundError: a label file, or every listed video, is missing.
         ValueError: a file is broken, names an unknown template or a bad id, or contradicts another.
     """
     folder = Path(folder)
-    files = _label_files(folder)
+    files = label_files(folder)
     missing = [str(path) for name, path in files.items() if name != "test" and not path.is_file()]
     if missing:
         raise FileNotFoundError(
@@ -47,15 +53,17 @@ def read_ssv2(folder: str | Path, seed: int = 0) -> pd.DataFrame:
     table = drop_repeats(pd.concat(parts, ignore_index=True), listed_in)
 
     videos = folder / VIDEO_FOLDER
-    table["path"] = table["video_id"].map(_list_videos(videos, videos / VIDEO_FOLDER, folder))
-    table = drop_absent(table, table["path"].isna(), "video_id", listed_in, f"{videos} or {folder}")
+    expected = {name: str(videos / f"{name}.webm") for name in table["video_id"]} if keep_absent else {}
+    table["path"] = table["video_id"].map(expected | list_videos(folder))
+    if not keep_absent:
+        table = drop_absent(table, table["path"].isna(), "video_id", listed_in, f"{videos} or {folder}")
     if "test" not in splits:
         table = _hold_out_validation(table, seed, files["test"])
     table["class_index"] = table["label"].map(class_index)
     return tidy(table, class_index, files["labels"])
 
 
-def _label_files(folder: Path) -> dict[str, Path]:
+def label_files(folder: Path) -> dict[str, Path]:
     """Where the label files of either naming scheme are, or should be."""
     starts = [f"{place}/{prefix}" for place in (folder, folder / "labels") for prefix in (LABEL_PREFIX, "")]
     start = next((start for start in starts if Path(f"{start}labels.json").is_file()), starts[0])
@@ -105,10 +113,10 @@ def _read_json(path: Path):
         raise ValueError(f"{path}: broken JSON: {error}. Unpack or download it again.") from None
 
 
-def _list_videos(*places: Path) -> dict[str, str]:
+def list_videos(folder: Path) -> dict[str, str]:
     """Paths by id. A folder is listed once: asking for 220,847 files one by one is slow on network disks."""
     videos = {}
-    for place in places:
+    for place in (folder / VIDEO_FOLDER, folder / VIDEO_FOLDER / VIDEO_FOLDER, folder):
         # In reverse order the original .webm comes before a mirror's .mp4 of the same id.
         for name in sorted(os.listdir(place), reverse=True) if place.is_dir() else []:
             stem, suffix = os.path.splitext(name)

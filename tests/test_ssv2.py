@@ -207,3 +207,22 @@ def test_empty_classes(tmp_path):
         table = read_ssv2(write_ssv2(tmp_path, classes=(HOLD, "Never", "Not once", PUSH)))
     assert "2 classes" in only_warning(record) and "Never, Not once" in only_warning(record)
     assert set(table.class_index) == {0, 3}
+
+
+def test_absent_videos_are_kept_where_they_will_be_extracted(tmp_path):
+    write_ssv2(tmp_path)
+    videos = tmp_path / VIDEO_FOLDER
+    (videos / "1.webm").unlink()
+    (videos / "2.webm").rename(videos / "2.mp4")
+    table = read_quietly(read_ssv2, tmp_path, 0, True)
+    paths = {row.video_id: Path(row.path) for row in table.itertuples()}
+    assert paths == {name: videos / f"{name}.{'mp4' if name == '2' else 'webm'}" for name in "1234"}
+
+
+def test_no_video_is_there_yet(tmp_path):
+    write_ssv2(tmp_path)
+    expected = read_quietly(read_ssv2, tmp_path)
+    for video in (tmp_path / VIDEO_FOLDER).iterdir():
+        video.unlink()
+    (tmp_path / VIDEO_FOLDER).rmdir()
+    pd.testing.assert_frame_equal(read_quietly(read_ssv2, tmp_path, 0, True), expected)
