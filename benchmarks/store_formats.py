@@ -16,7 +16,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from src.clip_store import encode_frame, join_tiles, split_tiles
 from src.config import ClipConfig
-from src.preprocessing import extract_clip
+from src.extraction import extract_clip
 
 ENCODINGS = {
     "PNG": (".png", []),

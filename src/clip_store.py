@@ -2,34 +2,39 @@
 
 ```
 <root>/config.json                          the ClipConfig in use
-<root>/manifest.csv                         the subset (see `src.subset`)
+<root>/manifest.csv, subsets/               the subset in use, and all that were prepared (see `src.manifest`)
 <root>/failures.csv                         videos that could not be used, and why
-<root>/clips/<config key>/<video_id>/
+<root>/clips/<config key>/<video_id>-<digest>/
     frame_0.jpg … frame_{S-1}.jpg           RGB, the middle frame of each segment
     flow_0.jpg … flow_{S-1}.jpg             grey tiles: L rows in time, u in the left column, v in the right one
-    clip.json                               source file, frame indices, size
-<root>/incomplete/                          clips being written; each is moved to its place when it is whole
+    clip.json                               frame indices, size, digest of the video
+<root>/incomplete/<run>/                    clips being written; each is moved to its place when it is whole
 ```
-Each set of parameters has a folder of its own, so results of two never mix.
+A clip depends on the bytes of its video and on the parameters, and its place says both: so it is never out of date,
+a video that was replaced has another place, and the results of two sets of parameters never mix.
 """
 
 import json
 import os
 import shutil
+import socket
 import tempfile
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 
 from src.config import ClipConfig, clip_config_from_dict, differences
 
 FRAME_QUALITY = 85  # JPEG
 FLOW_QUALITY = 75  # JPEG; benchmarks/store_formats.py measures what it costs in px and in bytes
 BLOCK = 8  # JPEG codes blocks of 8 × 8: tiles start on block borders, so that no block mixes two fields
-ABANDONED_AFTER = 3600  # seconds after which a temporary folder is of a run that was killed
+ABANDONED_AFTER = 3600  # seconds without a change after which the room of a run on another machine is abandoned
+READABLE = 80  # bytes of a video id that are kept in the name of its clip
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,6 @@ class ClipStore:
         self.root = Path(root)
         self.config = config or read_config(self.root)
         self.folder = self.root / "clips" / self.config.key
-        self._incomplete = self.root / "incomplete"
         stamp = self.folder / "config.json"
         if stamp.exists():
             found = json.loads(stamp.read_text())
@@ -77,64 +81,86 @@ class ClipStore:
     def prepare(self) -> None:
         """Makes the folder, stamps it, makes these parameters the current ones, and clears what a kill left behind."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._incomplete.mkdir(exist_ok=True)
         for path in (self.folder / "config.json", self.root / "config.json"):
             write_text(path, json.dumps(self.config.to_dict(), indent=2) + "\n")
-        for leftover in self._incomplete.iterdir():
-            if time.time() - leftover.stat().st_mtime > ABANDONED_AFTER:
-                shutil.rmtree(leftover, ignore_errors=True)
+        for room in self.list_rooms():
+            if is_abandoned(room):
+                shutil.rmtree(room, ignore_errors=True)
 
-    def holds(self, video_id: str, path: str | Path) -> bool:
-        """Whether the clip is there, whole, and made from the file as it is now (its size and time of change)."""
-        try:
-            return self.read_info(video_id)["source"] == _fingerprint(path)
-        except (FileNotFoundError, json.JSONDecodeError):
-            return False
+    def list_rooms(self) -> list[Path]:
+        """The rooms of runs that are at work, or were killed."""
+        incomplete = self.root / "incomplete"
+        return sorted(incomplete.iterdir()) if incomplete.exists() else []
 
-    def video_ids(self) -> set[str]:
-        """Ids of all clips in the store."""
+    def make_room(self) -> Path:
+        """A folder for a run to write in, named after its process; the run removes it when it ends."""
+        room = self.root / "incomplete" / f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        room.mkdir(parents=True)
+        return room
+
+    def holds(self, name: str) -> bool:
+        """Whether a clip is there, which means that it is whole."""
+        return (self.folder / name).exists()
+
+    def names(self) -> set[str]:
+        """The names of all clips in the store, from one listing."""
         return {entry.name for entry in os.scandir(self.folder) if entry.is_dir()} if self.folder.exists() else set()
 
-    def write(self, video_id: str, clip: Clip, path: str | Path) -> None:
-        """Writes a clip, atomically: it is in the store complete or not at all, whenever the process is killed."""
-        temporary = Path(tempfile.mkdtemp(dir=self._incomplete))
+    def write(self, name: str, clip: Clip, digest: str, room: Path) -> None:
+        """Writes a clip, atomically: it is in the store complete or not at all, whenever the process is killed.
+
+        Args:
+            name: from `clip_name`.
+            clip: what to write.
+            digest: of the video.
+            room: from `make_room`.
+        """
+        temporary = Path(tempfile.mkdtemp(dir=room))
         try:
-            for segment, (frame, stack) in enumerate(zip(clip.frames, clip.stacks, strict=True)):
-                (temporary / f"frame_{segment}.jpg").write_bytes(encode_frame(frame))
-                (temporary / f"flow_{segment}.jpg").write_bytes(encode_stack(stack))
-            height, width = clip.frames.shape[1:3]
-            info = {"source": _fingerprint(path), "height": height, "width": width, "indices": clip.indices}
-            (temporary / "clip.json").write_text(json.dumps(info))
+            for file_name, content in encode_clip(clip, digest).items():
+                (temporary / file_name).write_bytes(content)
             temporary.chmod(0o755)
-            self._put(temporary, self.folder / video_id)
+            os.rename(temporary, self.folder / name)
+        except OSError:
+            if not self.holds(name):  # else another run was faster, and wrote the same
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def _put(self, temporary, target):
-        if target.exists():  # made from an older version of the video: a folder cannot be renamed onto a full one
-            old = Path(tempfile.mkdtemp(dir=self._incomplete))
-            os.replace(target, old)
-            shutil.rmtree(old)
-        os.rename(temporary, target)
+    def read_info(self, name: str) -> dict:
+        """clip.json: digest of the video, height, width, indices."""
+        return json.loads((self.folder / name / "clip.json").read_text())
 
-    def read_info(self, video_id: str) -> dict:
-        """clip.json: source (file name, bytes, time of change in ns), height, width, indices."""
-        return json.loads((self.folder / video_id / "clip.json").read_text())
-
-    def read_frame(self, video_id: str, segment: int) -> np.ndarray:
+    def read_frame(self, name: str, segment: int) -> np.ndarray:
         """The RGB frame of a segment: uint8 (H, W, 3)."""
-        path = self.folder / video_id / f"frame_{segment}.jpg"
+        path = self.folder / name / f"frame_{segment}.jpg"
         return cv2.cvtColor(_read_picture(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
-    def read_stack(self, video_id: str, segment: int) -> np.ndarray:
+    def read_stack(self, name: str, segment: int) -> np.ndarray:
         """The flow stack of a segment: uint8 (H, W, 2L), quantised; channels u1, v1, u2, v2, …"""
-        info = self.read_info(video_id)
-        tiles = _read_picture(self.folder / video_id / f"flow_{segment}.jpg", cv2.IMREAD_GRAYSCALE)
+        info = self.read_info(name)
+        tiles = _read_picture(self.folder / name / f"flow_{segment}.jpg", cv2.IMREAD_GRAYSCALE)
         return split_tiles(tiles, self.config.flow_length, info["height"], info["width"])
 
-    def num_bytes(self, video_id: str) -> int:
+    def num_bytes(self, name: str) -> int:
         """Bytes of a clip's files."""
-        return sum(entry.stat().st_size for entry in os.scandir(self.folder / video_id))
+        return sum(entry.stat().st_size for entry in os.scandir(self.folder / name))
+
+
+def clip_name(video_id: str, digest: str) -> str:
+    """A clip's place in the store: the video's id, cut to what a file system takes, and the digest of its bytes.
+
+    Where two ids begin alike, equal names still mean equal bytes, and so the same clip.
+    """
+    return f"{video_id.encode(errors='surrogateescape')[:READABLE].decode(errors='ignore')}-{digest}"
+
+
+def is_abandoned(room: Path) -> bool:
+    """Whether the run that writes in this room is no more."""
+    host, _, process = room.name.rpartition("_")[0].rpartition("_")
+    if host == socket.gethostname() and process.isdecimal():
+        return not psutil.pid_exists(int(process))
+    return time.time() - room.stat().st_mtime > ABANDONED_AFTER
 
 
 def read_config(root: str | Path) -> ClipConfig:
@@ -151,6 +177,15 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
     os.chmod(file.name, 0o644)
     os.replace(file.name, path)
+
+
+def encode_clip(clip: Clip, digest: str) -> dict[str, bytes]:
+    """The files of a clip: content by name."""
+    height, width = clip.frames.shape[1:3]
+    files = {f"frame_{segment}.jpg": encode_frame(frame) for segment, frame in enumerate(clip.frames)}
+    files |= {f"flow_{segment}.jpg": encode_stack(stack) for segment, stack in enumerate(clip.stacks)}
+    info = {"video": digest, "height": height, "width": width, "indices": clip.indices}
+    return files | {"clip.json": json.dumps(info).encode()}
 
 
 def encode_frame(frame: np.ndarray) -> bytes:
@@ -192,9 +227,3 @@ def _read_picture(path, flags):
     if picture is None:
         raise ValueError(f"{path}: must be a JPEG; it cannot be decoded. Remove its folder and preprocess again.")
     return picture
-
-
-def _fingerprint(path):
-    path = Path(path)
-    status = path.stat()
-    return {"name": path.name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}

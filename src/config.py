@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 
 FLOW_ALGORITHMS = ("farneback", "dis")
+EXTRACTION = 2  # raise it when the same video and parameters give other bytes: old clips must not mix with new ones
 
 
 def _require(condition, owner, rule, received):
@@ -59,7 +60,7 @@ class ClipConfig:
         """A folder name that is different for different values, and says what they are."""
         return (
             f"{self.flow_algorithm}-short{self.short_side}-segments{self.num_segments}"
-            f"-length{self.flow_length}-bound{self.flow_bound:g}"
+            f"-length{self.flow_length}-bound{self.flow_bound:g}-v{EXTRACTION}"
         )
 
     to_dict = asdict

@@ -7,8 +7,8 @@ import numpy as np
 
 from src.clip_store import Clip
 from src.config import ClipConfig
+from src.extraction import extract_clip
 from src.input_pipeline import TEST_CROPS, cut_views
-from src.preprocessing import extract_clip
 
 
 def predict_video(path: str | Path, two_stream: keras.Model, clip_config: ClipConfig) -> tuple[dict, Clip]:

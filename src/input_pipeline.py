@@ -9,8 +9,9 @@ import pandas as pd
 
 from src.augmentation import crop, mirror_frame, mirror_stack, mirrored_classes, random_corner, spread_corners
 from src.clip_store import ClipStore
+from src.manifest import read_prepared
 from src.optical_flow import mean_flow
-from src.subset import SPLITS, read_manifest
+from src.video_table import SPLITS
 
 STREAMS = ("spatial", "temporal")
 TEST_CROPS = 3  # they cover the longer side of a picture up to three times as long as the crop
@@ -21,16 +22,16 @@ def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
     """A prepared data set as training sees it.
 
     Returns:
-        (clips, store, class names): the rows of the manifest whose clip is in the store; the names by `class_index`.
+        (clips, store, class names): the rows of the manifest whose clip is in the store, with its name there (`clip_name`);
+        the class names by `class_index`.
 
     Raises:
         FileNotFoundError: `root` was never prepared.
         ValueError: a split without clips.
     """
-    store, manifest = ClipStore(root), read_manifest(Path(root) / "manifest.csv")
-    class_names = manifest.drop_duplicates("class_index").sort_values("class_index").label.tolist()
-    there = store.video_ids()
-    clips = manifest[manifest.video_id.isin(there)].reset_index(drop=True)
+    table, store = read_prepared(root)
+    class_names = table.drop_duplicates("class_index").sort_values("class_index").label.tolist()
+    clips = table[table.stored].reset_index(drop=True)
     for split in SPLITS:
         if not (clips.split == split).any():
             raise ValueError(f"{root}: each split needs clips; {split!r} has none. Run preprocess_data.ipynb first.")
@@ -44,8 +45,8 @@ def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarra
         (frames, flows), a list entry per clip: uint8 (H, W, 3), RGB; float32 (H, W, 2), px/frame, mean over the stack.
     """
     middle, bound = store.config.num_segments // 2, store.config.flow_bound
-    frames = [store.read_frame(video_id, middle) for video_id in clips.video_id]
-    return frames, [mean_flow(store.read_stack(video_id, middle), bound) for video_id in clips.video_id]
+    frames = [store.read_frame(clip, middle) for clip in clips.clip_name]
+    return frames, [mean_flow(store.read_stack(clip, middle), bound) for clip in clips.clip_name]
 
 
 class _Batches(keras.utils.PyDataset):
@@ -59,13 +60,13 @@ class _Batches(keras.utils.PyDataset):
             raise ValueError(
                 f"crop_size must be at most the store's short_side, {store.config.short_side}. Received: {crop_size}"
             )
-        self.video_ids, self.labels = clips.video_id.to_numpy(), clips.class_index.to_numpy()
+        self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.store, self.stream, self.crop_size, self.batch_size = store, stream, crop_size, batch_size
         self.readers = ThreadPoolExecutor(READERS)
 
-    def read(self, video_id, segment):
+    def read(self, clip, segment):
         """The stream's picture of one segment: uint8 (H, W, 3) or (H, W, 2L)."""
-        return (self.store.read_frame if self.stream == "spatial" else self.store.read_stack)(video_id, segment)
+        return (self.store.read_frame if self.stream == "spatial" else self.store.read_stack)(clip, segment)
 
     def slice(self, index, total):
         """The places of batch `index` among `total` of them; the last batch may be smaller."""
@@ -88,10 +89,10 @@ class TrainingBatches(_Batches):
         self.in_mirror, self.seed, self.epoch = mirrored_classes(class_names), seed, 0
 
     def __len__(self):
-        return -(-len(self.video_ids) // self.batch_size)
+        return -(-len(self.clips) // self.batch_size)
 
     def __getitem__(self, index):
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.video_ids))
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.clips))
         chosen = order[list(self.slice(index, len(order)))]
         pictures, labels = zip(*self.readers.map(self.augmented, chosen), strict=True)
         return np.stack(pictures), np.eye(len(self.in_mirror), dtype=np.float32)[list(labels)]
@@ -99,7 +100,7 @@ class TrainingBatches(_Batches):
     def augmented(self, place):
         """The picture (crop_size, crop_size, channels) and class of one clip in this epoch."""
         generator = np.random.default_rng([self.seed, self.epoch, int(place)])
-        picture = self.read(self.video_ids[place], int(generator.integers(self.store.config.num_segments)))
+        picture = self.read(self.clips[place], int(generator.integers(self.store.config.num_segments)))
         picture = crop(picture, *random_corner(generator, *picture.shape[:2], self.crop_size), self.crop_size)
         label = self.labels[place]
         if generator.random() < 0.5 and self.in_mirror[label] >= 0:
@@ -133,7 +134,7 @@ class EvaluationBatches(_Batches):
     def crops(self, sample):
         """The pictures (num_crops, crop_size, crop_size, channels) of one (clip, segment)."""
         clip, segment = sample
-        return cut_views(self.read(self.video_ids[clip], segment), self.crop_size, self.num_crops)
+        return cut_views(self.read(self.clips[clip], segment), self.crop_size, self.num_crops)
 
 
 def cut_views(picture: np.ndarray, crop_size: int, num_crops: int) -> np.ndarray:

@@ -1,13 +1,9 @@
 """A seeded, recorded choice of classes and videos; train, validation and test never share a group."""
 
 import difflib
-import hashlib
-import json
-import os
 import warnings
 from collections.abc import Sequence
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -86,51 +82,6 @@ def count_clips(table: pd.DataFrame) -> pd.DataFrame:
     if table["split"].eq("").all():
         return table.groupby("label").size().to_frame("videos")
     return pd.crosstab(table["label"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
-
-
-def write_manifest(subset: pd.DataFrame, path: str | Path) -> None:
-    """Write a subset as CSV (UTF-8). The file appears complete or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        subset[COLUMNS].to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_manifest(path: str | Path) -> pd.DataFrame:
-    """Read what `write_manifest` wrote: the same columns, types, rows and order.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        ValueError: a column is missing, a split or class_index is wrong, or two splits share a group.
-    """
-    subset = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    missing = [column for column in COLUMNS if column not in subset]
-    if missing:
-        raise ValueError(
-            f"{path}: a manifest has the columns {', '.join(COLUMNS)}. Missing: {', '.join(missing)}. "
-            "Write it again with preprocess_data.ipynb."
-        )
-    wrong = subset[~subset["split"].isin(SPLITS) | ~subset["class_index"].str.fullmatch("[0-9]+")]
-    if len(wrong):
-        raise ValueError(
-            f"{path}: split must be one of {', '.join(SPLITS)}, and class_index a number. {len(wrong)} rows "
-            f"are not so, first {wrong.iloc[0].to_dict()}. Write it again with preprocess_data.ipynb."
-        )
-    check_disjoint(subset)
-    return subset.astype({"class_index": int})[COLUMNS]
-
-
-def manifest_digest(subset: pd.DataFrame) -> str:
-    """12 hex characters that name a subset: SHA-256 over each row's video_id, label, split and group.
-
-    Neither the order of the rows nor where the videos lie (path) matters: two machines agree.
-    """
-    rows = sorted(subset[["video_id", "label", "split", "group"]].to_numpy().tolist())
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def _choose_labels(table: pd.DataFrame, classes: int | Sequence | None, seed: int) -> list[str]:

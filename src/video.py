@@ -1,5 +1,6 @@
 """A video file → frames, uint8 RGB. Each file is decoded once, and only as far as its last segment."""
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,11 @@ COMPLETE_SHARE = 0.9
 # A file of which a smaller share of packets becomes frames is called damaged. (Not 1: VP8 has hidden frames.)
 DECODED_SHARE = 0.75
 HELD_BYTES = 1 << 20  # an image up to this size is held as decoded: up to 640 × 540
+# Beyond these a frame is no picture of an action, and a few of them fill the memory.
+MAX_PIXELS = 8192 * 8192
+MAX_ASPECT = 16
+CONVERT_INTERLACED = "it is interlaced: deinterlace it (ffmpeg -i IN -vf yadif OUT.mp4)"
+BLACK = 1  # grey levels: a clip of a mean below this is black
 
 
 class VideoError(ValueError):
@@ -45,13 +51,18 @@ def count_frames(path: str | Path) -> int:
     capture.set(cv2.CAP_PROP_FORMAT, -1)  # packets as they are; where unsupported, grab() decodes, and counts too
     count, last = 0, 0.0
     while capture.grab():
-        count, last = count + 1, max(last, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        if count == 0 and not capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME):
+            raise VideoError(
+                f"{path}: damaged: a video must begin with a whole frame; the first one is coded as changes to one "
+                "before it, which is not there. Download it again."
+            )
+        count, last = count + 1, max(last, _seconds(capture, rate))
     capture.release()
     if count == 0:
-        raise VideoError(f"{path}: a video must hold at least one frame; none could be read.")
-    if rate > 0 and 0 < announced < 1e9:  # a WebM without a duration reads as -9.2e18 frames
+        raise VideoError(f"{path}: a video must hold at least one frame; none could be read. Download it again.")
+    if count > 1 and rate > 0 and 0 < announced < 1e9:  # a WebM without a duration reads as -9.2e18 frames
         seconds = announced / rate  # right even where the rate is not: WebM headers read 1000 frames/s, or a guess
-        step = last / (count - 1) if count > 1 else 1 / rate
+        step = last / (count - 1)
         if last + step < COMPLETE_SHARE * seconds - step:
             raise VideoError(
                 f"{path}: truncated: the header announces {seconds:.2f} s, the file holds {last + step:.2f} s. "
@@ -80,7 +91,7 @@ def read_frames(path: str | Path, short_side: int | None = None, indices: Sequen
         size = frames[0].shape[:2] if frames else stored_size(*image.shape[:2], short_side or min(image.shape[:2]))
         frames.append(_to_rgb(image, size))
     if not frames:
-        raise VideoError(f"{path}: a video must hold at least one frame; none could be decoded.")
+        raise VideoError(f"{path}: a video must hold at least one frame; none could be decoded. Download it again.")
     return np.stack(frames)
 
 
@@ -109,33 +120,66 @@ def read_segments(path: str | Path, num_segments: int, window_length: int, short
     """
     planned = count_frames(path)
     if planned < 2:
-        raise VideoError(f"{path}: too short: motion needs 2 frames or more; the file holds {planned}.")
+        raise VideoError(
+            f"{path}: too short: motion needs 2 frames or more; the file holds {planned}. "
+            "A picture or the cover of a song is no video: leave it out. A video was cut off: download it again."
+        )
     centers = segment_centers(planned, num_segments)
     # So many frames hold a window's worth of different ones. Others are decoded, as codecs need, but not converted.
     reach = window_length * (MAX_REPEATS + 1)
     recent: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    near = _near(centers, reach, planned)
-    marked = _mark_repeats(_decode(path, near, planned), short_side, recent, reach)
+    near, brightest = _near(centers, reach, planned), 0.0
+    images = _check_conversion(path, _decode(path, near, planned))
+    marked = _mark_repeats(images, short_side, recent, reach)
     for indices in segment_windows(drop_repeats(marked), centers, window_length):
         if not indices or not near[indices[0] : indices[-1]].all():
-            raise VideoError(f"{path}: damaged: frames that a segment needs cannot be decoded.")
+            raise VideoError(f"{path}: damaged: frames that a segment needs cannot be decoded. Download it again.")
         gray = np.stack([recent[index][0] for index in indices])
         middle = indices[min((window_length - 1) // 2, len(indices) - 1)]
+        brightest = max(brightest, gray.mean())
         yield Segment(indices, gray, _to_rgb(recent[middle][1], gray.shape[1:]))
+    if brightest < BLACK:
+        raise VideoError(f"{path}: black: all its segments are. If players show more, {CONVERT_INTERLACED}.")
 
 
 def _open(path):
     path = Path(path).absolute()  # so that FFmpeg takes no part of the name for a protocol
-    if not path.is_file():
-        found = "it is a folder" if path.is_dir() else "there is no regular file of that name"
-        raise VideoError(f"{path}: must be a video file; {found}.")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: empty: the file has 0 bytes. Download it again.")
-    # One thread a decoder: the clips are decoded side by side, and frame threads hold more frames.
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    start = _read_start(path)
+    # One thread a decoder: the clips are decoded side by side, and frame threads hold more frames. The name is given
+    # as bytes: OpenCV crashes on a str of bytes that are not UTF-8.
+    capture = cv2.VideoCapture(os.fsencode(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        raise VideoError(f"{path}: must be a video that OpenCV can open; no video stream was found in it.")
+        raise VideoError(
+            f"{path}: must be a video that OpenCV can open; no video stream was found in it. "
+            f"It begins with {start!r}. Download it again, or convert it to MP4 or WebM."
+        )
+    short, long = sorted(capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if long > MAX_ASPECT * short or short * long > MAX_PIXELS:
+        raise VideoError(
+            f"{path}: frames must have at most {MAX_PIXELS:,} pixels, and sides of at most {MAX_ASPECT} to 1; "
+            f"the sides are {long:.0f} and {short:.0f} pixels. Crop or scale it, or leave it out."
+        )
     return capture
+
+
+def _read_start(path):
+    """The first bytes of a regular file."""
+    try:
+        if not path.is_file():
+            found = "it is a folder" if path.is_dir() else "there is no regular file of that name"
+            raise VideoError(f"{path}: must be a video file; {found}. Correct the path, or download it again.")
+        with path.open("rb") as file:
+            start = file.read(20)
+    except OSError as error:
+        raise VideoError(f"{path}: must be a file that can be read; {error.strerror}. Correct that.") from error
+    if not start:
+        raise VideoError(f"{path}: empty: the file has 0 bytes. Download it again.")
+    return start
+
+
+def _seconds(capture, rate):
+    """Time of the frame, counted from the first one, or from zero where that is later: headers count from either."""
+    return max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, capture.get(cv2.CAP_PROP_PTS) / rate if rate > 0 else 0)
 
 
 def _near(centers, reach, num_frames):
@@ -160,7 +204,26 @@ def _decode(path, wanted=None, planned=None):
     finally:
         capture.release()
     if planned and index < DECODED_SHARE * planned:
-        raise VideoError(f"{path}: damaged: it holds {planned} frames, of which only {index} can be decoded.")
+        raise VideoError(
+            f"{path}: damaged: it holds {planned} frames, of which only {index} can be decoded. Download it again; "
+            "if players show it, it was cut without encoding: encode it (ffmpeg -i IN OUT.mp4)."
+        )
+
+
+def _check_conversion(path, images):
+    """Passes (index, image) on.
+
+    OpenCV does not convert interlaced frames; it then gives what was in the memory before, the same for each frame and
+    another for each capture (OpenCV 4.13 and 5.0).
+    """
+    first = None
+    for number, (index, image) in enumerate(images):
+        if number == 1 and np.array_equal(image, first):
+            _, again = next(_decode(path, np.arange(index + 1) == index), (index, None))
+            if not np.array_equal(image, again):
+                raise VideoError(f"{path}: must have frames that OpenCV can convert; {CONVERT_INTERLACED}.")
+        first = image if number == 0 else None
+        yield index, image
 
 
 def _resize(image, size):

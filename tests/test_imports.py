@@ -10,7 +10,8 @@ ORDER = [
     *("config", "progress"),
     *("sample_textures", "sample_rendering", "sample_dataset"),
     *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset"),
-    *("sampling", "video", "farneback", "optical_flow", "clip_store", "preprocessing"),
+    *("sampling", "video", "farneback", "optical_flow"),
+    *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused"),
     *("augmentation", "input_pipeline"),
     *("models.temporal_cnn", "models.finetuned_resnet", "models.two_stream"),
     *("runs", "training", "metrics", "evaluation", "fusion", "inference"),
@@ -75,5 +76,5 @@ def test_preprocessing_needs_neither_keras_nor_figures():
         needed.add(module)
         waiting |= own_modules(ROOT / "src" / f"{module}.py") - needed
     packages = {name.split(".")[0] for module in needed for name in imported(ROOT / "src" / f"{module}.py")}
-    assert needed >= {"video", "optical_flow", "clip_store", "config"}
+    assert needed >= {"video", "optical_flow", "clip_store", "config", "extraction", "plan"}
     assert not packages & {"keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn"}

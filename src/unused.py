@@ -1,0 +1,72 @@
+"""What a prepared folder holds that no recorded subset uses.
+
+    python -m src.unused datasets/ssv2-mini             lists it
+    python -m src.unused datasets/ssv2-mini --remove    and removes it
+
+Every subset that was prepared is recorded in <root>/subsets/<parameters>/, and its clips are used. To give a subset up,
+remove its file there first.
+"""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from src.clip_store import clip_name, is_abandoned
+from src.manifest import read_manifest
+
+
+def find_unused(root: str | Path) -> pd.DataFrame:
+    """Clips that no recorded subset uses, such as those of a video that was replaced, and what killed runs left.
+
+    Returns:
+        a row per folder: `path`, `why`, `megabytes`.
+
+    Raises:
+        FileNotFoundError: `root` was never prepared.
+        ValueError: a recorded subset cannot be read; nothing counts as unused then.
+    """
+    root = Path(root)
+    if not (root / "subsets").is_dir():
+        raise FileNotFoundError(f"{root}: no prepared data here: it has no folder subsets/. Give the output folder.")
+    rows = []
+    for folder in sorted(path for path in (root / "clips").glob("*") if path.is_dir()):
+        used = {"config.json"}
+        for path in (root / "subsets" / folder.name).glob("*.csv"):
+            subset = read_manifest(path)
+            used |= {clip_name(*row) for row in zip(subset.video_id, subset.digest, strict=True)}
+        unused = [entry for entry in os.scandir(folder) if entry.name not in used]
+        rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
+    rooms = [room for room in (root / "incomplete").glob("*") if is_abandoned(room)]
+    rows += [(str(room), "its run was killed", _megabytes(room)) for room in rooms]
+    return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
+
+
+def remove_unused(unused: pd.DataFrame) -> None:
+    """Removes what `find_unused` found."""
+    for path in unused.path:
+        shutil.rmtree(path)
+
+
+def _megabytes(folder):
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
+
+
+def main():
+    """Lists, and removes on request."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", help="the output folder of preprocess_data.ipynb")
+    parser.add_argument("--remove", action="store_true")
+    arguments = parser.parse_args()
+    unused = find_unused(arguments.root)
+    for row in unused.itertuples():
+        print(f"{row.path}  ({row.why}, {row.megabytes:.2f} MB)")
+    if arguments.remove:
+        remove_unused(unused)
+    print(f"{'removed' if arguments.remove else 'unused'}: {len(unused)}, {unused.megabytes.sum():.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

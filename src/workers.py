@@ -1,0 +1,150 @@
+"""Many tasks over processes or a cluster, of which any may hang or die without taking the others along."""
+
+import faulthandler
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+MAX_ATTEMPTS = 3  # a task whose worker was killed so often, without a word, is given up
+STARTED = "started\n"
+
+
+@contextmanager
+def connected(cluster) -> Iterator:
+    """A `dask.distributed.Client` for one, or for the address of a scheduler; None for None."""
+    if cluster is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError("cluster= needs Dask. Install it: pip install distributed") from None
+    if isinstance(cluster, Client):
+        yield cluster
+    else:
+        with Client(cluster) as client:
+            yield client
+
+
+def count_workers(workers: int | None, client=None) -> int:
+    """How many tasks run at a time."""
+    if client is not None:
+        return sum(client.ncores().values())
+    return workers or max(2, joblib.cpu_count())  # two at least: one would be this process, which must not die
+
+
+def run_tasks(function: Callable, tasks: Sequence, notes: Sequence[Path], workers: int | None, client=None) -> Iterator:
+    """Yields function(task) for every task, in the order in which they end.
+
+    A worker that dies (see `Watch`) is replaced. What it was at is tried again, alone, so that it harms no other.
+
+    Args:
+        function: of one task; a module's function or a `functools.partial` of one.
+        tasks: its arguments.
+        notes: for each task the note that its watch leaves.
+        workers: processes; None takes all cores. 1 is this process: easy to debug, but nothing protects it.
+        client: a `dask.distributed.Client`: the workers of a cluster, instead of processes of this machine.
+
+    Raises:
+        Whatever `function` raises.
+    """
+    left = dict(enumerate(tasks))
+    alone: list[int] = []
+    while left:
+        now = {number: left[number] for number in alone or left}
+        try:
+            for number, result in _run_parallel(function, now, workers, client, one_by_one=bool(alone)):
+                del left[number]
+                yield result
+            alone = []
+        except TerminatedWorkerError:
+            alone = [number for number in left if notes[number].exists()]
+            if not alone:
+                raise
+
+
+def _run_parallel(function, tasks, workers, client, one_by_one):
+    """Yields (number, result)."""
+    pace = {"pre_dispatch": 1, "batch_size": 1} if one_by_one else {}
+    backend = {"backend": "loky"} if client is None else {"backend": "dask", "client": client}
+    with joblib.parallel_config(**backend):
+        parallel = joblib.Parallel(count_workers(workers, client), return_as="generator_unordered", **pace)
+    yield from parallel(joblib.delayed(_numbered)(function, number, task) for number, task in tasks.items())
+
+
+def _numbered(function, number, task):
+    return number, function(task)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Ends a worker that hangs or crashes in native code, which no exception reaches, and tells the next attempt why.
+
+    The worker leaves a note behind: Python's own fault report, or, where it was killed from outside, that it started.
+    The process that made the watch is not ended by it.
+
+    Attributes:
+        room: the folder of the notes.
+        limit: seconds that a task may take.
+    """
+
+    room: Path
+    limit: float
+    owner: tuple[str, int] = field(default_factory=lambda: (socket.gethostname(), os.getpid()))
+
+    def note(self, name: str) -> Path:
+        """Where the worker that is at the task of this name leaves its note."""
+        return self.room / f"{name}.note"
+
+    @contextmanager
+    def over(self, name: str) -> Iterator[str | None]:
+        """Watches a block. Yields None, or why earlier attempts failed for good: then the block should do nothing."""
+        note = self.note(name)
+        reason = self._read(note)
+        if reason or self.owner == (socket.gethostname(), os.getpid()):
+            yield reason
+            return
+        with open(note, "a") as file:
+            file.write(STARTED)
+            file.flush()
+            was_enabled = faulthandler.is_enabled()
+            faulthandler.enable(file)
+            faulthandler.dump_traceback_later(self.limit, exit=True, file=file)
+            try:
+                yield None
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+                faulthandler.disable()
+                if was_enabled:
+                    faulthandler.enable()
+        note.unlink(missing_ok=True)
+
+    def _read(self, note):
+        text = note.read_text(errors="replace") if note.exists() else ""
+        if "Timeout" in text:
+            return f"not done after {self.limit:g} seconds, and given up. Is the video damaged, or very long?"
+        crash = re.search("Fatal Python error: (.*)", text)
+        if crash:
+            return f"the decoder crashed ({crash[1]}). Is the video damaged?"
+        if text.count(STARTED) >= MAX_ATTEMPTS:
+            return f"the process was killed {MAX_ATTEMPTS} times while at it. Is the memory too small for this video?"
+        return None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV without threads of its own: the processes already fill the cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
