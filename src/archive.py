@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
+import pandas as pd
+
 from src.archive_parts import (
     BROKEN,
     CHUNK,
@@ -112,6 +114,17 @@ def extract_videos(
         message = f"{len(absent)} of {len(wanted)} wanted videos are not in the archive in {folder}: {few(absent)}."
         warnings.warn(message, stacklevel=2)
     return {video_id: there[video_id] for video_id in sorted(wanted & there.keys())}
+
+
+def unpack_subset(subset: pd.DataFrame, source: str | Path) -> pd.DataFrame:
+    """A subset whose videos are there: extracted where `source` is a folder of archives, else as it is.
+
+    Videos that are not in the archive are left out, with a counted warning. Errors are those of `extract_videos`.
+    """
+    if not is_archive_folder(source):
+        return subset
+    paths = subset["video_id"].map(extract_videos(source, video_ids=subset["video_id"]))
+    return subset.assign(path=paths)[paths.notna()].reset_index(drop=True)
 
 
 def _extract_missing(folder: Path, videos: Path, there: dict[str, str], wanted: set[str] | None) -> None:

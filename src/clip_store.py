@@ -160,7 +160,10 @@ def is_abandoned(room: Path) -> bool:
     host, _, process = room.name.rpartition("_")[0].rpartition("_")
     if host == socket.gethostname() and process.isdecimal():
         return not psutil.pid_exists(int(process))
-    return time.time() - room.stat().st_mtime > ABANDONED_AFTER
+    try:
+        return time.time() - room.stat().st_mtime > ABANDONED_AFTER
+    except FileNotFoundError:  # it has just ended
+        return False
 
 
 def read_config(root: str | Path) -> ClipConfig:
@@ -173,10 +176,12 @@ def read_config(root: str | Path) -> ClipConfig:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a small file atomically: readers see the old or the new one."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files may be no UTF-8
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def encode_clip(clip: Clip, digest: str) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ LANES = 8  # floats of a pixel's coefficients: 5, and 3 to fill a register
 ONE_TO_SEVEN = tuple(np.uint64(lane) for lane in range(1, LANES))
 
 numba.config.SLP_VECTORIZE = 1  # off by default; without it a pixel's coefficients are not read as one register
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})  # a · b + c in one step
 part = numba.njit(inline="always")
 
 
@@ -37,11 +37,12 @@ def farneback(frames: np.ndarray) -> np.ndarray:
     """
     levels = _level_sizes(*frames.shape[1:])
     before, after = _new_expansion(levels), _new_expansion(levels)  # memory once: fresh pages cost as much as the sums
+    borders = [(_border(height), _border(width)) for _, (height, width) in levels]
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
     _expand(frames[0], levels, before)
     for t, frame in enumerate(frames[1:]):
         _expand(frame, levels, after)
-        flow[t] = _displacement(before, after).transpose(1, 2, 0)
+        cv2.merge(_displacement(before, after, borders), flow[t])
         before, after = after, before
     return flow
 
@@ -70,21 +71,22 @@ def _level_sizes(height, width):
     return [(level, (round(height * 0.5**level), round(width * 0.5**level))) for level in range(levels, -1, -1)]
 
 
-def _displacement(before, after):
+def _displacement(before, after, borders):
     """float32 (2, H, W): u and v, from the expansions of two frames."""
     flow = None
-    for (planes, _), (_, pixels) in zip(before, after, strict=True):
+    for (planes, _), (_, pixels), border in zip(before, after, borders, strict=True):
         _, height, width = planes.shape
         if flow is None:
             flow = np.zeros((2, height, width), np.float32)
         else:
             flow = 2 * np.stack([cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in flow])
         for _ in range(ITERATIONS):
-            _improve(planes, pixels, _border(height), _border(width), flow)
+            _improve(planes, pixels, *border, flow)
     return flow
 
 
 def _border(length):
+    """Weights along a side: at the border the flow leads out of the picture, and little is known."""
     weights = np.ones(length, np.float32)
     near = min(len(BORDER), length)
     weights[:near] *= BORDER[:near]
@@ -184,7 +186,7 @@ def _improve(planes, pixels, border_y, border_x, flow):
     found = np.empty(width * LANES, np.float32)
     kept = 2 * RADIUS + 2
     rows = np.empty((kept, 5 * width), np.float32)  # the equations g11, g12, g22, h1, h2 of the last rows
-    columns = np.zeros(5 * width, np.float64)  # their running sums, which must not drift
+    columns = np.zeros(5 * width, np.float32)  # their running sums over the rows of a window
     padded = width + 2 * RADIUS
     lines = np.zeros((4, 5 * padded), np.float32)
     for y in range(-RADIUS, height):
@@ -196,12 +198,12 @@ def _improve(planes, pixels, border_y, border_x, flow):
             _read_between(pixels, shares, start, found)
             _write_equations(planes[:, last], found, shares[4], u, v, border_x, border_y[last], enters)
         if y < 0:  # the window of the first row; above the picture that row is repeated
-            repeats = np.float64(RADIUS + 2 if y == -RADIUS else 1)
+            repeats = np.float32(RADIUS + 2 if y == -RADIUS else 1)
             for x in range(5 * width):
                 columns[x] += enters[x] * repeats
         else:
             for x in range(5 * width):
-                columns[x] += np.float64(enters[x]) - np.float64(leaves[x])
+                columns[x] += enters[x] - leaves[x]
             _sum_windows(columns, lines, width)
             _solve(lines[3], padded, flow[0, y], flow[1, y])
 

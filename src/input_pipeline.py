@@ -22,8 +22,8 @@ def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
     """A prepared data set as training sees it.
 
     Returns:
-        (clips, store, class names): the rows of the manifest whose clip is in the store, with its name there (`clip_name`);
-        the class names by `class_index`.
+        (clips, store, class names): the rows of the manifest whose clip is in the store, with `clip_name`, its name
+        there; the class names by `class_index`.
 
     Raises:
         FileNotFoundError: `root` was never prepared.

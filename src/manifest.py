@@ -2,18 +2,17 @@
 
 ```
 <root>/manifest.csv                               the subset in use
-<root>/subsets/<config key>/<digest>.csv          every subset that was prepared, so that its clips are kept
+<root>/subsets/<config key>/<name>.csv            every subset that was prepared, so that its clips are kept
 ```
 """
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import pandas as pd
 
-from src.clip_store import ClipStore, clip_name
+from src.clip_store import ClipStore, clip_name, write_text
 from src.subset import check_disjoint
 from src.video_table import COLUMNS, SPLITS
 
@@ -24,13 +23,7 @@ def write_manifest(subset: pd.DataFrame, path: str | Path) -> None:
     """Write a subset as CSV (UTF-8), with its `digest` column. The file appears complete or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        table = subset[[*COLUMNS, "digest"]]
-        table.to_csv(temporary, index=False, encoding="utf-8", errors="surrogateescape", lineterminator="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, subset[[*COLUMNS, "digest"]].to_csv(index=False, lineterminator="\n"))
 
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
@@ -70,7 +63,9 @@ def manifest_digest(subset: pd.DataFrame) -> str:
 
 def record_subset(subset: pd.DataFrame, store: ClipStore) -> None:
     """Makes a subset (with `digest`) the one in use, and records that its clips in `store` are used."""
-    write_manifest(subset, store.root / "subsets" / store.config.key / f"{manifest_digest(subset)}.csv")
+    rows = sorted(subset[["video_id", "label", "split", "group", "path"]].to_numpy().tolist())
+    name = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]  # with paths: other videos may have the same ids
+    write_manifest(subset, store.root / "subsets" / store.config.key / f"{name}.csv")
     write_manifest(subset, store.root / MANIFEST)
 
 

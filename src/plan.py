@@ -58,13 +58,18 @@ class Plan:
 
     def table(self) -> pd.DataFrame:
         """The plan for looking at: a line per fact."""
-        measured = f" (measured on {self.probed} clips)" if self.probed else ""
+        time, space = "not measured: few to do", "not measured: few to do"
+        if not self.tasks:
+            time = space = "nothing"
+        elif self.probed:
+            measured = f"with {self.workers} workers, measured on {self.probed} clips"
+            time, space = f"{_short(self.minutes)} minutes {measured}", f"{_short(self.gigabytes)} GB"
         lines = {
             "clips wanted": f"{len(self.subset):,}",
             "already there": f"{len(self.subset) - len(self.tasks):,}",
             "to do": f"{len(self.tasks):,}",
-            "time": f"{_short(self.minutes)} minutes with {self.workers} workers{measured}",
-            "to be written": f"{_short(self.gigabytes)} GB",
+            "time": time,
+            "to be written": space,
             "free": f"{_short(self.free_bytes / 1e9)} GB on the disk of {self.store.root}",
             "parameters": self.store.config.key,
         }
@@ -145,4 +150,4 @@ def _free_bytes(folder):
 
 
 def _short(number):
-    return "not measured:" if np.isnan(number) else f"{number:.2g}" if number < 10 else f"{number:,.0f}"
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"

@@ -15,8 +15,11 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from src.config import ClipConfig
+from src.flow_accuracy import FOLLOWED
 from src.optical_flow import dequantize_flow, mean_flow, unstack_flow
 
+FLOW_COLOURS = {"farneback": "#4477AA", "dis": "#EE6677"}
 SPLIT_COLOURS = {"train": "#44AA99", "validation": "#DDCC77", "test": "#882255", "": "#8C8C8C"}
 MAX_NAMED = 40  # classes
 MAX_PICTURES = 8
@@ -146,6 +149,31 @@ def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
         title = f"{'uv'[row]}{column + 1}"
         image = draw_picture(ax, fields[column, ..., row], title, cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes[0, 0].figure.colorbar(image, ax=axes, label="px/frame", aspect=12, shrink=0.9)
+    return axes
+
+
+@styled
+def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig) -> np.ndarray:
+    """Draws what flow can follow above how fast a subset moves: array (2,) of Axes that share the displacements.
+
+    Args:
+        errors: from `flow_accuracy.measure_flow_error`.
+        motion: from `flow_accuracy.measure_motion`.
+        config: whose algorithm is drawn strongly.
+    """
+    axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=[1.6, 1])[1]
+    for algorithm, rows in errors.groupby("algorithm", sort=False):
+        chosen = algorithm == config.flow_algorithm
+        style = {"color": FLOW_COLOURS[algorithm], "linewidth": 2.5 if chosen else 1.2, "marker": "o"}
+        axes[0].plot(range(len(rows)), rows["median"], label=algorithm + " (chosen)" * chosen, **style)
+    axes[0].axhline(FOLLOWED, color="0.5", linewidth=0.8, linestyle="--")
+    axes[0].text(len(motion) - 0.6, FOLLOWED * 1.1, "lost above", color="0.4", fontsize=8, ha="right", va="bottom")
+    axes[0].set(yscale="log", ylabel="median error, px", title=f"Flow at short side {config.short_side}")
+    axes[0].legend(loc="upper left")
+    bars = axes[1].bar(range(len(motion)), 100 * motion, color="0.6")
+    axes[1].bar_label(bars, [f"{share:.1%}" for share in motion], fontsize=8, padding=2)
+    axes[1].set(xticks=range(len(motion)), xticklabels=motion.index, ylabel="% of moving pixels", ylim=(0, 118))
+    axes[1].set(xlabel="displacement, px/frame at the stored size", title="How fast this subset moves")
     return axes
 
 

@@ -10,7 +10,7 @@ gives it away:
 - moving up, moving down and holding show the same still picture: only the flow tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -151,17 +151,23 @@ def render_clip(spec: ClipSpec) -> np.ndarray:
     return frames
 
 
-def true_flow(spec: ClipSpec) -> np.ndarray:
-    """How what is seen at each pixel moves until the next frame: with the pair, or else with the camera.
+def true_flow(spec: ClipSpec, step: int = 1, starts: Sequence[int] | None = None) -> np.ndarray:
+    """How what is seen at each pixel moves until the frame `step` later: with the pair, or else with the camera.
+
+    Args:
+        spec: the clip.
+        step: frames from one to the other.
+        starts: the frames that the motion starts from; None is all that have one `step` later.
 
     Returns:
-        float32 (T-1, H, W, 2), px/frame; [..., 0] is u, + is right; [..., 1] is v, + is down.
+        float32 (T - step or len(starts), H, W, 2), px; [..., 0] is u, + is right; [..., 1] is v, + is down.
     """
+    starts = np.arange(spec.num_frames - step) if starts is None else np.asarray(starts)
     y, x = np.mgrid[:FRAME_HEIGHT, : spec.width]
     points = np.stack([x, y, np.ones_like(x)], axis=-1).astype(np.float32)
-    steps = [motion[1:] @ np.linalg.inv(motion[:-1]) - np.eye(3) for motion in _motion(spec)]
-    behind, front = (np.einsum("hwj,tij->thwi", points, np.float32(step[:, :2])) for step in steps)
-    return np.where(moving_mask(spec)[:-1, ..., None], front, behind)
+    changes = [motion[starts + step] @ np.linalg.inv(motion[starts]) - np.eye(3) for motion in _motion(spec)]
+    behind, front = (np.einsum("hwj,tij->thwi", points, np.float32(change[:, :2])) for change in changes)
+    return np.where(moving_mask(spec)[starts, ..., None], front, behind)
 
 
 def moving_mask(spec: ClipSpec) -> np.ndarray:

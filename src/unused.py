@@ -33,13 +33,13 @@ def find_unused(root: str | Path) -> pd.DataFrame:
         raise FileNotFoundError(f"{root}: no prepared data here: it has no folder subsets/. Give the output folder.")
     rows = []
     for folder in sorted(path for path in (root / "clips").glob("*") if path.is_dir()):
-        used = {"config.json"}
+        used = set()
         for path in (root / "subsets" / folder.name).glob("*.csv"):
             subset = read_manifest(path)
             used |= {clip_name(*row) for row in zip(subset.video_id, subset.digest, strict=True)}
-        unused = [entry for entry in os.scandir(folder) if entry.name not in used]
+        unused = [entry for entry in os.scandir(folder) if entry.is_dir() and entry.name not in used]
         rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
-    rooms = [room for room in (root / "incomplete").glob("*") if is_abandoned(room)]
+    rooms = [room for room in (root / "incomplete").glob("*") if room.is_dir() and is_abandoned(room)]
     rows += [(str(room), "its run was killed", _megabytes(room)) for room in rooms]
     return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
 

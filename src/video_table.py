@@ -79,7 +79,8 @@ def seeded_keys(names: Iterable, seed: int) -> list[str]:
     A key depends on the seed and the name alone. So a draw ("the first n by key") does not depend on the
     order of the rows or on what else is there, and drawing more keeps what was drawn before.
     """
-    return [hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).hexdigest() for name in names]
+    keys = (f"{seed} {name}".encode(errors="surrogateescape") for name in names)  # names of files may be no UTF-8
+    return [hashlib.blake2b(key, digest_size=8).hexdigest() for key in keys]
 
 
 def refuse(bad: Sequence[str], path: Path, rule: str) -> None:

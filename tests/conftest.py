@@ -5,12 +5,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.annotations import read_source
 from src.config import ClipConfig
 from src.preprocessing import preprocess
 from src.subset import choose_subset
+from src.video_table import COLUMNS
 
 FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights"
 TINY_CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)
@@ -66,6 +68,27 @@ def write_ssv2(folder, counts=None, num_frames=9, height=48, width=64):
     answers = [f"{entry['id']};{entry['template'].replace('[', '').replace(']', '')}" for entry in entries["test"]]
     (labels / "test-answers.csv").write_text("\n".join(answers) + "\n")
     return folder
+
+
+def make_subset(videos):
+    """The rows of a subset for (video_id, path) pairs."""
+    rows = [(name, str(path), f"class {n % 2}", n % 2, "train", name) for n, (name, path) in enumerate(videos)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def write_good(folder, count, num_frames=14):
+    """(video_id, path) of videos that move by (2, 1) px/frame: landscape, portrait and short ones."""
+    videos = []
+    for n in range(count):
+        height, width = (64, 48) if n % 3 == 1 else (48, 64)
+        frames = moving_texture(6 if n % 3 == 2 else num_frames, 2, 1, height, width, seed=n)
+        videos.append((f"good_{n}", write_video(folder / f"good {n}.webm", frames)))
+    return videos
+
+
+def read_content(store):
+    """Every file of the clips, by name."""
+    return {path.relative_to(store.folder): path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,12 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import src.archive
-from src.archive import extract_videos, is_archive_folder, unpack_labels
+from src.annotations import read_source
+from src.archive import extract_videos, is_archive_folder, unpack_labels, unpack_subset
 from src.ssv2 import VIDEO_FOLDER, read_ssv2
 
 HOLD = "Holding something"
@@ -480,3 +482,36 @@ def test_from_labels_to_the_videos_of_a_subset(tmp_path):
     assert paths == dict(zip(subset.video_id, subset.path, strict=True)) and all(map(os.path.isfile, subset.path))
     with pytest.warns(UserWarning, match="5 of 8 videos"):
         assert set(read_ssv2(folder).video_id) == {"2", "5", "7"}
+
+
+# The first notebook's way
+
+
+def test_a_subset_is_read_chosen_and_unpacked(tmp_path):
+    folder = write_parts(tmp_path, split(TGZ))
+    write_labels(folder)
+    table = read_source(folder)
+    assert set(table.video_id) == set(VIDEOS) and not (folder / VIDEO_FOLDER).exists()
+    chosen = table[table.video_id.isin(["2", "5", "7"])]
+    subset = unpack_subset(chosen, folder)
+    assert {row.video_id: Path(row.path).read_bytes() for row in subset.itertuples()} == {
+        video_id: VIDEOS[video_id] for video_id in ("2", "5", "7")
+    }
+    assert sorted(path.stem for path in (folder / VIDEO_FOLDER).iterdir()) == ["2", "5", "7"]
+
+
+def test_what_is_not_in_the_archive_is_left_out_of_the_subset(tmp_path):
+    folder = write_parts(tmp_path, split(TGZ))
+    write_labels(folder)
+    table = read_source(folder)
+    lost = pd.concat([table[:2], table[:1].assign(video_id="99")], ignore_index=True)
+    with pytest.warns(UserWarning, match="1 of 3 wanted videos are not in the archive"):
+        subset = unpack_subset(lost, folder)
+    assert subset.video_id.tolist() == table.video_id[:2].tolist()
+
+
+def test_another_source_is_left_as_it_is(tmp_path):
+    (tmp_path / "class").mkdir()
+    subset = pd.DataFrame({"video_id": ["1"], "path": ["a.mp4"]})
+    assert unpack_subset(subset, tmp_path) is subset
+    assert unpack_subset(subset, "sample") is subset

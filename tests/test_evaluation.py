@@ -32,8 +32,8 @@ def define(model, tiny_store):
     """What the scores are by definition: the mean over a video's two segments and three crops of each."""
     clips, store, _ = read_clips(tiny_store[0])
     scores = []
-    for video_id in clips.video_id[clips.split == "validation"]:
-        frames = [store.read_frame(video_id, segment)[8:40] for segment in range(2)]
+    for name in clips.clip_name[clips.split == "validation"]:
+        frames = [store.read_frame(name, segment)[8:40] for segment in range(2)]
         views = np.stack([frame[:, left : left + 32] for frame in frames for left in (0, 16, 32)])
         scores.append(keras.ops.convert_to_numpy(model(views, training=False)).mean(axis=0))
     return scores

@@ -11,7 +11,7 @@ ORDER = [
     *("sample_textures", "sample_rendering", "sample_dataset"),
     *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset"),
     *("sampling", "video", "farneback", "optical_flow"),
-    *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused"),
+    *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused", "flow_accuracy"),
     *("augmentation", "input_pipeline"),
     *("models.temporal_cnn", "models.finetuned_resnet", "models.two_stream"),
     *("runs", "training", "metrics", "evaluation", "fusion", "inference"),

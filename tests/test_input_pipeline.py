@@ -11,9 +11,9 @@ from src.augmentation import mirror_frame, mirror_stack, mirrored_classes
 from src.clip_store import Clip, ClipStore
 from src.config import ClipConfig
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips, read_examples
-from src.subset import write_manifest
+from src.manifest import read_prepared, write_manifest
 
-COLUMNS = ["video_id", "path", "label", "class_index", "split", "group"]
+COLUMNS = ["clip_name", "class_index", "split"]  # those that batches need
 SIZE = 32
 HOLDING, TO_RIGHT, TO_LEFT = range(3)  # class indices: alphabetical
 
@@ -29,12 +29,12 @@ def noise(tmp_path_factory):
     store = ClipStore(tmp_path_factory.mktemp("noise"), ClipConfig(short_side=40, num_segments=2, flow_length=2))
     store.prepare()
     generator, rows = np.random.default_rng(0), []
+    room = store.make_room()
     for index in range(9):
-        source = store.root / f"{index}.avi"
-        source.touch()
         frames = generator.integers(0, 256, (2, 40, 44, 3), dtype=np.uint8)
-        store.write(str(index), Clip(frames, generator.integers(1, 256, (2, 40, 44, 4), dtype=np.uint8), []), source)
-        rows.append((str(index), str(source), "", index % 3, "train", str(index)))
+        clip = Clip(frames, generator.integers(1, 256, (2, 40, 44, 4), dtype=np.uint8), [])
+        store.write(f"{index}-x", clip, "x", room)
+        rows.append((f"{index}-x", index % 3, "train"))
     names = [name.replace("[", "").replace("]", "") for name in TINY_CLASSES]
     return pd.DataFrame(rows, columns=COLUMNS), store, names
 
@@ -67,13 +67,13 @@ def find(picture, candidates):
 
 
 def geometry(batches):
-    """video_id → (segment, mirrored, top, left), found by searching the store, and the class in the batch."""
+    """clip_name → (segment, mirrored, top, left), found by searching the store, and the class in the batch."""
     found = {}
-    for place, video_id in enumerate(batches.video_ids):
+    for place, name in enumerate(batches.clips):
         picture, label = batches.augmented(place)
-        where = find(picture, np.stack([batches.read(video_id, segment) for segment in range(2)]))
+        where = find(picture, np.stack([batches.read(name, segment) for segment in range(2)]))
         assert len(where) == 1
-        found[video_id] = (*where.pop(), int(label))
+        found[name] = (*where.pop(), int(label))
     return found
 
 
@@ -127,8 +127,8 @@ def test_a_mirrored_push_carries_the_label_of_its_mirror_image(noise):
     """Defect 1: mirroring a left/right class without swapping its label."""
     other, seen = {HOLDING: HOLDING, TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}, set()
     for epoch in range(4):
-        for video_id, (_, mirrored, _, _, label) in geometry(make_training(noise, epoch=epoch)).items():
-            true = int(video_id) % 3
+        for name, (_, mirrored, _, _, label) in geometry(make_training(noise, epoch=epoch)).items():
+            true = int(name[0]) % 3
             assert label == (other[true] if mirrored else true)
             seen.add((true, mirrored))
     assert len(seen) == 6
@@ -163,7 +163,7 @@ def test_evaluation_is_every_segment_in_order_as_it_is_stored(data, stream, spli
     clips, store, _ = data
     pictures, classes = read_all(EvaluationBatches(clips, store, stream, SIZE, 5, split, 3, len(lefts)))
     read, rows = (store.read_frame if stream == "spatial" else store.read_stack), clips[clips.split == split]
-    whole = [read(video_id, segment) for video_id in rows.video_id for segment in range(2)]
+    whole = [read(name, segment) for name in rows.clip_name for segment in range(2)]
     np.testing.assert_array_equal(pictures, [p[8:40, left : left + SIZE] for p in whole for left in lefts])
     np.testing.assert_array_equal(classes.argmax(axis=1), np.repeat(rows.class_index, 2 * len(lefts)))
 
@@ -171,7 +171,7 @@ def test_evaluation_is_every_segment_in_order_as_it_is_stored(data, stream, spli
 def test_training_looks_at_training_clips_only(data):
     """Defect 6."""
     clips, batches = data[0], make_training(data)
-    assert set(batches.video_ids) == set(clips.video_id[clips.split == "train"])
+    assert set(batches.clips) == set(clips.clip_name[clips.split == "train"])
     assert (clips[clips.split == "train"].class_index.to_numpy() == batches.labels).all()
 
 
@@ -205,11 +205,9 @@ def test_clips_of_portrait_and_landscape_videos_go_into_one_batch(tmp_path):
     store.prepare()
     rows = []
     for index, (height, width) in enumerate([(32, 50), (50, 32), (32, 32)]):
-        source = tmp_path / f"{index}.avi"
-        source.touch()
         clip = Clip(np.zeros((1, height, width, 3), np.uint8), np.full((1, height, width, 4), 128, np.uint8), [(0, 1)])
-        store.write(str(index), clip, source)
-        rows.append((str(index), str(source), "a", 0, "train", str(index)))
+        store.write(f"{index}-x", clip, "x", store.make_room())
+        rows.append((f"{index}-x", 0, "train"))
     clips = pd.DataFrame(rows, columns=COLUMNS)
     pictures, _ = TrainingBatches(clips, store, "temporal", 32, 3, ["a"], 0)[0]
     assert pictures.shape == (3, 32, 32, 4) and (pictures == 128).all()
@@ -223,14 +221,24 @@ def test_read_clips_gives_names_by_class_index(data):
 
 def copy_store(tiny_store, tmp_path, without):
     """The tiny store with some of its clips missing, as if their videos had failed."""
-    root, subset = tiny_store
-    (tmp_path / "config.json").write_text((root / "config.json").read_text())
-    write_manifest(subset, tmp_path / "manifest.csv")
+    table, store = read_prepared(tiny_store[0])
+    (tmp_path / "config.json").write_text((store.root / "config.json").read_text())
+    write_manifest(table, tmp_path / "manifest.csv")
     folder = ClipStore(tmp_path).folder
     folder.mkdir(parents=True)
-    for clip in set(subset.video_id) - set(without):
-        (folder / clip).symlink_to(ClipStore(root).folder / clip)
+    for name in table.clip_name[~table.video_id.isin(without)]:
+        (folder / name).symlink_to(store.folder / name)
     return tmp_path
+
+
+def test_the_clip_of_the_recorded_bytes_is_read(tiny_store, tmp_path):
+    """A clip of another video with the same id is in the store, too."""
+    root, name = copy_store(tiny_store, tmp_path, []), read_prepared(tiny_store[0])[0].clip_name[0]
+    other = Clip(np.zeros((2, 48, 64, 3), np.uint8), np.full((2, 48, 64, 6), 128, np.uint8), [])
+    ClipStore(root).write(f"{name.split('-')[0]}-{'0' * 16}", other, "0" * 16, ClipStore(root).make_room())
+    clips, store, _ = read_clips(root)
+    assert len(clips) == len(tiny_store[1]) and clips.clip_name[0] == name
+    assert store.read_frame(clips.clip_name[0], 0).any()
 
 
 def test_clips_that_failed_are_left_out(tiny_store, tmp_path):
@@ -263,5 +271,5 @@ def test_examples_are_the_middle_segment_and_its_mean_motion(data):
     clips, store, _ = data
     rows = clips[(clips.split == "test") & (clips.class_index == TO_LEFT)]
     frames, flows = read_examples(rows, store)
-    np.testing.assert_array_equal(frames[1], store.read_frame(rows.video_id.iloc[1], 1))
+    np.testing.assert_array_equal(frames[1], store.read_frame(rows.clip_name.iloc[1], 1))
     assert flows[0].shape == (48, 64, 2) and np.median(flows[0][..., 0]) == pytest.approx(-2, abs=0.3)

@@ -32,7 +32,8 @@ import sys; sys.path.insert(0, {root!r})
 import pandas as pd
 from src.config import ClipConfig
 from src.preprocessing import preprocess
-print(preprocess(pd.read_csv({subset!r}, dtype={{"video_id": str, "group": str}}), {output!r}, ClipConfig(48, 2, 3), workers=2))
+subset = pd.read_csv({subset!r}, dtype={{"video_id": str, "group": str}})
+print(preprocess(subset, {output!r}, ClipConfig(48, 2, 3), workers=2))
 """
 
 

@@ -215,7 +215,7 @@ def test_the_temporal_stream_and_both_in_one(spatial_run, data, monkeypatch):
     monkeypatch.setattr(ClipStore, "read_stack", lambda self, *where: seen.add(where[0]) or read(self, *where))
     run = make_run(run.folder.parent, "both")
     temporal, history = train_temporal(run, *data, CONFIG)
-    assert set(clips.split[clips.video_id.isin(seen)]) == {"train", "validation"}
+    assert set(clips.split[clips.clip_name.isin(seen)]) == {"train", "validation"}
     assert set(history.columns) == COLUMNS and len(history) == 1
     assert names_of(run) == {"config.json", "history_temporal.csv", "temporal.keras"}
 

@@ -10,8 +10,8 @@ from conftest import moving_texture, write_video
 
 from src import video
 from src.config import ClipConfig
-from src.optical_flow import compute_flow
 from src.extraction import extract_clip
+from src.optical_flow import compute_flow
 from src.sampling import MAX_REPEATS
 from src.video import VideoError, count_frames, read_frames, read_segments, stored_size
 

@@ -1,0 +1,95 @@
+"""Does the job stay as cheap with thousands of clips, and as small with a long video?
+
+    python benchmarks/scaling.py [--clips 100 1000 5000]
+
+Copies of the sample's videos (links to them, with ids of their own) are extracted by all cores: seconds per clip, memory
+of the largest worker, and the time of a second run that finds nothing to do. Then one video of ten minutes at 1920 × 1080.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+from joblib.externals.loky import get_reusable_executor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from src.annotations import read_source
+from src.config import ClipConfig
+from src.preprocessing import preprocess
+
+
+def link_copies(table, count, folder):
+    """A subset of `count` videos, each a link to one of the sample's."""
+    rows = table.iloc[np.arange(count) % len(table)].reset_index(drop=True)
+    ids = [f"{number:06d}" for number in range(count)]
+    paths = [str(folder / f"{name}.webm") for name in ids]
+    for source, path in zip(rows.path, paths, strict=True):
+        os.link(source, path)
+    return rows.assign(video_id=ids, path=paths, group=ids, split="train")
+
+
+def write_long_video(path, seconds=600, rate=30):
+    """1920 × 1080 H.264: ten seconds of moving texture, encoded once and repeated."""
+    texture = np.random.default_rng(0).integers(0, 256, (135, 240, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        frames = [np.roll(texture, 4 * number, axis=1) for number in range(10 * rate)]
+        for number in range(seconds * rate):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(frames[number % len(frames)], format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+def run(subset, folder):
+    """(report, seconds of a second run that finds nothing to do); the plan that each prints is passed over."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        report = preprocess(subset, folder, ClipConfig())
+        start = time.perf_counter()
+        assert preprocess(subset, folder, ClipConfig()).found == report.computed
+        return report, time.perf_counter() - start
+
+
+def largest_worker():
+    """Peak memory, MB, of the largest worker so far; ends the workers."""
+    get_reusable_executor().shutdown(wait=True)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, nargs="+", default=[100, 1000, 5000])
+    arguments = parser.parse_args()
+    table, rows = read_source("sample"), {}
+    for count in arguments.clips:
+        with tempfile.TemporaryDirectory(dir="datasets") as folder:
+            (Path(folder) / "videos").mkdir()
+            report, again = run(link_copies(table, count, Path(folder) / "videos"), Path(folder) / "prepared")
+        rows[f"{count:,} clips"] = {
+            "ms a clip": 1000 * report.seconds / count,
+            "MB of the largest worker": largest_worker(),
+            "nothing to do, s": again,
+        }
+        print(pd.DataFrame(rows).T.round(2).to_string(), flush=True)
+    with tempfile.TemporaryDirectory(dir="datasets") as folder:
+        path = Path(folder) / "long.mp4"
+        write_long_video(path)
+        long = table[:1].assign(path=str(path), split="train")
+        report, again = run(long, Path(folder) / "prepared")
+        row = {"ms a clip": 1000 * report.seconds, "MB of the largest worker": largest_worker(), "nothing to do, s": again}
+        rows[f"ten minutes of 1080p, {path.stat().st_size / 1e6:.0f} MB"] = row
+    print(pd.DataFrame(rows).T.round(2).to_string())
+
+
+if __name__ == "__main__":
+    main()
