@@ -206,10 +206,13 @@ def encode_stack(stack: np.ndarray) -> bytes:
 def join_tiles(stack: np.ndarray) -> np.ndarray:
     """(H, W, 2L) → one picture (L · H', 2 · W'): a row per field, u left, v right; H', W' rounded up to `BLOCK`."""
     height, width, channels = stack.shape
-    padding = ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0))
-    tiles = np.pad(stack, padding, mode="edge")
-    tall, wide = tiles.shape[:2]
-    return tiles.reshape(tall, wide, channels // 2, 2).transpose(2, 0, 3, 1).reshape(tall * channels // 2, wide * 2)
+    tall, wide = height + -height % BLOCK, width + -width % BLOCK
+    tiles = np.empty((channels // 2 * tall, 2 * wide), np.uint8)
+    for channel, plane in enumerate(cv2.split(stack)):
+        top, left = channel // 2 * tall, channel % 2 * wide
+        padded = cv2.copyMakeBorder(plane, 0, tall - height, 0, wide - width, cv2.BORDER_REPLICATE)
+        tiles[top : top + tall, left : left + wide] = padded
+    return tiles
 
 
 def split_tiles(tiles: np.ndarray, flow_length: int, height: int, width: int) -> np.ndarray:

@@ -48,19 +48,19 @@ def farneback(frames: np.ndarray) -> np.ndarray:
 
 
 def _new_expansion(levels):
-    """Per level: float32 (5, h, w), coefficients in planes; float32 (h · w · LANES,), those of a pixel side by side."""
-    return [(np.empty((5, h, w), np.float32), np.zeros(h * w * LANES, np.float32)) for _, (h, w) in levels]
+    """Per level: float32 (h, w · LANES), the coefficients y, x, y², x², xy of each pixel side by side, and zeros."""
+    return [np.zeros((height, width * LANES), np.float32) for _, (height, width) in levels]
 
 
 def _expand(frame, levels, expansion):
     """Writes the polynomial expansion of a frame at all levels."""
     image = frame.astype(np.float32) - np.float32(128)  # near zero: less rounding
-    for (level, (height, width)), (planes, pixels) in zip(levels, expansion, strict=True):
+    for (level, (height, width)), coefficients in zip(levels, expansion, strict=True):
         sigma = (2**level - 1) / 2
         side = max(3, round(5 * sigma) | 1)
         smooth = cv2.GaussianBlur(image, (side, side), sigma)
         smooth = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
-        _expand_level(smooth, *KERNELS, planes, pixels)
+        _expand_level(smooth, *KERNELS, coefficients)
 
 
 def _level_sizes(height, width):
@@ -74,14 +74,14 @@ def _level_sizes(height, width):
 def _displacement(before, after, borders):
     """float32 (2, H, W): u and v, from the expansions of two frames."""
     flow = None
-    for (planes, _), (_, pixels), border in zip(before, after, borders, strict=True):
-        _, height, width = planes.shape
+    for one, other, border in zip(before, after, borders, strict=True):
+        height, width = len(border[0]), len(border[1])
         if flow is None:
             flow = np.zeros((2, height, width), np.float32)
         else:
             flow = 2 * np.stack([cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in flow])
         for _ in range(ITERATIONS):
-            _improve(planes, pixels, *border, flow)
+            _improve(one, other, *border, flow)
     return flow
 
 
@@ -112,14 +112,13 @@ KERNELS = _kernels()
 
 
 @compiled
-def _expand_level(image, g, xg, xxg, inverse, planes, pixels):
-    """Coefficients y, x, y², x², xy of each pixel's polynomial, in two layouts; separable sums, columns first.
+def _expand_level(image, g, xg, xxg, inverse, coefficients):
+    """The polynomial around each pixel, by separable sums, columns first.
 
     Args:
         image: float32 (h, w).
         g, xg, xxg, inverse: from `_kernels`.
-        planes: float32 (5, h, w), written.
-        pixels: float32 (h · w · LANES,), written; a pixel's five coefficients side by side.
+        coefficients: float32 (h, w · LANES), written.
     """
     height, width = image.shape
     n = len(g) - 1
@@ -158,30 +157,26 @@ def _expand_level(image, g, xg, xxg, inverse, planes, pixels):
                 y1[x] += (right_y[x] + left_y[x]) * gk
                 xy[x] += (right_y[x] - left_y[x]) * xgk
                 y2[x] += (right_yy[x] + left_yy[x]) * gk
-        c0, c1, c2, c3, c4 = planes[0, y], planes[1, y], planes[2, y], planes[3, y], planes[4, y]
+        out = coefficients[y]
         for x in range(width):
-            c0[x] = y1[x] * inverse[0]
-            c1[x] = x1[x] * inverse[0]
-            c2[x] = one[x] * inverse[1] + y2[x] * inverse[2]
-            c3[x] = one[x] * inverse[1] + x2[x] * inverse[2]
-            c4[x] = xy[x] * inverse[3]
-        out = pixels[y * width * LANES : (y + 1) * width * LANES]
-        for x in range(width):
-            out[x * LANES], out[x * LANES + 1], out[x * LANES + 2] = c0[x], c1[x], c2[x]
-            out[x * LANES + 3], out[x * LANES + 4] = c3[x], c4[x]
+            out[x * LANES] = y1[x] * inverse[0]
+            out[x * LANES + 1] = x1[x] * inverse[0]
+            out[x * LANES + 2] = one[x] * inverse[1] + y2[x] * inverse[2]
+            out[x * LANES + 3] = one[x] * inverse[1] + x2[x] * inverse[2]
+            out[x * LANES + 4] = xy[x] * inverse[3]
 
 
 @compiled
-def _improve(planes, pixels, border_y, border_x, flow):
+def _improve(before, after, border_y, border_x, flow):
     """One iteration: the equations of each pixel, averaged over its window, solved; rows stream through the cache.
 
     Args:
-        planes: float32 (5, h, w), expansion of the first frame.
-        pixels: float32 (h · w · LANES,), expansion of the second.
+        before, after: float32 (h, w · LANES), expansions of the two frames.
         border_y, border_x: float32 (h,), (w,), weights.
         flow: float32 (2, h, w), the displacement known so far, written. A row is needed no more when it is written.
     """
-    _, height, width = planes.shape
+    _, height, width = flow.shape
+    pixels = after.reshape(-1)
     shares, start = np.empty((5, width), np.float32), np.empty(width, np.int32)
     found = np.empty(width * LANES, np.float32)
     kept = 2 * RADIUS + 2
@@ -195,8 +190,8 @@ def _improve(planes, pixels, border_y, border_x, flow):
         if y + RADIUS < height:
             u, v = flow[0, last], flow[1, last]
             _follow(u, v, last, height, shares, start)
-            _read_between(pixels, shares, start, found)
-            _write_equations(planes[:, last], found, shares[4], u, v, border_x, border_y[last], enters)
+            _compare(before[last], pixels, shares, start, found)
+            _write_equations(found, shares[4], u, v, border_x, border_y[last], enters)
         if y < 0:  # the window of the first row; above the picture that row is repeated
             repeats = np.float32(RADIUS + 2 if y == -RADIUS else 1)
             for x in range(5 * width):
@@ -233,10 +228,12 @@ def _follow(u, v, y, height, shares, start):
 
 
 @part
-def _read_between(pixels, shares, start, found):
-    """The coefficients between pixels, linearly. All are read before any is written, so that they stay one register.
+def _compare(before, pixels, shares, start, found):
+    """Per pixel: of the first frame and of where the flow leads in the second, linearly between its pixels, the
+    coefficients of y and x subtracted, those of y², x² and xy added.
 
-    The indices are unsigned: a signed one would be checked for being negative.
+    All are read before any is written, so that they stay in one register. The indices are unsigned: a signed one would
+    be checked for being negative.
     """
     width = len(start)
     top_left, top_right, low_left, low_right = shares[0], shares[1], shares[2], shares[3]
@@ -255,25 +252,26 @@ def _read_between(pixels, shares, start, found):
         f6 = p * pixels[a + i6] + q * pixels[b + i6] + r * pixels[c + i6] + s * pixels[d + i6]
         f7 = p * pixels[a + i7] + q * pixels[b + i7] + r * pixels[c + i7] + s * pixels[d + i7]
         at = x * LANES
+        f0, f1, f2, f3 = before[at] - f0, before[at + 1] - f1, before[at + 2] + f2, before[at + 3] + f3
+        f4, f5, f6, f7 = before[at + 4] + f4, before[at + 5] + f5, before[at + 6] + f6, before[at + 7] + f7
         found[at], found[at + 1], found[at + 2], found[at + 3] = f0, f1, f2, f3
         found[at + 4], found[at + 5], found[at + 6], found[at + 7] = f4, f5, f6, f7
 
 
 @part
-def _write_equations(plane, found, share, u, v, border_x, weight_y, equations):
+def _write_equations(found, share, u, v, border_x, weight_y, equations):
     """The normal equations of a row of pixels: of each one's displacement, around the one known so far."""
     width, half = len(u), np.float32(0.5)
-    a0, a1, a2, a3, a4 = plane[0], plane[1], plane[2], plane[3], plane[4]
     g11, g12, g22 = equations[:width], equations[width : 2 * width], equations[2 * width : 3 * width]
     h1, h2 = equations[3 * width : 4 * width], equations[4 * width :]
     for x in range(width):
         weight = border_x[x] * weight_y
         mean = share[x] * weight
-        yy = (a2[x] + found[x * LANES + 2]) * mean
-        xx = (a3[x] + found[x * LANES + 3]) * mean
-        xy = (a4[x] + found[x * LANES + 4]) * (mean * half)
-        dy = (a0[x] - found[x * LANES]) * (half * weight) + (yy * v[x] + xy * u[x])
-        dx = (a1[x] - found[x * LANES + 1]) * (half * weight) + (xy * v[x] + xx * u[x])
+        yy = found[x * LANES + 2] * mean
+        xx = found[x * LANES + 3] * mean
+        xy = found[x * LANES + 4] * (mean * half)
+        dy = found[x * LANES] * (half * weight) + (yy * v[x] + xy * u[x])
+        dx = found[x * LANES + 1] * (half * weight) + (xy * v[x] + xx * u[x])
         g11[x] = yy * yy + xy * xy
         g12[x] = (yy + xx) * xy
         g22[x] = xx * xx + xy * xy

@@ -73,7 +73,9 @@ def run_tasks(function: Callable, tasks: Sequence, notes: Sequence[Path], worker
 
 def _run_parallel(function, tasks, workers, client, one_by_one):
     """Yields (number, result)."""
-    pace = {"pre_dispatch": 1, "batch_size": 1} if one_by_one else {}
+    pace = {"pre_dispatch": 1} if one_by_one else {}
+    # A process is sent one task at a time, so that all end together; a scheduler of hundreds needs larger batches.
+    pace |= {"batch_size": 1} if client is None else {}
     backend = {"backend": "loky"} if client is None else {"backend": "dask", "client": client}
     with joblib.parallel_config(**backend):
         parallel = joblib.Parallel(count_workers(workers, client), return_as="generator_unordered", **pace)
