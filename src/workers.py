@@ -5,7 +5,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,11 +27,11 @@ def connected(cluster) -> Iterator:
         from distributed import Client
     except ImportError:
         raise ImportError("cluster= needs Dask. Install it: pip install distributed") from None
-    if isinstance(cluster, Client):
-        yield cluster
-    else:
-        with Client(cluster) as client:
-            yield client
+    with nullcontext(cluster) if isinstance(cluster, Client) else Client(cluster) as client:
+        if not client.ncores():
+            print("Waiting for the first worker of the cluster.", flush=True)
+            client.wait_for_workers(1)
+        yield client
 
 
 def count_workers(workers: int | None, client=None) -> int:
@@ -78,7 +78,8 @@ def _run_parallel(function, tasks, workers, client, one_by_one):
     pace |= {"batch_size": 1} if client is None else {}
     backend = {"backend": "loky"} if client is None else {"backend": "dask", "client": client}
     with joblib.parallel_config(**backend):
-        parallel = joblib.Parallel(count_workers(workers, client), return_as="generator_unordered", **pace)
+        jobs = count_workers(workers) if client is None else -1
+        parallel = joblib.Parallel(jobs, return_as="generator_unordered", **pace)
     yield from parallel(joblib.delayed(_numbered)(function, number, task) for number, task in tasks.items())
 
 

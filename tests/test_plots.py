@@ -12,6 +12,8 @@ from matplotlib.colors import rgb_to_hsv  # noqa: E402
 from matplotlib.quiver import Quiver  # noqa: E402
 
 from src import plots  # noqa: E402
+from src.config import ClipConfig  # noqa: E402
+from src.flow_accuracy import bin_names  # noqa: E402
 from src.optical_flow import quantize_flow, stack_flow  # noqa: E402
 
 BOUND = 20.0
@@ -182,6 +184,20 @@ def test_batch_shows_frames_mean_flow_and_names(count):
     assert (axes[1, 0].images[0].get_array() == (255, 0, 0)).all()
     assert all((ax.images[0].get_array() == 255).all() for ax in axes[1, 1:])
     assert "full colour = 4.0 px/frame" in axes[0, 0].figure.get_supxlabel().replace("\n", " ")
+
+
+def test_flow_error_is_above_what_the_subset_does():
+    rows = [(name, label, 9, error, error) for name in ("farneback", "dis") for label, error in
+            zip(bin_names(), (0.1, 0.1, 0.2, 20, 40), strict=True)]
+    errors = pd.DataFrame(rows, columns=["algorithm", "displacement", "values", "median", "mean"])
+    motion = pd.Series([0.6, 0.2, 0.1, 0.1, 0], index=bin_names())
+    above, below = plots.plot_flow_error(errors, motion, ClipConfig(flow_algorithm="dis"))
+    farneback, dis, *_ = above.get_lines()
+    assert farneback.get_ydata().tolist() == [0.1, 0.1, 0.2, 20, 40]
+    assert dis.get_linewidth() > farneback.get_linewidth()
+    assert [text.get_text() for text in above.get_legend().get_texts()] == ["farneback", "dis (chosen)"]
+    assert [bar.get_height() for bar in below.patches] == pytest.approx([60, 20, 10, 10, 0])
+    assert tick_names(below.xaxis) == ["0-4", "4-8", "8-16", "16-32", "32+"]
 
 
 def test_names_keep_the_end_that_tells_them_apart():
