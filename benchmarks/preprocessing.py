@@ -9,8 +9,9 @@ rounds of a third of the clips, so that a machine that slows down meanwhile slow
     the stored size, float32 arrays saved;
 (b) ours, one worker;  (c) ours, all workers;  (d) as (c), with DIS.
 
-flow MP/s counts the flow fields that were computed. The ideal of (c) is the work of (b), summed over its stages, by
-the number of workers. Below, the error of both algorithms against the sample's true flow.
+Wall is that of the extraction; starting processes, loading compiled code and hashing come before it, in some seconds
+whatever the number of clips. flow MP/s counts the flow fields that were computed. The ideal of (c) is the work of (b),
+summed over its stages, by the number of workers. Below, the error of both algorithms against the sample's true flow.
 """
 
 import argparse

@@ -69,7 +69,7 @@ def run(subset, folder):
 
 
 def largest_worker():
-    """Peak memory, MB, of the largest worker so far; ends the workers."""
+    """Peak memory, MB, of the largest process so far, the writer of the long video among them; ends the workers."""
     get_reusable_executor().shutdown(wait=True)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
 
@@ -85,19 +85,19 @@ def main():
             report, again = run(link_copies(table, count, Path(folder) / "videos"), Path(folder) / "prepared")
         rows[f"{count:,} clips"] = {
             "ms a clip": 1000 * report.seconds / count,
-            "MB of the largest worker": largest_worker(),
+            "MB of the largest process so far": largest_worker(),
             "nothing to do, s": again,
         }
         print(pd.DataFrame(rows).T.round(2).to_string(), flush=True)
     with tempfile.TemporaryDirectory(dir="datasets") as folder:
         path = Path(folder) / "long.mp4"
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            process.submit(write_long_video, path).result()  # else its memory would count
+            process.submit(write_long_video, path).result()
         long = table[:1].assign(path=str(path), split="train")
         report, again = run(long, Path(folder) / "prepared")
         rows[f"ten minutes of 1080p, {path.stat().st_size / 1e6:.0f} MB"] = {
             "ms a clip": 1000 * report.seconds,
-            "MB of the largest worker": largest_worker(),
+            "MB of the largest process so far": largest_worker(),
             "nothing to do, s": again,
         }
     print(pd.DataFrame(rows).T.round(2).to_string())

@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--clips", type=int, default=24)
     arguments = parser.parse_args()
     table = read_source(arguments.source)
-    for row in progress(table.sample(arguments.clips, random_state=0).itertuples(), arguments.clips, "writing"):
+    for row in progress(table.sample(min(arguments.clips, len(table)), random_state=0).itertuples(), label="writing"):
         folder = arguments.folder / row.label
         folder.mkdir(parents=True, exist_ok=True)
         write_copy(row.path, folder / f"{row.video_id}.webm")

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from src import sample_dataset
-from src.archive import is_archive_folder, unpack_labels
+from src.archive import has_label_archive, is_archive_folder, unpack_labels
 from src.ssv2 import is_ssv2, read_ssv2
 from src.video_table import SPLITS, check_ids, drop_absent, drop_repeats, few, in_two_splits, refuse, seeded_keys, tidy
 
@@ -35,11 +35,11 @@ def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
     path = Path(sample_dataset.write_sample(SAMPLE_FOLDER) if source == "sample" else source).expanduser()
     if path.is_file() and path.suffix.lower() == ".csv":
         return read_csv(path)
-    if is_archive_folder(path):
+    in_archives = is_archive_folder(path)
+    if in_archives or has_label_archive(path):
         unpack_labels(path)
-        return read_ssv2(path, seed, keep_absent=True)
-    if is_ssv2(path):
-        return read_ssv2(path, seed)
+    if in_archives or is_ssv2(path):
+        return read_ssv2(path, seed, keep_absent=in_archives)
     visible = sorted(entry for entry in path.glob("*") if not entry.name.startswith("."))
     if any(entry.is_dir() for entry in visible):
         return read_class_folders(path)

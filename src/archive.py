@@ -38,11 +38,17 @@ ABANDONED_AFTER = 3600  # seconds after which a temporary file is of a run that 
 
 
 def is_archive_folder(folder: str | Path) -> bool:
-    """Whether a folder holds SSv2 archives: a file named as a part, the labels zip, or a tar beside label files."""
+    """Whether a folder holds SSv2's videos as archives: a file named as a part, or a tar beside the labels."""
     files = list_files(Path(folder))
-    if any(PART_NAME.fullmatch(path.name) for path in files) or _find_label_zip(files):
+    if any(PART_NAME.fullmatch(path.name) for path in files):
         return True
-    return label_files(Path(folder))["labels"].is_file() and any(is_tar(read_head(path)) for path in files)
+    labels = label_files(Path(folder))["labels"].is_file() or _find_label_zip(files)
+    return bool(labels) and any(is_tar(read_head(path)) for path in files)
+
+
+def has_label_archive(folder: str | Path) -> bool:
+    """Whether the labels zip is in a folder."""
+    return _find_label_zip(list_files(Path(folder))) is not None
 
 
 def unpack_labels(folder: str | Path, target: str | Path | None = None) -> None:

@@ -2,6 +2,7 @@
 
 ```
 <root>/config.json                          the ClipConfig in use
+<root>/digests.json                         the digest of each video's bytes, remembered (see `src.digests`)
 <root>/manifest.csv, subsets/               the subset in use, and all that were prepared (see `src.manifest`)
 <root>/failures.csv                         videos that could not be used, and why
 <root>/clips/<config key>/<video_id>-<digest>/
@@ -18,9 +19,9 @@ import json
 import os
 import shutil
 import socket
-import tempfile
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class ClipStore:
             write_text(path, json.dumps(self.config.to_dict(), indent=2) + "\n")
         for room in self.list_rooms():
             if is_abandoned(room):
-                shutil.rmtree(room, ignore_errors=True)
+                self.remove(room)
 
     def list_rooms(self) -> list[Path]:
         """The rooms of runs that are at work, or were killed."""
@@ -97,6 +98,14 @@ class ClipStore:
         room = self.root / "incomplete" / f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
         room.mkdir(parents=True)
         return room
+
+    def remove(self, folder: Path) -> None:
+        """Removes a room or a clip. It is moved away first: nobody finds half of it, or goes on to write in it."""
+        away = self.root / "incomplete" / f"removed_{uuid.uuid4().hex}"
+        away.parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.rename(folder, away)
+        shutil.rmtree(away, ignore_errors=True)
 
     def holds(self, name: str) -> bool:
         """Whether a clip is there, which means that it is whole."""
@@ -115,11 +124,11 @@ class ClipStore:
             digest: of the video.
             room: from `make_room`.
         """
-        temporary = Path(tempfile.mkdtemp(dir=room))
+        temporary = room / uuid.uuid4().hex
+        temporary.mkdir()
         try:
             for file_name, content in encode_clip(clip, digest).items():
                 (temporary / file_name).write_bytes(content)
-            temporary.chmod(0o755)
             os.rename(temporary, self.folder / name)
         except OSError:
             if not self.holds(name):  # else another run was faster, and wrote the same

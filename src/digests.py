@@ -28,14 +28,17 @@ def read_digests(paths: Sequence[str], memory: str | Path) -> list[str]:
     known, states = _read_memory(memory), {path: _state(path) for path in paths}
     changed = [path for path, state in states.items() if state and known.get(path, [None])[:-1] != state]
     if changed:
-        with ThreadPoolExecutor(READERS) as readers:
-            digests = progress(readers.map(read_digest, changed), len(changed), "reading videos", "video")
-            found = dict(zip(changed, digests, strict=True))
-        new = {path: [*states[path], digest] for path, digest in found.items() if digest}
-        known = _read_memory(memory) | new  # another run may have added to it
-        with suppress(OSError):  # a full disk is the job's to report
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            write_text(memory, json.dumps(known))
+        new = {}
+        try:
+            with ThreadPoolExecutor(READERS) as readers:
+                digests = progress(readers.map(read_digest, changed), len(changed), "reading videos", "video")
+                for path, digest in zip(changed, digests, strict=True):
+                    new |= {path: [*states[path], digest]} if digest else {}
+        finally:  # also what an interrupted run has read
+            known = _read_memory(memory) | new  # another run may have added to it
+            with suppress(OSError):  # a full disk is the job's to report
+                memory.parent.mkdir(parents=True, exist_ok=True)
+                write_text(memory, json.dumps(known))
     return [known[path][-1] if known.get(path, [None])[:-1] == states[path] else "" for path in paths]
 
 
@@ -61,6 +64,6 @@ def read_digest(path: str | Path) -> str:
 
 def _read_memory(path):
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):  # not there, or broken: it is only a memory
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):  # not there, or broken: it is only a memory
         return {}

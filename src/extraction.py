@@ -116,8 +116,10 @@ def _attempt(task, config, watch, finish):
                 start = time.perf_counter()
                 num_bytes = finish(clip)
                 seconds["encode"] += time.perf_counter() - start
-            except (VideoError, cv2.error) as error:
+            except VideoError as error:
                 reason = str(error)
+            except cv2.error as error:
+                reason = f"{task.path}: OpenCV cannot work with it: {error}. Convert it to MP4 or WebM."
         else:
             reason = f"{task.path}: {reason}"
     return Outcome(task.video_id, reason, seconds, num_bytes)

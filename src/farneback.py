@@ -1,7 +1,8 @@
 """Farnebäck's dense optical flow, compiled for the CPU, more than twice as fast per core as OpenCV's.
 
 It follows `cv2.calcOpticalFlowFarneback` step for step (Farnebäck 2003: each frame as local quadratic polynomials, the
-displacement from how these change, coarse to fine), and agrees with it to about a millionth of a pixel. What makes it
+displacement from how these change, coarse to fine), and agrees with it to about a millionth of a pixel, but where a
+texture has one direction only: there the equations have no single solution, and rounding decides in both. What makes it
 faster: a frame is expanded once for both of its pairs, the five polynomial coefficients of a pixel lie side by side,
 so that a displaced one is a few wide loads, and the sums of the window are taken in wide registers.
 """

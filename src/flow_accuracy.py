@@ -75,8 +75,9 @@ def describe_limit(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig) 
     limit = find_limit(errors, config.flow_algorithm)
     beyond = motion[[start >= limit for start in BINS[:-1]]].sum()
     cut = "" if config.flow_bound >= min(limit, 32) else f" flow_bound stores up to {config.flow_bound:g} px/frame."
+    followed = f"motion up to {limit:g} px/frame" if np.isfinite(limit) else "all motion that was tried"
     return (
-        f"{config.flow_algorithm} at short side {config.short_side} follows motion up to {limit:g} px/frame; "
+        f"{config.flow_algorithm} at short side {config.short_side} follows {followed}; "
         f"{beyond:.1%} of this subset's moving pixels are faster.{cut}"
     )
 

@@ -18,7 +18,8 @@ from src.extraction import Task, measure_extraction
 from src.video_table import seeded_keys
 from src.workers import Watch, connected, count_workers, run_tasks
 
-PROBE = 8  # clips
+PROBE = 8  # clips, at least
+PROBE_SECONDS = 60.0  # that a clip of the probe may take
 SECONDS_PER_CLIP = 600.0  # that a video may take before it is given up
 
 
@@ -102,7 +103,7 @@ def plan_preprocessing(
     cluster=None,
     seconds_per_clip: float = SECONDS_PER_CLIP,
 ) -> Plan:
-    """What `src.preprocessing.preprocess` would do with the same arguments; nothing is written but digests of videos.
+    """What `src.preprocessing.preprocess` would do with the same arguments; all that stays are the videos' digests.
 
     A few of the clips to do, at most a quarter, are computed as the job would, and thrown away.
     """
@@ -114,8 +115,8 @@ def plan_preprocessing(
     rows = subset[~subset.clip_name.isin(there)]
     tasks = [Task(*row) for row in zip(rows.video_id, rows.path, rows.digest, rows.clip_name, strict=True)]
     with connected(cluster) as client:
-        done = _probe(tasks, store, workers, client, seconds_per_clip)
         at_a_time = count_workers(workers, client)
+        done = _probe(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS))
     seconds = np.mean([outcome.seconds.total() for outcome in done]) if done else np.nan
     num_bytes = np.mean([outcome.num_bytes for outcome in done]) if done else np.nan
     return Plan(subset, store, tasks, at_a_time, seconds, num_bytes, len(done), _free_bytes(store.root))
@@ -124,7 +125,8 @@ def plan_preprocessing(
 def _probe(tasks, store, workers, client, seconds_per_clip):
     """Outcomes of a few tasks that succeed, drawn as always the same."""
     order = np.argsort(seeded_keys([task.video_id for task in tasks], 0))
-    probe = [tasks[place] for place in order[: min(PROBE, len(tasks) // 4)]]
+    size = min(max(PROBE, 2 * count_workers(workers, client)), len(tasks) // 4)  # enough to keep all busy
+    probe = [tasks[place] for place in order[:size]]
     if not probe:
         return []
     with at_work(store, seconds_per_clip) as watch:
@@ -141,7 +143,7 @@ def at_work(store: ClipStore, seconds_per_clip: float) -> Iterator[Watch]:
     try:
         yield Watch(room, seconds_per_clip)
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        store.remove(room)
 
 
 def _free_bytes(folder):

@@ -3,6 +3,7 @@
 import errno
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -114,38 +115,40 @@ def preprocess(
     Raises:
         OSError: the disk has no room, by the plan or in fact. What was written stays, and counts when it is run again.
     """
-    with connected(cluster) as client:
+    with connected(cluster) as client, _disk_full_explained(root):
         plan = plan_preprocessing(subset, root, config, workers, client, seconds_per_clip)
         print(plan, flush=True)
         plan.check_space()
         store, start = plan.store, time.perf_counter()
+        store.prepare()
+        record_subset(plan.subset, store)
         reasons, stage_seconds = {}, Counter()
-        try:
-            store.prepare()
-            record_subset(plan.subset, store)
-            with at_work(store, seconds_per_clip) as watch:
-                function = partial(extract_to_store, store=store, watch=watch)
-                notes = [watch.note(task.clip) for task in plan.tasks]
-                outcomes = run_tasks(function, plan.tasks, notes, workers, client)
-                for outcome in progress(outcomes, len(plan.tasks), "extracting"):
-                    stage_seconds.update(outcome.seconds)
-                    if outcome.reason:
-                        reasons[outcome.video_id] = outcome.reason
-        except OSError as error:
-            raise _explain(error, store.root) from error
+        with at_work(store, seconds_per_clip) as watch:
+            function = partial(extract_to_store, store=store, watch=watch)
+            notes = [watch.note(task.clip) for task in plan.tasks]
+            outcomes = run_tasks(function, plan.tasks, notes, workers, client)
+            for outcome in progress(outcomes, len(plan.tasks), "extracting"):
+                stage_seconds.update(outcome.seconds)
+                if outcome.reason:
+                    reasons[outcome.video_id] = outcome.reason
         wall = time.perf_counter() - start
-    failures = [(task.video_id, task.path, reasons[task.video_id]) for task in plan.tasks if task.video_id in reasons]
-    failures = pd.DataFrame(failures, columns=["video_id", "path", "reason"], dtype=str)
-    write_text(store.root / "failures.csv", failures.to_csv(index=False))
+        failed = [task for task in plan.tasks if task.video_id in reasons]
+        rows = [(task.video_id, task.path, reasons[task.video_id]) for task in failed]
+        failures = pd.DataFrame(rows, columns=["video_id", "path", "reason"], dtype=str)
+        write_text(store.root / "failures.csv", failures.to_csv(index=False))
     wanted, missing = len(plan.subset), len(plan.tasks)
     return Report(wanted, wanted - missing, missing - len(failures), failures, wall, dict(stage_seconds))
 
 
-def _explain(error, root):
-    if error.errno not in FULL:
-        return error
-    message = "the disk is full. Every clip written so far is whole and stays. Make room, and run again"
-    return OSError(error.errno, message, str(root))
+@contextmanager
+def _disk_full_explained(root):
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or error.filename == str(Path(root)):  # the plan explains itself
+            raise
+        message = "the disk is full. Every clip written so far is whole and stays. Make room, and run again"
+        raise OSError(error.errno, message, str(root)) from error
 
 
 def check_store(root: str | Path) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def start_run(
     Args:
         run_name: the folder's name; None makes a new one from the time.
         data: the prepared data set.
-        digest: of its manifest, from `subset.manifest_digest`.
+        digest: of its manifest, from `manifest.manifest_digest`.
         clip_config: what its clips were extracted with.
         config: how to train.
         root: where runs are kept.

@@ -3,19 +3,18 @@
     python -m src.unused datasets/ssv2-mini             lists it
     python -m src.unused datasets/ssv2-mini --remove    and removes it
 
-Every subset that was prepared is recorded in <root>/subsets/<parameters>/, and its clips are used. To give a subset up,
-remove its file there first.
+Every subset that was prepared is recorded in <root>/subsets/<parameters>/, and its clips are used, as are those of the
+subset in use, manifest.csv. To give a subset up, prepare another one and remove its file there.
 """
 
 import argparse
 import os
-import shutil
 from pathlib import Path
 
 import pandas as pd
 
-from src.clip_store import clip_name, is_abandoned
-from src.manifest import read_manifest
+from src.clip_store import ClipStore, clip_name, is_abandoned
+from src.manifest import MANIFEST, read_manifest
 
 
 def find_unused(root: str | Path) -> pd.DataFrame:
@@ -32,22 +31,23 @@ def find_unused(root: str | Path) -> pd.DataFrame:
     if not (root / "subsets").is_dir():
         raise FileNotFoundError(f"{root}: no prepared data here: it has no folder subsets/. Give the output folder.")
     rows = []
+    store = ClipStore(root)
     for folder in sorted(path for path in (root / "clips").glob("*") if path.is_dir()):
-        used = set()
-        for path in (root / "subsets" / folder.name).glob("*.csv"):
-            subset = read_manifest(path)
-            used |= {clip_name(*row) for row in zip(subset.video_id, subset.digest, strict=True)}
+        manifests = [*(root / "subsets" / folder.name).glob("*.csv"), *[root / MANIFEST] * (folder == store.folder)]
+        subsets = [read_manifest(path) for path in manifests]
+        used = {clip_name(*row) for subset in subsets for row in zip(subset.video_id, subset.digest, strict=True)}
         unused = [entry for entry in os.scandir(folder) if entry.is_dir() and entry.name not in used]
         rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
-    rooms = [room for room in (root / "incomplete").glob("*") if room.is_dir() and is_abandoned(room)]
+    rooms = [room for room in store.list_rooms() if room.is_dir() and is_abandoned(room)]
     rows += [(str(room), "its run was killed", _megabytes(room)) for room in rooms]
     return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
 
 
-def remove_unused(unused: pd.DataFrame) -> None:
+def remove_unused(unused: pd.DataFrame, root: str | Path) -> None:
     """Removes what `find_unused` found."""
+    store = ClipStore(root)
     for path in unused.path:
-        shutil.rmtree(path)
+        store.remove(Path(path))
 
 
 def _megabytes(folder):
@@ -64,7 +64,7 @@ def main():
     for row in unused.itertuples():
         print(f"{row.path}  ({row.why}, {row.megabytes:.2f} MB)")
     if arguments.remove:
-        remove_unused(unused)
+        remove_unused(unused, arguments.root)
     print(f"{'removed' if arguments.remove else 'unused'}: {len(unused)}, {unused.megabytes.sum():.1f} MB")
 
 

@@ -135,7 +135,9 @@ def read_segments(path: str | Path, num_segments: int, window_length: int, short
     images = _check_conversion(path, _decode(path, near, planned))
     marked = _mark_repeats(images, short_side, recent, reach)
     for indices in segment_windows(drop_repeats(marked), centers, window_length):
-        if not indices or not near[indices[0] : indices[-1]].all():
+        if len(indices) == 1 and indices[0] + 1 in recent:  # what follows repeats it: a still clip, one repeat is kept
+            indices += (indices[0] + 1,)
+        if len(indices) < 2 or not near[indices[0] : indices[-1]].all():
             raise VideoError(f"{path}: damaged: frames that a segment needs cannot be decoded. Download it again.")
         gray = np.stack([recent[index][0] for index in indices])
         middle = indices[min((window_length - 1) // 2, len(indices) - 1)]

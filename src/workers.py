@@ -15,6 +15,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 MAX_ATTEMPTS = 3  # a task whose worker was killed so often, without a word, is given up
 STARTED = "started\n"
+MIN_WORKERS = 2  # of a cluster
+IN_FLIGHT = 4096  # tasks that a cluster is given ahead
 
 
 @contextmanager
@@ -28,10 +30,22 @@ def connected(cluster) -> Iterator:
     except ImportError:
         raise ImportError("cluster= needs Dask. Install it: pip install distributed") from None
     with nullcontext(cluster) if isinstance(cluster, Client) else Client(cluster) as client:
-        if not client.ncores():
-            print("Waiting for the first worker of the cluster.", flush=True)
-            client.wait_for_workers(1)
+        if len(client.ncores()) < MIN_WORKERS:  # with one, joblib would work in this process
+            print(f"Waiting for {MIN_WORKERS} workers of the cluster.", flush=True)
+            client.wait_for_workers(MIN_WORKERS)
+        threads = max(client.ncores().values())
+        if threads > 1:
+            raise ValueError(
+                f"{cluster}: each worker must have one thread, so that one that hangs can be ended. Found {threads}. "
+                "Start the workers with --nthreads 1 (LocalCluster: threads_per_worker=1)."
+            )
+        # A task tells itself when it was tried too often (see `Watch`); Dask would blame all that waited with it.
+        client.run_on_scheduler(_allow_failures)
         yield client
+
+
+def _allow_failures(dask_scheduler):
+    dask_scheduler.allowed_failures = 1_000_000
 
 
 def count_workers(workers: int | None, client=None) -> int:
@@ -73,9 +87,10 @@ def run_tasks(function: Callable, tasks: Sequence, notes: Sequence[Path], worker
 
 def _run_parallel(function, tasks, workers, client, one_by_one):
     """Yields (number, result)."""
-    pace = {"pre_dispatch": 1} if one_by_one else {}
-    # A process is sent one task at a time, so that all end together; a scheduler of hundreds needs larger batches.
-    pace |= {"batch_size": 1} if client is None else {}
+    if client is None:
+        pace = {"batch_size": 1, "pre_dispatch": 1 if one_by_one else "2*n_jobs"}
+    else:
+        pace = {"pre_dispatch": IN_FLIGHT}  # enough for workers that join later
     backend = {"backend": "loky"} if client is None else {"backend": "dask", "client": client}
     with joblib.parallel_config(**backend):
         jobs = count_workers(workers) if client is None else -1

@@ -311,6 +311,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "eleven frames.webm": (video(frames=FRAMES[:11]), Shows()),
     "still.webm": (video(frames=STILL), Shows(STILL, (0, 0))),
     "still.avi": (mjpeg(frames=STILL), Shows(STILL, (0, 0))),
+    **{f"still {n}.avi": (mjpeg(frames=STILL[:n]), Shows(STILL[:n], (0, 0))) for n in (2, 3, 4, 5, 6, 7)},
     "black.webm": (video(frames=STILL * 0), "black: all its segments are. If players show more, it is interlaced"),
     "fade-in.webm": (video(frames=FADE_IN), Shows(FADE_IN, None)),
     "12 shown at 30.webm": (video(frames=AT_30, rate=30), Shows(AT_30)),

@@ -20,7 +20,7 @@ import pytest
 
 import src.archive
 from src.annotations import read_source
-from src.archive import extract_videos, is_archive_folder, unpack_labels, unpack_subset
+from src.archive import extract_videos, has_label_archive, is_archive_folder, unpack_labels, unpack_subset
 from src.ssv2 import VIDEO_FOLDER, read_ssv2
 
 HOLD = "Holding something"
@@ -428,7 +428,7 @@ def test_disk_full_is_said_as_it_is(tmp_path, monkeypatch):
 @pytest.mark.parametrize("prefix", ["", "something-something-v2-"])
 def test_labels(tmp_path, start, prefix):
     write_labels(tmp_path, start, prefix, name="labels (1).zip")
-    assert is_archive_folder(tmp_path)
+    assert has_label_archive(tmp_path) and not is_archive_folder(tmp_path)
     unpack_labels(tmp_path)
     names = {"labels.json", "train.json", "validation.json", "test.json", "test-answers.csv"}
     assert {path.name for path in (tmp_path / "labels").iterdir()} == names
@@ -515,3 +515,15 @@ def test_another_source_is_left_as_it_is(tmp_path):
     subset = pd.DataFrame({"video_id": ["1"], "path": ["a.mp4"]})
     assert unpack_subset(subset, tmp_path) is subset
     assert unpack_subset(subset, "sample") is subset
+
+
+def test_labels_beside_unpacked_videos_are_no_archive_and_missing_videos_are_counted(tmp_path):
+    write_labels(tmp_path)
+    (tmp_path / VIDEO_FOLDER).mkdir()
+    for video_id in list(VIDEOS)[:-1]:
+        (tmp_path / VIDEO_FOLDER / f"{video_id}.webm").write_bytes(VIDEOS[video_id])
+    assert not is_archive_folder(tmp_path)
+    with pytest.warns(UserWarning, match="1 of 8 videos listed"):
+        table = read_source(tmp_path)
+    assert len(table) == len(VIDEOS) - 1
+    assert unpack_subset(table, tmp_path) is table

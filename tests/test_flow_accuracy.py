@@ -22,13 +22,14 @@ def made_up(**medians):
     return pd.DataFrame(rows, columns=["algorithm", "displacement", "median"])
 
 
-def test_true_flow_over_several_frames_is_the_sum_of_the_steps_where_a_layer_only_shifts():
+def test_true_flow_over_several_frames_is_the_sum_of_the_steps():
+    """At one place of the background: the camera shakes by less than a pixel, and turns a little."""
     spec = clip_spec("Pushing something from left to right", 3)
-    single, triple = true_flow(spec), true_flow(spec, 3)
-    assert triple.shape == (len(single) - 2, *single.shape[1:])
-    corner = np.s_[:, 0, 0]  # background: the camera shakes, and does not turn
-    steps = single[corner]
-    assert np.allclose(triple[corner], steps[:-2] + steps[1:-1] + steps[2:], atol=1e-3)
+    steps, triple = true_flow(spec), true_flow(spec, 3)
+    assert triple.shape == (len(steps) - 2, *steps.shape[1:])
+    corner = steps[:, 0, 0]
+    assert np.abs(triple[:, 0, 0] - (corner[:-2] + corner[1:-1] + corner[2:])).max() < 0.1
+    assert np.abs(triple[:, 0, 0]).max() > 0.5
     assert np.array_equal(true_flow(spec, 3, [5])[0], triple[5])
 
 

@@ -18,12 +18,12 @@ import pytest
 from conftest import TINY_CONFIG, moving_texture, write_video
 from distributed import Client, LocalCluster
 
-from src import extraction, preprocessing
+from src import clip_store, extraction, preprocessing
 from src.clip_store import ClipStore
 from src.extraction import Outcome
 from src.preprocessing import check_store, preprocess
 from src.video_table import COLUMNS
-from src.workers import Watch, run_tasks
+from src.workers import Watch, connected, run_tasks
 
 ROOT = Path(__file__).parents[1]
 CLIPS = 90
@@ -134,7 +134,7 @@ def behave(task, watch):
             ctypes.PyDLL(None).pause()  # in native code, and without ever giving Python's lock back
         if task == "crashes":
             ctypes.string_at(0)
-        if task == "is killed":
+        if task.startswith("is killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.05)
     return task, None
@@ -170,6 +170,24 @@ def test_a_video_that_hangs_is_in_the_ledger(subset, undisturbed, tmp_path, monk
     clips = {name: content for name, content in tree(root).items() if name.startswith("clips")}
     assert clips.items() <= undisturbed.items()
     assert list((root / "incomplete").iterdir()) == []
+
+
+def test_a_run_that_goes_on_in_a_room_that_was_removed_writes_nothing(undisturbed, subset, tmp_path):
+    """An orphan of a run that was killed: its clip appears whole or not at all."""
+    store = ClipStore(tmp_path / "prepared", TINY_CONFIG)
+    store.prepare()
+    room = store.make_room()
+    clip = extraction.extract_clip(subset[1].path[0], TINY_CONFIG)
+    encode = clip_store.encode_clip
+
+    def removed_meanwhile(*given):
+        store.remove(room)
+        return encode(*given)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(clip_store, "encode_clip", removed_meanwhile)
+        store.write("0-abc", clip, "abc", room)
+    assert store.names() == set() and store.list_rooms() == []
 
 
 # A full disk
@@ -264,3 +282,22 @@ def test_a_worker_of_the_cluster_that_is_killed(subset, undisturbed, cluster, tm
     assert len(states(root)) < CLIPS  # in the middle
     assert job.wait(120) == 0
     assert tree(root) == undisturbed
+
+
+def test_tasks_that_kill_their_workers_do_not_stop_a_cluster(cluster, tmp_path):
+    watch = Watch(tmp_path, 5)
+    tasks = ["is killed", "crashes", *(f"good {n}" for n in range(8)), "is killed too"]
+    notes = [watch.note(task) for task in tasks]
+    with connected(cluster.scheduler_address) as client:
+        outcomes = dict(run_tasks(partial(behave, watch=watch), tasks, notes, None, client))
+    assert outcomes.pop("crashes").startswith("the decoder crashed")
+    assert outcomes.pop("is killed").startswith("the process was killed 3 times")
+    assert outcomes.pop("is killed too").startswith("the process was killed 3 times")
+    assert set(outcomes.values()) == {None} and len(outcomes) == 8
+
+
+def test_workers_of_several_threads_are_refused():
+    many = LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None)
+    refused = pytest.raises(ValueError, match="each worker must have one thread.*Found 2")
+    with many as cluster, refused, connected(cluster.scheduler_address):
+        pass

@@ -190,7 +190,7 @@ def test_the_table_tells_it_all():
         "clips wanted": "12,020",
         "already there": "20",
         "to do": "12,000",
-        "time": "150 minutes with 4 workers (measured on 8 clips)",
+        "time": "150 minutes with 4 workers, measured on 8 clips",
         "to be written": "1.2 GB",
         "free": "70 GB on the disk of datasets/x",
         "parameters": TINY_CONFIG.key,

@@ -367,7 +367,7 @@ import pandas as pd
 from src import clip_store, plan
 from src.config import ClipConfig
 from src.preprocessing import preprocess
-plan.PROBE = 0
+plan._probe = lambda *_: []
 encode, calls = clip_store.encode_stack, []
 def encode_stack(stack):
     calls.append(stack)
