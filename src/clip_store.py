@@ -91,7 +91,7 @@ class ClipStore:
     def list_rooms(self) -> list[Path]:
         """The rooms of runs that are at work, or were killed."""
         incomplete = self.root / "incomplete"
-        return sorted(incomplete.iterdir()) if incomplete.exists() else []
+        return sorted(path for path in incomplete.iterdir() if path.is_dir()) if incomplete.exists() else []
 
     def make_room(self) -> Path:
         """A folder for a run to write in, named after its process; the run removes it when it ends."""

@@ -38,7 +38,7 @@ def find_unused(root: str | Path) -> pd.DataFrame:
         used = {clip_name(*row) for subset in subsets for row in zip(subset.video_id, subset.digest, strict=True)}
         unused = [entry for entry in os.scandir(folder) if entry.is_dir() and entry.name not in used]
         rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
-    rooms = [room for room in store.list_rooms() if room.is_dir() and is_abandoned(room)]
+    rooms = [room for room in store.list_rooms() if is_abandoned(room)]
     rows += [(str(room), "its run was killed", _megabytes(room)) for room in rooms]
     return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
 
