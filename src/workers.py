@@ -39,13 +39,24 @@ def connected(cluster) -> Iterator:
                 f"{cluster}: each worker must have one thread, so that one that hangs can be ended. Found {threads}. "
                 "Start the workers with --nthreads 1 (LocalCluster: threads_per_worker=1)."
             )
-        # A task tells itself when it was tried too often (see `Watch`); Dask would blame all that waited with it.
-        client.run_on_scheduler(_allow_failures)
+        try:
+            client.run_on_scheduler(_allow_failures)
+            client.run(_find_project)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"{cluster}: the scheduler and every worker must find this project, but: {error}. Start them in its "
+                "folder, as `python -m distributed.cli.dask_scheduler` and `python -m distributed.cli.dask_worker`."
+            ) from error
         yield client
 
 
 def _allow_failures(dask_scheduler):
+    """A task tells itself when it was tried too often (see `Watch`); Dask would blame all that waited with it."""
     dask_scheduler.allowed_failures = 1_000_000
+
+
+def _find_project():
+    """That a worker can run this is the test."""
 
 
 def count_workers(workers: int | None, client=None) -> int:
