@@ -26,7 +26,7 @@ from src.video_table import COLUMNS
 from src.workers import Watch, connected, run_tasks
 
 ROOT = Path(__file__).parents[1]
-CLIPS = 90
+CLIPS = 140  # more than twenty kills let through
 JOB = """
 import sys; sys.path.insert(0, {root!r})
 import pandas as pd
