@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from src.optical_flow import STEPS, ZERO
+
 # Five convolutions as in the paper (CNN-M-2048): filters, kernel, strides, and whether pooling follows.
 _CONVOLUTIONS = (
     ("conv1", 96, 7, 2, True),
@@ -40,10 +42,7 @@ def build_temporal_cnn(
     if head not in ("dense", "pool"):
         raise ValueError(f'head must be "dense" or "pool". Received: {head!r}')
     flow = keras.Input((crop_size, crop_size, 2 * flow_length), dtype="uint8", name="flow")
-    x = layers.Rescaling(1 / 127, offset=-128 / 127, name="dequantize")(flow)  # 128, no motion, becomes 0
-    if subtract_mean:
-        mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean_displacement")(x)
-        x = layers.Subtract(name="subtract_mean")([x, mean])
+    x = dequantize(flow, subtract_mean)
     for name, filters, size, strides, pooled in _CONVOLUTIONS:
         x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, name=name)(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)  # small sets have few steps an epoch
@@ -53,6 +52,19 @@ def build_temporal_cnn(
     x = _dense_head(x) if head == "dense" else _pool_head(x)
     scores = layers.Dense(num_classes, activation="softmax", dtype="float32", name="scores")(x)
     return keras.Model(flow, scores, name="temporal")
+
+
+def dequantize(flow: keras.KerasTensor, subtract_mean: bool) -> keras.KerasTensor:
+    """Quantised flow, uint8 (N, s, s, 2L) → displacements divided by `flow_bound`, float32 -1 … 1; 128 becomes 0.
+
+    With `subtract_mean`, each field loses its mean over the picture. In float32 under any dtype policy: bfloat16 would
+    round fast motion by up to a code, and what is left when the mean is gone may not be more than that.
+    """
+    x = layers.Rescaling(1 / STEPS, offset=-ZERO / STEPS, dtype="float32", name="dequantize")(flow)
+    if subtract_mean:
+        mean = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name="mean_displacement")(x)
+        x = layers.Subtract(dtype="float32", name="subtract_mean")([x, mean])
+    return x
 
 
 def _dense_head(x):

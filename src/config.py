@@ -2,7 +2,17 @@
 
 from dataclasses import asdict, dataclass, fields
 
+STREAMS = ("spatial", "temporal")
 FLOW_ALGORITHMS = ("farneback", "dis")
+FLOW_INPUTS = ("stack", "bidirectional", "trajectory")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+TEST_CROPS = (1, 3, 5, 10)
+_CHOICES = {
+    "temporal_head": ("pool", "dense"),
+    "flow_input": FLOW_INPUTS,
+    "test_crops": TEST_CROPS,
+    "precision": PRECISIONS,
+}
 EXTRACTION = 2  # raise it when the same video and parameters give other bytes: old clips must not mix with new ones
 
 
@@ -68,47 +78,79 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the two streams are fitted.
+    """How the two streams are fitted and scored.
 
     Attributes:
-        crop_size: Side of the square that the networks see, pixels; at most the store's `short_side`.
-        batch_size: Clips per step.
+        crop_size: Side of the square that the networks see, pixels; views of the stored pictures are resized to it.
+        batch_size: Clips per step, over all devices.
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), a file of ResNet50 weights
-            (.h5), or a saved Keras backbone (.keras); see `models.finetuned_resnet`.
+            (.h5), or a saved Keras backbone (.keras); see `models.backbones`.
+        temporal_weights: "scratch" (the paper's network, random weights), or, for cross-modality initialisation,
+            what `spatial_weights` may be.
         backbone_preprocessing: What a saved backbone expects: "torch", "tf" or "caffe", as Keras names them.
-        temporal_head: "pool" (global average pooling) or "dense" (the paper's 4096-2048).
+        temporal_head: "pool" (global average pooling) or "dense" (the paper's 4096-2048), of the network from scratch.
+        flow_length: L, flow fields that the temporal network sees, the middle ones of those stored; None takes all.
+        flow_input: "stack" (the paper's optical flow stacking), "bidirectional" or "trajectory".
         subtract_mean: Subtract each flow field's mean displacement, which is mostly camera motion.
-        spatial_epochs: Epochs of the spatial stream; with pretrained weights, of each of its two phases.
+        augment: Random segments, corner and multi-scale crops, mirrors and colour jitter; False trains on one view,
+            the middle of the middle segment.
+        time_reversal: Also show training clips backwards, where the reversed class is known.
+        mirror_map: What each class becomes in a mirror; None goes by "left" and "right" in the names.
+        reversal_map: What each class becomes backwards; None goes by 20BN's map for Something-Something V2.
+        test_segments: Segments of a clip that are scored, evenly spread over those stored; None takes all.
+        test_crops: Views of each that are scored: 1, 3, 5, or 10 (five of them mirrored).
+        spatial_epochs: Epochs of the spatial network, or of its new head on a pretrained backbone.
+        fine_tune_epochs: Epochs in which the last stage of a pretrained spatial backbone learns, too; may be 0.
         temporal_epochs: Epochs of the temporal stream.
-        spatial_learning_rate: Highest rate for a spatial network (or its new head).
-        fine_tune_learning_rate: Highest rate for the unfrozen last stage of a pretrained backbone.
-        temporal_learning_rate: Highest rate for the temporal stream.
+        spatial_learning_rate: Highest rate for a spatial network from scratch, or for a new head.
+        fine_tune_learning_rate: Highest rate for pretrained layers, of either stream.
+        temporal_learning_rate: Highest rate for a temporal network from scratch.
+        precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
+        xla: Compile the training step with XLA.
+        data_parallel: Split each batch over all devices of this machine.
         seed: Decides initial weights, order, crops, mirrors and dropout.
     """
 
     crop_size: int = 112
     batch_size: int = 16
     spatial_weights: str | None = "auto"
+    temporal_weights: str | None = "scratch"
     backbone_preprocessing: str = "torch"
     temporal_head: str = "pool"
+    flow_length: int | None = None
+    flow_input: str = "stack"
     subtract_mean: bool = True
-    spatial_epochs: int = 24
+    augment: bool = True
+    time_reversal: bool = False
+    mirror_map: dict[str, str] | None = None
+    reversal_map: dict[str, str] | None = None
+    test_segments: int | None = None
+    test_crops: int = 3
+    spatial_epochs: int = 48
+    fine_tune_epochs: int = 8
     temporal_epochs: int = 6
     spatial_learning_rate: float = 1e-3
     fine_tune_learning_rate: float = 1e-4
     temporal_learning_rate: float = 1e-3
+    precision: str = "float32"
+    xla: bool = False
+    data_parallel: bool = False
     seed: int = 0
 
     def __post_init__(self):
         _require_integer("TrainConfig", "crop_size", self.crop_size, 32)
-        _require_integer("TrainConfig", "batch_size", self.batch_size, 1)
-        _require_integer("TrainConfig", "spatial_epochs", self.spatial_epochs, 1)
-        _require_integer("TrainConfig", "temporal_epochs", self.temporal_epochs, 1)
+        for name in ("batch_size", "spatial_epochs", "temporal_epochs"):
+            _require_integer("TrainConfig", name, getattr(self, name), 1)
+        for name in ("flow_length", "test_segments"):
+            if getattr(self, name) is not None:
+                _require_integer("TrainConfig", name, getattr(self, name), 1)
+        _require_integer("TrainConfig", "fine_tune_epochs", self.fine_tune_epochs, 0)
         _require_integer("TrainConfig", "seed", self.seed, 0)
         for name in ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate"):
             _require(getattr(self, name) > 0, "TrainConfig", f"{name} must be positive", getattr(self, name))
-        heads, head = ("pool", "dense"), self.temporal_head
-        _require(head in heads, "TrainConfig", f"temporal_head must be one of {heads}", head)
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            _require(value in choices, "TrainConfig", f"{name} must be one of {choices}", value)
 
     to_dict = asdict
 

@@ -5,22 +5,30 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from src.augmentation import cut_frame, cut_stack, scored_views
 from src.clip_store import Clip
-from src.config import ClipConfig
+from src.config import ClipConfig, TrainConfig
+from src.evaluation import average_views
 from src.extraction import extract_clip
-from src.input_pipeline import TEST_CROPS, cut_views
+from src.flow_input import make_flow_input
+from src.fusion import average_scores
+from src.sampling import segment_centers
 
 
-def predict_video(path: str | Path, two_stream: keras.Model, clip_config: ClipConfig) -> tuple[dict, Clip]:
+def predict_video(
+    path: str | Path, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig
+) -> tuple[dict, Clip]:
     """What happens in one video.
 
     Args:
         path: a video file.
         two_stream: from `models.two_stream.build_two_stream`, or loaded from a run's two_stream.keras.
+        class_names: by class index.
         clip_config: how its training clips were extracted.
+        config: how it was trained and is scored.
 
     Returns:
-        (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,), averaged over segments and crops;
+        (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,), averaged over segments and views;
         clip is what the networks saw, before cropping. The frames and flow are not compressed as the store's are,
         which moves scores a little.
 
@@ -28,12 +36,19 @@ def predict_video(path: str | Path, two_stream: keras.Model, clip_config: ClipCo
         VideoError: the video cannot be used.
     """
     clip = extract_clip(path, clip_config)
-    size = two_stream.get_layer("spatial").input_shape[1]
-    frames = np.concatenate([cut_views(frame, size, TEST_CROPS) for frame in clip.frames])
-    stacks = np.concatenate([cut_views(stack, size, TEST_CROPS) for stack in clip.stacks])
-    outputs = {
-        "spatial": two_stream.get_layer("spatial").predict_on_batch(frames),
-        "temporal": two_stream.get_layer("temporal").predict_on_batch(stacks),
-        "fused": two_stream.predict_on_batch({"frame": frames, "flow": stacks}),
+    places = segment_centers(clip_config.num_segments, config.test_segments or clip_config.num_segments)
+    views, size = scored_views(*clip.frames.shape[1:3], config.test_crops), config.crop_size
+    length = config.flow_length or clip_config.flow_length
+    stacks = [
+        make_flow_input(stack, length, config.flow_input, clip_config.flow_bound) for stack in clip.stacks[places]
+    ]
+    pictures = {
+        "spatial": [cut_frame(frame, view, size) for frame in clip.frames[places] for view in views],
+        "temporal": [cut_stack(stack, view, size) for stack in stacks for view in views],
     }
-    return {name: np.asarray(scores).mean(axis=0) for name, scores in outputs.items()}, clip
+    scores = {}
+    for stream, seen in pictures.items():
+        by_view = np.asarray(two_stream.get_layer(stream).predict_on_batch(np.stack(seen)))
+        scores[stream] = average_views(by_view, len(places), class_names, config)
+    scores["fused"] = average_scores(scores["spatial"], scores["temporal"])
+    return {name: found[0] for name, found in scores.items()}, clip

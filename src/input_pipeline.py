@@ -1,20 +1,24 @@
 """Clip store → batches. Training and evaluation are two visibly different classes."""
 
-from concurrent.futures import ThreadPoolExecutor
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from src.augmentation import crop, mirror_frame, mirror_stack, mirrored_classes, random_corner, spread_corners
+from src.augmentation import View, jitter_colour, random_view, scored_views
+from src.class_maps import mirrored_classes, reversed_classes
 from src.clip_store import ClipStore
+from src.config import STREAMS, TrainConfig
 from src.manifest import read_prepared
 from src.optical_flow import mean_flow
+from src.pictures import Pictures
+from src.sampling import segment_centers
 from src.video_table import SPLITS
 
-STREAMS = ("spatial", "temporal")
-TEST_CROPS = 3  # they cover the longer side of a picture up to three times as long as the crop
 READERS = 4  # threads that read and decode the pictures of a batch
 
 
@@ -38,6 +42,20 @@ def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
     return clips, store, class_names
 
 
+def read_batches(
+    clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first training batch of both streams, to look at.
+
+    Returns:
+        (frames, stacks, labels): uint8 (count, crop_size, crop_size, 3) and (count, crop_size, crop_size, 2L), and class
+        indices int64 (count,), of the same clips in the same views.
+    """
+    config = dataclasses.replace(config, batch_size=count)
+    (frames, classes), (stacks, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
+    return frames, stacks, classes.argmax(axis=1)
+
+
 def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The middle segment of some clips, to look at.
 
@@ -50,94 +68,155 @@ def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarra
 
 
 class _Batches(keras.utils.PyDataset):
-    """What both pipelines share: the clips, and how a stream's picture of a segment is read."""
+    """What all pipelines share: batches are made in threads, the next one while a network works on this one."""
 
-    def __init__(self, clips, store, stream, crop_size, batch_size):
+    epoch = 0
+
+    def __init__(self, count: int, batch_size: int):
         super().__init__()  # with workers, Keras on JAX would carry batches of one epoch over into the next
-        if stream not in STREAMS:
-            raise ValueError(f"stream must be one of {STREAMS}. Received: {stream!r}")
-        if crop_size > store.config.short_side:
-            raise ValueError(
-                f"crop_size must be at most the store's short_side, {store.config.short_side}. Received: {crop_size}"
-            )
-        self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
-        self.store, self.stream, self.crop_size, self.batch_size = store, stream, crop_size, batch_size
-        self.readers = ThreadPoolExecutor(READERS)
+        self.count, self.batch_size = count, batch_size
+        self._readers, self._maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
+        self._next: tuple[tuple[int, int], Future] | None = None
 
-    def read(self, clip, segment):
-        """The stream's picture of one segment: uint8 (H, W, 3) or (H, W, 2L)."""
-        return (self.store.read_frame if self.stream == "spatial" else self.store.read_stack)(clip, segment)
+    def __len__(self):
+        return -(-self.count // self.batch_size)
 
-    def slice(self, index, total):
-        """The places of batch `index` among `total` of them; the last batch may be smaller."""
-        return range(index * self.batch_size, min((index + 1) * self.batch_size, total))
+    def __getitem__(self, index):
+        batch = self._start(self.epoch, index)
+        following = (self.epoch, index + 1) if index + 1 < len(self) else (self.epoch + 1, 0)
+        self._next = (following, self._start(*following))
+        return batch.result()
+
+    def _start(self, epoch, index):
+        """Batch `index` of an epoch, in the making or made."""
+        if self._next and self._next[0] == (epoch, index):
+            return self._next[1]
+        places = range(index * self.batch_size, min((index + 1) * self.batch_size, self.count))
+        return self._maker.submit(self._make, epoch, places)
+
+    def _make(self, epoch, places):
+        """(pictures, classes) of some places in the order of an epoch."""
+        raise NotImplementedError
 
 
 class TrainingBatches(_Batches):
-    """Shuffled, augmented batches: one random segment of each clip per epoch, randomly cropped and mirrored.
+    """Shuffled, augmented batches: of each clip and epoch one random segment, in a random view.
 
-    What a clip gets in an epoch depends on (seed, epoch, clip) alone, so both streams see the same segment, crop and
-    mirror, and training continued after an interruption sees what it would have seen. Set `epoch` before each.
+    What a clip gets in an epoch depends on (seed, epoch, clip) alone, so both streams see the same segment, view and
+    direction of time, and training continued after an interruption sees what it would have seen. Set `epoch` before
+    each.
 
     Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)). A mirrored
-    left/right template carries the label of its mirror image; a class without one is not mirrored.
+    left/right template carries the label of its mirror image, and so does a reversed clip that of its reverse; a class
+    without one is not mirrored, or not reversed. Without `config.augment` a clip gives the same view each time.
     """
 
-    def __init__(self, clips, store, stream, crop_size, batch_size, class_names, seed):
+    def __init__(self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig):
         clips = clips[clips.split == "train"]
-        super().__init__(clips, store, stream, crop_size, batch_size)
-        self.in_mirror, self.seed, self.epoch = mirrored_classes(class_names), seed, 0
+        super().__init__(len(clips), config.batch_size)
+        self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
+        self.pictures, self.config, self.num_segments = (
+            Pictures(store, stream, config),
+            config,
+            store.config.num_segments,
+        )
+        self.in_mirror = mirrored_classes(class_names, config.mirror_map)
+        reverse = config.augment and config.time_reversal
+        self.backwards = (
+            reversed_classes(class_names, config.reversal_map) if reverse else np.full(len(class_names), -1)
+        )
 
-    def __len__(self):
-        return -(-len(self.clips) // self.batch_size)
-
-    def __getitem__(self, index):
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.clips))
-        chosen = order[list(self.slice(index, len(order)))]
-        pictures, labels = zip(*self.readers.map(self.augmented, chosen), strict=True)
+    def _make(self, epoch, places):
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.count)
+        samples = self._readers.map(lambda place: self.sample(epoch, int(place)), order[list(places)])
+        pictures, labels = zip(*samples, strict=True)
         return np.stack(pictures), np.eye(len(self.in_mirror), dtype=np.float32)[list(labels)]
 
-    def augmented(self, place):
-        """The picture (crop_size, crop_size, channels) and class of one clip in this epoch."""
-        generator = np.random.default_rng([self.seed, self.epoch, int(place)])
-        picture = self.read(self.clips[place], int(generator.integers(self.store.config.num_segments)))
-        picture = crop(picture, *random_corner(generator, *picture.shape[:2], self.crop_size), self.crop_size)
-        label = self.labels[place]
-        if generator.random() < 0.5 and self.in_mirror[label] >= 0:
-            picture = mirror_frame(picture) if self.stream == "spatial" else mirror_stack(picture)
-            label = self.in_mirror[label]
-        return picture, label
+    def sample(self, epoch: int, place: int) -> tuple[np.ndarray, int]:
+        """The picture (crop_size, crop_size, channels) and class of one clip in an epoch."""
+        if not self.config.augment:
+            picture = self.pictures.read(self.clips[place], self.num_segments // 2)
+            return self.pictures.cut(picture, scored_views(*picture.shape[:2], 1)[0]), self.labels[place]
+        generator = np.random.default_rng([self.config.seed, epoch, place])
+        segment, label, backwards = self.draw(generator, place)
+        picture = self.pictures.read(self.clips[place], segment, backwards)
+        view = random_view(generator, *picture.shape[:2])
+        view, label = self.mirrored(view, label)
+        picture = self.pictures.cut(picture, view)
+        return jitter_colour(generator, picture) if self.pictures.stream == "spatial" else picture, label
+
+    def draw(self, generator: np.random.Generator, place: int) -> tuple[int, int, bool]:
+        """The segment, the class, and whether time runs backwards."""
+        segment, coin, label = int(generator.integers(self.num_segments)), generator.random(), self.labels[place]
+        if coin < 0.5 and self.backwards[label] >= 0:
+            return segment, self.backwards[label], True
+        return segment, label, False
+
+    def mirrored(self, view: View, label: int) -> tuple[View, int]:
+        """The view, mirrored only where the class has a mirror image, and the class that is seen in it."""
+        if not view.mirrored or self.in_mirror[label] < 0:
+            return View(view.top, view.left, view.side), label
+        return view, self.in_mirror[label]
 
 
 class EvaluationBatches(_Batches):
-    """All segments of every clip of a split, in order, each in `num_crops` crops: nothing random.
+    """The test segments of every clip of a split, in order, each in `num_crops` views: nothing random.
 
-    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the crops of a
-    segment follow one another, and so do the segments of a clip. B is `batch_size` · `num_crops`, or less at the end.
+    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the views of a
+    segment follow one another, and so do the segments of a clip. The label is that of the clip, also where a view is
+    mirrored. B is `batch_size` · `num_crops`, or less at the end.
+
+    Args:
+        clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` says which segments.
+        split: "train", "validation" or "test".
+        num_classes: C.
+        num_crops: 1, 3, 5 or 10; see `augmentation.scored_views`.
+        change: what happens to a stored flow stack first; see `src.probes`.
     """
 
-    def __init__(self, clips, store, stream, crop_size, batch_size, split, num_classes, num_crops=1):
+    def __init__(
+        self, clips: pd.DataFrame, store: ClipStore, stream: str, split: str, num_classes: int, config: TrainConfig,
+        num_crops: int = 1, change: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):  # fmt: skip
         clips = clips[clips.split == split]
-        super().__init__(clips, store, stream, crop_size, batch_size)
-        self.num_classes, self.num_crops = num_classes, num_crops
-        self.samples = [(clip, segment) for clip in range(len(clips)) for segment in range(store.config.num_segments)]
+        self.segments = scored_segments(store, config)
+        super().__init__(len(clips) * len(self.segments), config.batch_size)
+        self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
+        self.pictures, self.num_classes, self.num_crops = (
+            Pictures(store, stream, config, change),
+            num_classes,
+            num_crops,
+        )
 
-    def __len__(self):
-        return -(-len(self.samples) // self.batch_size)
-
-    def __getitem__(self, index):
-        samples = [self.samples[place] for place in self.slice(index, len(self.samples))]
-        labels = np.repeat([self.labels[clip] for clip, _ in samples], self.num_crops)
-        pictures = list(self.readers.map(self.crops, samples))
+    def _make(self, epoch, places):
+        pictures = list(self._readers.map(self.views, places))
+        labels = np.repeat([self.labels[place // len(self.segments)] for place in places], self.num_crops)
         return np.concatenate(pictures), np.eye(self.num_classes, dtype=np.float32)[labels]
 
-    def crops(self, sample):
-        """The pictures (num_crops, crop_size, crop_size, channels) of one (clip, segment)."""
-        clip, segment = sample
-        return cut_views(self.read(self.clips[clip], segment), self.crop_size, self.num_crops)
+    def views(self, place: int) -> np.ndarray:
+        """The pictures (num_crops, crop_size, crop_size, channels) of one segment."""
+        clip, segment = divmod(place, len(self.segments))
+        return cut_views(
+            self.pictures, self.pictures.read(self.clips[clip], int(self.segments[segment])), self.num_crops
+        )
 
 
-def cut_views(picture: np.ndarray, crop_size: int, num_crops: int) -> np.ndarray:
-    """The crops that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C), spread over the longer side."""
-    corners = spread_corners(*picture.shape[:2], crop_size, num_crops)
-    return np.stack([crop(picture, *corner, crop_size) for corner in corners])
+def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
+    """The stored segments that are scored, evenly spread: int64 (config.test_segments,).
+
+    Raises:
+        ValueError: more than there are.
+    """
+    stored = store.config.num_segments
+    wanted = config.test_segments or stored
+    if wanted > stored:
+        raise ValueError(
+            f"test_segments must be at most {stored}, the segments that {store.root} holds. Received: {wanted}. "
+            "Prepare the clips with more num_segments, or lower it."
+        )
+    return segment_centers(stored, wanted)
+
+
+def cut_views(pictures: Pictures, picture: np.ndarray, num_crops: int) -> np.ndarray:
+    """The views of a picture that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C)."""
+    return np.stack([pictures.cut(picture, view) for view in scored_views(*picture.shape[:2], num_crops)])

@@ -141,6 +141,33 @@ def plot_class_accuracy(per_class: pd.DataFrame, ax: Axes | None = None) -> Axes
 
 
 @styled
+def plot_probes(probes: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draws accuracies per class, as the streams are and with what they see changed, as a grid of colours and numbers.
+
+    Args:
+        probes: from `probes.probe_streams`. The mean over clips is the first row.
+    """
+    clips, shares = probes["clips"], probes.drop(columns="clips")
+    overall = shares.mul(clips, axis=0).sum() / clips.sum()
+    names = [f"all {clips.sum():,} clips", *(shorten(name, 46) for name in shares.index)]
+    grid, named = np.vstack([overall, shares]), len(names) <= MAX_NAMED
+    size = (7, 1.1 + 0.27 * len(names) if named else 5.5)
+    ax = plt.subplots(figsize=size)[1] if ax is None else ax
+    image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(grid) if named else ():
+        if not np.isnan(value):
+            colour = "white" if value > 0.5 else "0.2"
+            ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=colour)
+    ax.set_xticks(range(grid.shape[1]), shares.columns)
+    ax.set_yticks(range(len(names)) if named else [0], names if named else names[:1])
+    ax.axhline(0.5, color="white", linewidth=3)
+    ax.axvline(1.5, color="white", linewidth=3)  # between the streams
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.figure.colorbar(image, ax=ax, label="accuracy", aspect=25)
+    return ax
+
+
+@styled
 def plot_predictions(
     frames: Sequence[np.ndarray], flows: Sequence[np.ndarray], truths: Sequence[int],
     scores: dict[str, np.ndarray], class_names: Sequence[str],

@@ -1,6 +1,7 @@
 """What a training run leaves on disk: one folder per run, refused to a run of another configuration."""
 
 import json
+import os
 import platform
 import subprocess
 from datetime import datetime
@@ -39,13 +40,32 @@ class Run:
         figure.savefig(self.folder / f"{name}.png")
 
     def write_scores(self, split: str, clips: pd.DataFrame, scores: dict[str, np.ndarray]) -> None:
-        """Writes scores_<split>.npz: video_id (N,), label (N,) class indices, and spatial, temporal, fused (N, C)."""
-        path = self.folder / f"scores_{split}.npz"
+        """Writes scores_<split>.npz, atomically: video_id (N,), label (N,), and spatial, temporal, fused (N, C)."""
+        path, temporary = (self.folder / f"{start}scores_{split}.npz" for start in ("", "incomplete_"))
         video_id, label = clips.video_id.to_numpy(str), clips.class_index.to_numpy(np.int64)
-        np.savez_compressed(path, video_id=video_id, label=label, **scores)
+        np.savez_compressed(temporary, video_id=video_id, label=label, **scores)
+        os.replace(temporary, path)
+
+    def read_scores(self, split: str, clips: pd.DataFrame) -> dict[str, np.ndarray] | None:
+        """What `write_scores` wrote of a split, or None where it did not.
+
+        Raises:
+            ValueError: they are of other clips.
+        """
+        path = self.folder / f"scores_{split}.npz"
+        if not path.exists():
+            return None
+        with np.load(path) as content:
+            scores = {name: content[name] for name in content.files}
+        if not np.array_equal(scores.pop("video_id"), clips.video_id.to_numpy(str)):
+            raise ValueError(
+                f"{path}: the scores are of other clips than the {len(clips)} of this split. Remove the run."
+            )
+        scores.pop("label")
+        return scores
 
     def write_metrics(self, metrics: dict) -> None:
-        """Writes metrics.json: split → {"n", "chance", stream → {"top1", "top5", "mean_class"}}."""
+        """Writes metrics.json: split → {"n", "chance", stream → {"top1", "top5", "mean_class"}}, and "protocol"."""
         write_json(self.folder / "metrics.json", metrics)
 
 

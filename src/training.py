@@ -1,4 +1,4 @@
-"""Compile, callbacks, one fit; what was interrupted goes on where it stopped."""
+"""Compile, callbacks, one fit a phase; what was interrupted goes on where it stopped."""
 
 import os
 from collections.abc import Callable
@@ -6,37 +6,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
-from models.finetuned_resnet import build_finetuned_resnet, freeze_backbone, resolve_weights, unfreeze_last_stage
+from models.backbones import freeze_backbone, resolve_weights, unfreeze_last_stage
+from models.cross_modality import build_cross_modality, measure_flow_scale
+from models.finetuned_resnet import build_finetuned_resnet
 from models.temporal_cnn import build_temporal_cnn
 from models.two_stream import build_two_stream
-from src.clip_store import ClipStore, write_text
+from src.callbacks import Backup, BestWeights, EpochBar, History, StartEpoch, write_weights
+from src.clip_store import ClipStore
 from src.config import TrainConfig
-from src.input_pipeline import EvaluationBatches, TrainingBatches
-from src.progress import progress
+from src.devices import on_devices
+from src.features import FeatureBatches, FrameFeatures, middle_features
+from src.input_pipeline import EvaluationBatches, TrainingBatches, cut_views
+from src.pictures import Pictures
 from src.runs import Run
 
 WEIGHT_DECAY = 0.01
 LABEL_SMOOTHING = 0.1  # keeps a stream that knows half of the answer from being sure of the other half
 WARM_UP = 0.1  # share of the steps in which the rate rises
+SCALE_CLIPS = 64  # training clips, at most, that a cross-modality network takes its scale of flow from
+VALIDATION_BATCH = 256  # features at a time
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One fit: how long, at which highest rate, and what it sets trainable first."""
+    """One fit: of what, how long, at which highest rate, on what, and what is set trainable first."""
 
     name: str
+    model: keras.Model
     epochs: int
     learning_rate: float
-    set_trainable: Callable[[keras.Model], object] = lambda model: None
+    training: TrainingBatches
+    validation: object
+    set_trainable: Callable[[], object] = lambda: None
 
 
 def train_spatial(run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig):
     """Fits the spatial stream, or loads it where this run has fitted it.
 
-    With pretrained weights: the head on the frozen backbone, then the last stage at a lower rate, batch norm in
-    inference mode throughout. Without: the whole network from the start.
+    With pretrained weights: the head, on features of the frozen backbone that are computed once per frame and kept
+    (see `src.features`), then the last stage at a lower rate, batch norm in inference mode throughout. Without: the
+    whole network from the start.
 
     Args:
         run: where the weights and the history go.
@@ -50,28 +62,78 @@ def train_spatial(run: Run, clips: pd.DataFrame, store: ClipStore, class_names: 
     Raises:
         ValueError: the loss was never a number.
     """
-    network = run.record.get("notes", {}).get("spatial_network") or resolve_weights(config.spatial_weights)
-    run.note(spatial_network=network)
-    keras.utils.set_random_seed(config.seed)
-    model = build_finetuned_resnet(
-        len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing
-    )
-    phases = [Phase("all layers", config.spatial_epochs, config.spatial_learning_rate)]
-    if network["pretrained"]:
-        phases = [
-            Phase("head", config.spatial_epochs, config.spatial_learning_rate, freeze_backbone),
-            Phase("last stage", config.spatial_epochs, config.fine_tune_learning_rate, unfreeze_last_stage),
-        ]
-    return _train(run, "spatial", model, phases, clips, store, class_names, config)
+
+    def build():
+        network = _network(run, "spatial", config.spatial_weights)
+        keras.utils.set_random_seed(config.seed)
+        model = build_finetuned_resnet(
+            len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing
+        )
+        data = _pictures("spatial", clips, store, class_names, config)
+        if not network["pretrained"]:
+            return model, [Phase("all layers", model, config.spatial_epochs, config.spatial_learning_rate, *data)]
+        freeze_backbone(model)
+        head = build_head(model)
+        kept = _features(model, data[1], clips, store, class_names, config)
+        return model, [
+            Phase("head", head, config.spatial_epochs, config.spatial_learning_rate, *kept),
+            Phase(
+                "last stage", model, config.fine_tune_epochs, config.fine_tune_learning_rate, *data,
+                set_trainable=lambda: unfreeze_last_stage(model),
+            ),
+        ]  # fmt: skip
+
+    return _train(run, "spatial", build, config)
 
 
 def train_temporal(run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig):
-    """Fits the temporal stream from scratch, or loads it where this run has fitted it; as `train_spatial`."""
+    """Fits the temporal stream, or loads it where this run has fitted it; as `train_spatial`.
+
+    From scratch, or, with `config.temporal_weights`, from an ImageNet network (cross-modality initialisation), all
+    layers at once, with partial batch norm: all but the first in inference mode (TSN, Wang et al. 2016).
+    """
+
+    def build():
+        data = _pictures("temporal", clips, store, class_names, config)
+        model = build_temporal(run, clips, store, class_names, config)
+        scratch = config.temporal_weights == "scratch"
+        rate = config.temporal_learning_rate if scratch else config.fine_tune_learning_rate
+        return model, [Phase("all layers", model, config.temporal_epochs, rate, *data)]
+
+    return _train(run, "temporal", build, config)
+
+
+def build_temporal(
+    run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig
+) -> keras.Model:
+    """The temporal network before it is fitted: from scratch, or cross-modality; `run` records which."""
     keras.utils.set_random_seed(config.seed + 1)
-    length = store.config.flow_length
-    model = build_temporal_cnn(len(class_names), config.crop_size, length, config.temporal_head, config.subtract_mean)
-    phases = [Phase("all layers", config.temporal_epochs, config.temporal_learning_rate)]
-    return _train(run, "temporal", model, phases, clips, store, class_names, config)
+    length = config.flow_length or store.config.flow_length
+    if config.temporal_weights == "scratch":
+        return build_temporal_cnn(
+            len(class_names), config.crop_size, length, config.temporal_head, config.subtract_mean
+        )
+    network = _network(run, "temporal", config.temporal_weights)
+    train = clips[clips.split == "train"].clip_name
+    some = train.iloc[:: -(-len(train) // SCALE_CLIPS)]  # of all classes: the table is in their order
+    pictures, middle = Pictures(store, "temporal", config, keep=False), store.config.num_segments // 2
+    stacks = np.stack([cut_views(pictures, pictures.read(clip, middle), 1)[0] for clip in some])
+    return build_cross_modality(
+        len(class_names),
+        config.crop_size,
+        2 * length,
+        measure_flow_scale(stacks, config.subtract_mean),
+        network["backbone"],
+        network["weights"],
+        config.backbone_preprocessing,
+        config.subtract_mean,
+    )
+
+
+def build_head(model: keras.Model) -> keras.Model:
+    """What comes after the features of a spatial network, sharing its layers: features (N, F) → scores (N, C)."""
+    features = keras.Input(model.get_layer("dropout").input.shape[1:], name="features")
+    return keras.Model(features, model.get_layer("scores")(model.get_layer("dropout")(features)), name="head")
 
 
 def save_two_stream(run: Run, spatial: keras.Model, temporal: keras.Model) -> keras.Model:
@@ -81,7 +143,7 @@ def save_two_stream(run: Run, spatial: keras.Model, temporal: keras.Model) -> ke
     return keras.models.load_model(path)
 
 
-def compile_model(model: keras.Model, learning_rate: float, steps: int) -> None:
+def compile_model(model: keras.Model, learning_rate: float, steps: int, xla: bool = False) -> None:
     """Compiles with AdamW, a warm-up and a cosine decay to zero over `steps`, and cross-entropy on probabilities."""
     warm_up = max(1, round(WARM_UP * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -89,55 +151,77 @@ def compile_model(model: keras.Model, learning_rate: float, steps: int) -> None:
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     loss = keras.losses.CategoricalCrossentropy(from_logits=False, label_smoothing=LABEL_SMOOTHING)
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=xla)
 
 
-def _train(run, stream, model, phases, clips, store, class_names, config):
+def _network(run, stream, weights):
+    """The backbone that a run began with, which "auto" need not find again when it goes on."""
+    name = f"{stream}_network"
+    network = run.record.get("notes", {}).get(name) or resolve_weights(weights, stream)
+    run.note(**{name: network})
+    return network
+
+
+def _pictures(stream, clips, store, class_names, config):
+    """(training, validation) batches of pictures."""
+    training = TrainingBatches(clips, store, stream, class_names, config)
+    return training, EvaluationBatches(clips, store, stream, "validation", len(class_names), config)
+
+
+def _features(model, validation, clips, store, class_names, config):
+    """(training, validation) batches of kept features."""
+    extractor = keras.Model(model.input, model.get_layer("dropout").input)
+    features = FrameFeatures(extractor, store, config)
+    features.compute(clips[clips.split != "test"])
+    return FeatureBatches(features, clips, store, class_names, config), middle_features(features, validation)
+
+
+def _train(run, stream, build, config):
     """Runs the phases that are not done, each from the best weights so far; saves the model of the best epoch."""
-    finished, best = run.folder / f"{stream}.keras", run.folder / f"best_{stream}.weights.h5"
-    history = _History(run.folder / f"history_{stream}.csv")
-    if finished.exists():
-        return keras.models.load_model(finished), history.table
-    bare = keras.Model(model.input, model.output, name=model.name)  # the same layers without an optimizer: what is kept
-    common = (clips, store, stream, config.crop_size, config.batch_size)
-    training = TrainingBatches(*common, class_names, config.seed)
-    validation = EvaluationBatches(*common, "validation", len(class_names))
-    for number, phase in enumerate(phases):
-        phase.set_trainable(model)
-        history.start(phase.name, first_epoch=sum(earlier.epochs for earlier in phases[:number]))
-        if history.epochs_done() < phase.epochs:
-            if number:
-                bare.load_weights(best)
-            compile_model(model, phase.learning_rate, phase.epochs * len(training))
-            backup = run.folder / f"backup_{stream}_{number}.weights.h5"
-            first_epoch = _restore(model, backup) // len(training)
-            callbacks = [
-                _StartEpoch(training),
-                # In this order, so that an epoch counts as done only when everything else of it is on disk.
-                _BestWeights(bare, best, history.least_validation_loss()),
+    finished, history = run.folder / f"{stream}.keras", History(run.folder / f"history_{stream}.csv")
+    if not finished.exists():
+        with on_devices(config.precision, config.data_parallel):
+            model, phases = build()
+            for number, phase in enumerate(phases):
+                _run_phase(run.folder, stream, number, phase, history, config.xla)
+            _save(keras.Model(model.input, model.output, name=model.name), finished)  # without its optimizer
+    for weights in run.folder.glob(f"*_{stream}_*.weights.h5"):
+        weights.unlink()
+    return keras.models.load_model(finished), history.table
+
+
+def _run_phase(folder, stream, number, phase, history, xla):
+    """Fits what is left of a phase, and leaves the model with the best weights of this phase and those before."""
+    best, backup = (folder / f"{name}_{stream}_{number}.weights.h5" for name in ("best", "backup"))
+    bare = keras.Model(phase.model.input, phase.model.output)  # the same layers without an optimizer: what is kept
+    if number and not best.exists():
+        write_weights(bare, best)  # kept where this phase finds nothing better
+    phase.set_trainable()
+    history.start(phase.name, first_epoch=int((history.table.phase != phase.name).sum()) if number else 0)
+    if history.epochs_done() < phase.epochs:
+        compile_model(phase.model, phase.learning_rate, phase.epochs * len(phase.training), xla)
+        phase.model.fit(
+            phase.training,
+            shuffle=False,  # the batches do it, the same way each time
+            initial_epoch=_restore(phase.model, backup) // len(phase.training),
+            epochs=phase.epochs,
+            validation_data=phase.validation,
+            validation_batch_size=VALIDATION_BATCH if isinstance(phase.validation, tuple) else None,
+            callbacks=[
+                StartEpoch(phase.training),
+                BestWeights(bare, best, history.least_validation_loss()),
                 history,
-                _Backup(backup),
-                _EpochBar(f"{stream} stream, {phase.name}", phase.epochs),
-            ]
-            model.fit(
-                training,
-                shuffle=False,  # the batches do it, the same way each time
-                initial_epoch=first_epoch,
-                epochs=phase.epochs,
-                validation_data=validation,
-                callbacks=callbacks,
-                verbose=0,
-            )
+                Backup(backup),
+                EpochBar(f"{stream} stream, {phase.name}", phase.epochs),
+            ],
+            verbose=0,
+        )
     if not best.exists():
         raise ValueError(
-            f"{run.folder}: the {stream} stream diverged: its validation loss was never a number. "
+            f"{folder}: the {stream} stream diverged: its validation loss was never a number. "
             "Lower its learning rate, and choose another run_name."
         )
     bare.load_weights(best)
-    _save(bare, finished)
-    for weights in run.folder.glob(f"*_{stream}*.weights.h5"):
-        weights.unlink()
-    return keras.models.load_model(finished), history.table
 
 
 def _restore(model, backup):
@@ -148,96 +232,8 @@ def _restore(model, backup):
     return int(model.optimizer.iterations)
 
 
-def _write_weights(model, path):
-    """Writes the weights, and the optimizer if there is one, atomically: the file is there whole, or not."""
-    temporary = path.with_name(f"incomplete_{path.name}")
-    model.save_weights(temporary)
-    os.replace(temporary, path)
-
-
-def _save(model, path):
+def _save(model: keras.Model, path: Path):
     """Saves a model, atomically."""
     temporary = path.with_name(f"incomplete_{path.name}")
     model.save(temporary)
     os.replace(temporary, path)
-
-
-class _StartEpoch(keras.callbacks.Callback):
-    """Sets what is random in an epoch, batches and dropout, also when training goes on after an interruption."""
-
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.batches.epoch = epoch
-        for state in self.model.variables:
-            if state.name == "seed_generator_state":  # dropout's (seed, draws so far), which no file of weights has
-                state.assign([state[0], epoch * len(self.batches)])
-
-
-class _History(keras.callbacks.Callback):
-    """history_<stream>.csv: a row an epoch, over all phases; an epoch that is done again replaces its row."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.path, self.phase, self.first_epoch = path, None, 0
-        self.table = pd.read_csv(path) if path.exists() else pd.DataFrame()
-
-    def start(self, phase, first_epoch):
-        self.phase, self.first_epoch = phase, first_epoch
-
-    def epochs_done(self):
-        return int((self.table.phase == self.phase).sum()) if len(self.table) else 0
-
-    def least_validation_loss(self):
-        return float(self.table.val_loss.min()) if len(self.table) else float("inf")
-
-    def on_epoch_end(self, epoch, logs=None):
-        number = self.first_epoch + epoch + 1
-        row = {"epoch": number, "phase": self.phase} | {name: float(value) for name, value in logs.items()}
-        earlier = self.table[self.table.epoch < number] if len(self.table) else self.table
-        self.table = pd.concat([earlier, pd.DataFrame([row])], ignore_index=True)
-        write_text(self.path, self.table.to_csv(index=False))
-
-
-class _BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the least validation loss."""
-
-    def __init__(self, bare: keras.Model, path: Path, least: float):
-        super().__init__()
-        self.bare, self.path, self.least = bare, path, least
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs["val_loss"] < self.least:
-            self.least = logs["val_loss"]
-            _write_weights(self.bare, self.path)
-
-
-class _Backup(keras.callbacks.Callback):
-    """Keeps where training is: one file, so that a kill at any moment leaves the state after a whole epoch."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.path = path
-
-    def on_epoch_end(self, epoch, logs=None):
-        _write_weights(self.model, self.path)
-
-
-class _EpochBar(keras.callbacks.Callback):
-    """A progress bar over epochs, with the latest validation accuracy."""
-
-    def __init__(self, label, epochs):
-        super().__init__()
-        self.label, self.epochs = label, epochs
-
-    def on_train_begin(self, logs=None):
-        self.bar = progress(total=self.epochs, label=self.label, unit="epoch")
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.bar.update(epoch + 1 - self.bar.n)  # the epochs of an earlier session count too
-        self.bar.set_postfix(loss=f"{logs['loss']:.2f}", val_accuracy=f"{logs['val_accuracy']:.2f}")
-
-    def on_train_end(self, logs=None):
-        self.bar.close()

@@ -52,6 +52,12 @@ def test_clip_config_names_the_field_and_what_was_received(name, value):
         ("fine_tune_learning_rate", -1e-3),
         ("temporal_learning_rate", float("nan")),
         ("temporal_head", "flatten"),
+        ("flow_length", 0),
+        ("flow_input", "forward"),
+        ("fine_tune_epochs", -1),
+        ("test_segments", 0),
+        ("test_crops", 2),
+        ("precision", "float16"),
     ],
 )
 def test_train_config_names_the_field_and_what_was_received(name, value):

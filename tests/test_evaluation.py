@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_COUNTS
+from conftest import TINY_CONFIG, TINY_COUNTS
 
+from src.augmentation import cut_frame, scored_views
 from src.config import TrainConfig
-from src.evaluation import predict_scores
+from src.evaluation import average_views, evaluation_protocol, predict_scores, score_split
 from src.input_pipeline import read_clips
+from src.runs import start_run
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +26,22 @@ def small_model():
 
 
 def predict(model, tiny_store, split="validation", **config):
-    clips, store, _ = read_clips(tiny_store[0])
-    return predict_scores(model, clips, store, "spatial", split, TrainConfig(crop_size=32, **config))
+    clips, store, names = read_clips(tiny_store[0])
+    return predict_scores(model, clips, store, "spatial", split, names, TrainConfig(crop_size=32, **config))
 
 
-def define(model, tiny_store):
+def define(model, tiny_store, num_crops=3, segments=(0, 1)):
     """What the scores are by definition: the mean over a video's two segments and three crops of each."""
     clips, store, _ = read_clips(tiny_store[0])
     scores = []
     for name in clips.clip_name[clips.split == "validation"]:
-        frames = [store.read_frame(name, segment)[8:40] for segment in range(2)]
-        views = np.stack([frame[:, left : left + 32] for frame in frames for left in (0, 16, 32)])
-        scores.append(keras.ops.convert_to_numpy(model(views, training=False)).mean(axis=0))
+        frames = [store.read_frame(name, segment) for segment in segments]
+        views = [cut_frame(frame, view, 32) for frame in frames for view in scored_views(48, 64, num_crops)]
+        by_view = keras.ops.convert_to_numpy(model(np.stack(views), training=False))
+        if num_crops == 10:
+            by_view = by_view.reshape(len(segments), 2, 5, 3)
+            by_view[:, 1] = by_view[:, 1][..., [0, 2, 1]]  # a push to the right, mirrored, is one to the left
+        scores.append(by_view.reshape(-1, 3).mean(axis=0))
     return scores
 
 
@@ -67,3 +73,58 @@ def test_scores_average_a_videos_own_pictures_whatever_the_batch(small_model, ti
     """Defect 17: 12 segments in batches of 5, 5, 2 (or 7, 5, or 12) give each video the mean of its own."""
     scores = predict(small_model, tiny_store, batch_size=batch_size)
     np.testing.assert_allclose(scores, define(small_model, tiny_store), atol=1e-6)
+
+
+@pytest.mark.parametrize("num_crops", [1, 5, 10])
+@pytest.mark.parametrize("test_segments, segments", [(None, (0, 1)), (1, (1,))])
+def test_segments_and_views_are_those_asked_for(small_model, tiny_store, num_crops, test_segments, segments):
+    """Defect 2: of mirrored views the columns of left and right are exchanged before they are averaged."""
+    scores = predict(small_model, tiny_store, test_crops=num_crops, test_segments=test_segments)
+    np.testing.assert_allclose(scores, define(small_model, tiny_store, num_crops, segments), atol=1e-6)
+
+
+def test_mirrored_views_need_a_mirror_image_of_every_class(tiny_store):
+    names, config = ["Holding something", "turn_left"], TrainConfig(test_crops=10)
+    with pytest.raises(ValueError, match=r"none for the classes \[1\]"):
+        average_views(np.full((10, 2), 0.5), 1, names, config)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return start_run("first", "tiny", "0123456789ab", TINY_CONFIG, TrainConfig(), root=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def small_flow_model():
+    keras.utils.set_random_seed(1)
+    flow = keras.Input((32, 32, TINY_CONFIG.stack_channels), dtype="uint8")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 127, -128 / 127)(flow))
+    return keras.Model(flow, keras.layers.Dense(3, activation="softmax")(x))
+
+
+def test_a_run_scores_a_split_once(small_model, small_flow_model, tiny_store, run, monkeypatch):
+    """Defect 6: the test is looked at once; what was written then is what is read ever after."""
+    config, data = TrainConfig(crop_size=32), read_clips(tiny_store[0])
+    first = score_split(run, small_model, small_flow_model, *data, config, "test")
+    assert set(first) == {"spatial", "temporal", "fused"}
+    np.testing.assert_allclose(first["fused"], (first["spatial"] + first["temporal"]) / 2, atol=1e-7)
+    monkeypatch.setattr("src.evaluation.predict_scores", None)
+    again = score_split(run, small_flow_model, small_model, *data, config, "test")
+    for stream, scores in first.items():
+        np.testing.assert_array_equal(again[stream], scores)
+
+
+def test_scores_of_other_clips_are_refused(small_model, small_flow_model, tiny_store, run):
+    config, (clips, store, names) = TrainConfig(crop_size=32), read_clips(tiny_store[0])
+    score_split(run, small_model, small_flow_model, clips, store, names, config, "test")
+    other = clips.iloc[::-1].reset_index(drop=True)
+    with pytest.raises(ValueError, match="scores_test.npz: the scores are of other clips"):
+        score_split(run, small_model, small_flow_model, other, store, names, config, "test")
+
+
+def test_the_protocol_says_what_the_numbers_hold_for(tiny_store, run):
+    _, store, _ = read_clips(tiny_store[0])
+    expected = {"subset": "0123456789ab", "store": TINY_CONFIG.key, "segments": 2, "crops": 3, "seed": 0}
+    assert evaluation_protocol(run, store, TrainConfig()) == expected
+    one = evaluation_protocol(run, store, TrainConfig(test_segments=1, test_crops=10, seed=4))
+    assert one == expected | {"segments": 1, "crops": 10, "seed": 4}

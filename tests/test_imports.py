@@ -9,15 +9,36 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     *("config", "progress"),
     *("sample_textures", "sample_rendering", "sample_dataset"),
-    *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset"),
-    *("sampling", "video", "farneback", "optical_flow"),
+    *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset", "folds"),
+    *("sampling", "video", "farneback", "optical_flow", "flow_input"),
     *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused", "flow_accuracy"),
-    *("augmentation", "input_pipeline"),
-    *("models.temporal_cnn", "models.finetuned_resnet", "models.two_stream"),
-    *("runs", "training", "metrics", "evaluation", "fusion", "inference"),
-    *("plots", "result_plots"),
+    *("class_maps", "augmentation", "pictures", "input_pipeline", "features"),
+    *(
+        "models.backbones",
+        "models.finetuned_resnet",
+        "models.temporal_cnn",
+        "models.cross_modality",
+        "models.two_stream",
+    ),
+    *("devices", "runs", "callbacks", "training", "learning_check"),
+    *(
+        "metrics",
+        "statistics",
+        "calibration",
+        "fusion",
+        "fusion_report",
+        "evaluation",
+        "probes",
+        "inference",
+        "comparison",
+    ),
+    *("plots", "result_plots", "fusion_plots"),
 ]
-USE_KERAS = {"input_pipeline", "runs", "training", "evaluation", "inference"}
+USE_KERAS = {
+    *("input_pipeline", "features", "devices", "runs", "callbacks", "training", "learning_check"),
+    *("evaluation", "probes", "inference"),
+}
+USE_TENSORFLOW = {"devices"}  # tf.distribute, which Keras has no name for, where TensorFlow is the backend
 FILES = sorted([*(ROOT / "src").glob("*.py"), *(ROOT / "models").glob("*.py")])
 every_module = pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 
@@ -59,7 +80,8 @@ def test_modules_import_only_from_those_above(path):
 
 @every_module
 def test_nothing_imports_tensorflow(path):
-    assert not any(name.split(".")[0] == "tensorflow" for name in imported(path))
+    uses = any(name.split(".")[0] == "tensorflow" for name in imported(path))
+    assert not uses or name_of(path) in USE_TENSORFLOW
 
 
 @every_module

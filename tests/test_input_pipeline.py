@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from conftest import TINY_CLASSES, TINY_CONFIG, TINY_COUNTS
 
-from src.augmentation import mirror_frame, mirror_stack, mirrored_classes
+from src.augmentation import View, cut_frame, cut_stack, scored_views
+from src.class_maps import mirrored_classes
 from src.clip_store import Clip, ClipStore
-from src.config import ClipConfig
+from src.config import ClipConfig, TrainConfig
+from src.flow_input import reverse_stack
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips, read_examples
 from src.manifest import read_prepared, write_manifest
 
@@ -39,11 +41,18 @@ def noise(tmp_path_factory):
     return pd.DataFrame(rows, columns=COLUMNS), store, names
 
 
-def make_training(data, stream="spatial", epoch=0, batch_size=5, class_names=None, seed=3):
+def make_training(data, stream="spatial", epoch=0, class_names=None, **config):
     clips, store, names = data
-    batches = TrainingBatches(clips, store, stream, SIZE, batch_size, class_names or names, seed)
+    config = TrainConfig(**{"crop_size": SIZE, "batch_size": 5, "seed": 3} | config)
+    batches = TrainingBatches(clips, store, stream, class_names or names, config)
     batches.epoch = epoch
     return batches
+
+
+def make_evaluation(data, stream, split, num_crops=1, **config):
+    clips, store, names = data
+    config = TrainConfig(**{"crop_size": SIZE, "batch_size": 5} | config)
+    return EvaluationBatches(clips, store, stream, split, len(names), config, num_crops)
 
 
 def read_all(batches):
@@ -51,43 +60,47 @@ def read_all(batches):
     return np.concatenate(pictures), np.concatenate(classes)
 
 
-def find(picture, candidates):
-    """What was cut from where: (segment, mirrored, top, left) of a picture in a clip's pictures (S, H, W, C)."""
-    mirror = mirror_frame if picture.shape[-1] == 3 else mirror_stack
-    found = set()
-    for mirrored, whole in ((False, candidates), (True, mirror(candidates))):
-        windows = np.lib.stride_tricks.sliding_window_view(whole, (SIZE, SIZE), axis=(1, 2))  # S, top, left, C, y, x
-        corners = np.argwhere((windows[..., 0, 0] == picture[0, 0]).all(axis=-1))
-        found |= {
-            (segment, mirrored, top, left)
-            for segment, top, left in corners.tolist()
-            if (windows[segment, top, left] == picture.transpose(2, 0, 1)).all()
-        }
-    return found
-
-
-def geometry(batches):
-    """clip_name → (segment, mirrored, top, left), found by searching the store, and the class in the batch."""
-    found = {}
+def geometry(batches, epoch):
+    """clip_name → (segment, backwards, view, class in the batch), as the pictures were asked for."""
+    found, asked = {}, []
+    read, cut = batches.pictures.read, batches.pictures.cut
+    batches.pictures.read = lambda clip, segment, backwards=False: (
+        asked.append((segment, backwards)) or read(clip, segment, backwards)
+    )
+    batches.pictures.cut = lambda picture, view: asked.append(view) or cut(picture, view)
     for place, name in enumerate(batches.clips):
-        picture, label = batches.augmented(place)
-        where = find(picture, np.stack([batches.read(name, segment) for segment in range(2)]))
-        assert len(where) == 1
-        found[name] = (*where.pop(), int(label))
+        asked.clear()
+        _, label = batches.sample(epoch, place)
+        (segment, backwards), view = asked
+        found[name] = (segment, backwards, view, int(label))
+    batches.pictures.read, batches.pictures.cut = read, cut
     return found
 
 
 @pytest.mark.parametrize("stream, channels", [("spatial", 3), ("temporal", 2 * TINY_CONFIG.flow_length)])
 def test_shapes_and_types_with_a_ragged_last_batch(data, stream, channels):
-    training = make_training(data, stream)
+    training, evaluation = make_training(data, stream), make_evaluation(data, stream, "test")
     assert [len(training[index][0]) for index in range(len(training))] == [5, 5, 2]
-    evaluation = EvaluationBatches(data[0], data[1], stream, SIZE, 5, "test", 3)
     assert [len(evaluation[index][0]) for index in range(len(evaluation))] == [5, 5, 2]
     for batches in (training, evaluation):
         pictures, classes = batches[0]
         assert pictures.dtype == np.uint8 and pictures.shape == (5, SIZE, SIZE, channels)
         assert classes.dtype == np.float32 and classes.shape == (5, 3)
         assert (classes.sum(axis=1) == 1).all() and set(classes.ravel()) == {0, 1}
+
+
+def test_the_next_batch_is_made_meanwhile_and_is_the_same_as_in_any_other_order(data):
+    """Also over the end of an epoch, and for whoever does not read in order."""
+    in_order = make_training(data)
+    expected = {}
+    for epoch in range(2):
+        in_order.epoch = epoch
+        expected |= {(epoch, index): in_order[index] for index in range(len(in_order))}
+    mixed = make_training(data)
+    for epoch, index in [(1, 2), (0, 1), (0, 2), (1, 0), (1, 1), (0, 0)]:
+        mixed.epoch = epoch
+        for found, wanted in zip(mixed[index], expected[epoch, index], strict=True):
+            np.testing.assert_array_equal(found, wanted)
 
 
 def test_the_same_seed_and_epoch_give_the_same_batches(data):
@@ -105,39 +118,82 @@ def test_another_epoch_or_seed_gives_other_batches(data, other):
 def test_each_epoch_has_every_training_clip_once_in_its_own_order(data):
     orders = []
     for epoch in range(2):
-        batches, seen = make_training(data, epoch=epoch), []
-        batches.augmented = lambda place, seen=seen: (seen.append(place), (np.zeros(1), 0))[1]
-        read_all(batches)
+        batches, seen = make_training(data), []
+        batches.sample = lambda epoch, place, seen=seen: (seen.append(place), (np.zeros(1), 0))[1]
+        batches._readers.map = lambda function, places: list(map(function, places))
+        batches._make(epoch, range(5)), batches._make(epoch, range(5, 12))
         orders.append(seen)
         assert sorted(seen) == list(range(3 * TINY_COUNTS["train"]))
     assert orders[0] != orders[1]
 
 
-def test_both_streams_get_the_same_segment_crop_and_mirror(noise):
+def test_both_streams_get_the_same_segment_view_mirror_and_time(noise):
     """Defect 1: RGB mirrored but not the flow of the same clip."""
     seen = []
-    for epoch in range(6):
-        spatial, temporal = (geometry(make_training(noise, stream, epoch)) for stream in ("spatial", "temporal"))
+    for epoch in range(25):
+        spatial, temporal = (
+            geometry(make_training(noise, stream, time_reversal=True), epoch) for stream in ("spatial", "temporal")
+        )
         assert spatial == temporal
         seen += spatial.values()
-    assert [len(set(values)) for values in zip(*seen, strict=True)] == [2, 2, 9, 13, 3]  # every value there is
+    segments, backwards, views, labels = map(set, zip(*seen, strict=True))
+    assert (segments, backwards, labels) == ({0, 1}, {False, True}, {0, 1, 2})
+    assert {view.side for view in views} == {40, 35, 30, 26} and {view.mirrored for view in views} == {False, True}
+
+
+@pytest.mark.parametrize("stream, cut", [("spatial", cut_frame), ("temporal", cut_stack)])
+def test_a_sample_is_that_view_of_what_is_stored(noise, stream, cut):
+    batches = make_training(noise, stream)
+    batches.config = TrainConfig(crop_size=SIZE, augment=True, seed=3)
+    store = noise[1]
+    read = store.read_frame if stream == "spatial" else store.read_stack
+    for place, (name, (segment, _, view, label)) in enumerate(geometry(batches, 0).items()):
+        picture, found = batches.sample(0, place)
+        expected = cut(read(name, segment), view, SIZE)
+        assert found == label and picture.shape == expected.shape
+        if stream == "temporal":  # colours are changed, displacements never
+            np.testing.assert_array_equal(picture, expected)
+
+
+def test_flow_is_never_colour_jittered_and_frames_are(noise, monkeypatch):
+    """Defect 4: photometric augmentation applied to displacements."""
+    jittered = []
+    monkeypatch.setattr("src.input_pipeline.jitter_colour", lambda generator, frame: jittered.append(frame) or frame)
+    read_all(make_training(noise, "temporal"))
+    assert not jittered
+    read_all(make_training(noise, "spatial"))
+    assert {frame.shape for frame in jittered} == {(SIZE, SIZE, 3)}
+
+
+@pytest.mark.parametrize("stream", ["spatial", "temporal"])
+def test_without_augmentation_a_clip_gives_the_middle_of_its_middle_segment(noise, stream):
+    batches, store = make_training(noise, stream, augment=False), noise[1]
+    read, cut = (store.read_frame, cut_frame) if stream == "spatial" else (store.read_stack, cut_stack)
+    for epoch in range(2):
+        for place, name in enumerate(batches.clips):
+            picture, label = batches.sample(epoch, place)
+            np.testing.assert_array_equal(picture, cut(read(name, 1), View(2, 4, 35), SIZE))
+            assert label == batches.labels[place]
 
 
 def test_a_mirrored_push_carries_the_label_of_its_mirror_image(noise):
     """Defect 1: mirroring a left/right class without swapping its label."""
     other, seen = {HOLDING: HOLDING, TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}, set()
-    for epoch in range(4):
-        for name, (_, mirrored, _, _, label) in geometry(make_training(noise, epoch=epoch)).items():
+    for epoch in range(8):
+        for name, (_, _, view, label) in geometry(make_training(noise), epoch).items():
             true = int(name[0]) % 3
-            assert label == (other[true] if mirrored else true)
-            seen.add((true, mirrored))
+            assert label == (other[true] if view.mirrored else true)
+            seen.add((true, view.mirrored))
     assert len(seen) == 6
 
 
-def test_the_flow_agrees_with_the_label_after_mirroring(data):
+def test_the_flow_agrees_with_the_label_after_mirroring_and_reversal(data):
     """Defects 1 and 3: in every batch, what is labelled a push to the right moves to the right."""
+    pairs = {"Pushing something from left to right": "Pushing something from right to left", "Holding something":
+             "Holding something"}  # fmt: skip
     for epoch in range(4):
-        stacks, classes = read_all(make_training(data, "temporal", epoch))
+        batches = make_training(data, "temporal", epoch, time_reversal=True, reversal_map=pairs)
+        stacks, classes = read_all(batches)
         u, v = (np.median(stacks[..., axis::2].astype(int) - 128, axis=(1, 2, 3)) for axis in (0, 1))
         labels = classes.argmax(axis=1)
         assert (u[labels == TO_RIGHT] > 5).all() and (u[labels == TO_LEFT] < -5).all()
@@ -149,23 +205,72 @@ def test_a_direction_without_its_partner_is_never_mirrored(noise):
     names = ["Holding something", "Pushing something from left to right", "Pulling something from right to left"]
     assert mirrored_classes(names).tolist() == [0, -1, -1]
     mirrored = {HOLDING: set(), TO_RIGHT: set(), TO_LEFT: set()}
-    for epoch in range(4):
-        for _, is_mirrored, _, _, label in geometry(make_training(noise, epoch=epoch, class_names=names)).values():
-            mirrored[label].add(is_mirrored)
+    for epoch in range(8):
+        for _, _, view, label in geometry(make_training(noise, class_names=names), epoch).values():
+            mirrored[label].add(view.mirrored)
     assert mirrored == {HOLDING: {True, False}, TO_RIGHT: {False}, TO_LEFT: {False}}
+
+
+def test_a_reversed_clip_carries_the_label_of_its_reverse_and_its_flow(noise):
+    """By 20BN's map a push to the right is a pull to the left backwards; a class without a reverse is not reversed."""
+    names = ["Moving something down", "Moving something up", "Dropping something onto something"]
+    seen = set()
+    for epoch in range(8):
+        batches = make_training(noise, "temporal", class_names=names, time_reversal=True)
+        for name, (segment, backwards, _, label) in geometry(batches, epoch).items():
+            true = int(name[0]) % 3
+            assert label == ((1, 0, 2)[true] if backwards else true)
+            seen.add((true, backwards))
+            if backwards:
+                stored, bound = noise[1].read_stack(name, segment), noise[1].config.flow_bound
+                np.testing.assert_array_equal(batches.pictures.read(name, segment, True), reverse_stack(stored, bound))
+    assert seen == {(0, False), (0, True), (1, False), (1, True), (2, False)}
+
+
+def test_time_runs_forwards_unless_asked(noise):
+    assert not any(backwards for _, backwards, _, _ in geometry(make_training(noise), 0).values())
+
+
+def test_the_users_own_map_decides_what_a_mirror_does(noise):
+    names, own = ["a", "b", "c"], {"a": "b"}
+    labels = {name: set() for name in names}
+    for epoch in range(8):
+        for name, (_, _, view, label) in geometry(
+            make_training(noise, class_names=names, mirror_map=own), epoch
+        ).items():
+            labels[names[int(name[0]) % 3]].add((view.mirrored, names[label]))
+    assert labels == {
+        "a": {(False, "a"), (True, "b")}, "b": {(False, "b"), (True, "a")}, "c": {(False, "c"), (True, "c")},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("stream", ["spatial", "temporal"])
 @pytest.mark.parametrize("split", ["validation", "test"])
-@pytest.mark.parametrize("lefts", [[16], [0, 16, 32]])
-def test_evaluation_is_every_segment_in_order_as_it_is_stored(data, stream, split, lefts):
-    """Defects 2 and 12: nothing is augmented, so no score of a mirrored picture needs its columns exchanged."""
+@pytest.mark.parametrize("num_crops", [1, 3, 5, 10])
+def test_evaluation_is_every_segment_in_order_as_it_is_stored(data, stream, split, num_crops):
+    """Defect 12: nothing is augmented."""
     clips, store, _ = data
-    pictures, classes = read_all(EvaluationBatches(clips, store, stream, SIZE, 5, split, 3, len(lefts)))
-    read, rows = (store.read_frame if stream == "spatial" else store.read_stack), clips[clips.split == split]
+    pictures, classes = read_all(make_evaluation(data, stream, split, num_crops))
+    read, cut = (store.read_frame, cut_frame) if stream == "spatial" else (store.read_stack, cut_stack)
+    rows = clips[clips.split == split]
     whole = [read(name, segment) for name in rows.clip_name for segment in range(2)]
-    np.testing.assert_array_equal(pictures, [p[8:40, left : left + SIZE] for p in whole for left in lefts])
-    np.testing.assert_array_equal(classes.argmax(axis=1), np.repeat(rows.class_index, 2 * len(lefts)))
+    views = scored_views(48, 64, num_crops)
+    np.testing.assert_array_equal(pictures, [cut(picture, view, SIZE) for picture in whole for view in views])
+    np.testing.assert_array_equal(classes.argmax(axis=1), np.repeat(rows.class_index, 2 * num_crops))
+
+
+def test_fewer_segments_are_scored_where_asked(data):
+    clips, store, _ = data
+    pictures, classes = read_all(make_evaluation(data, "spatial", "test", test_segments=1))
+    names = clips[clips.split == "test"].clip_name
+    expected = [cut_frame(store.read_frame(name, 1), scored_views(48, 64, 1)[0], SIZE) for name in names]
+    np.testing.assert_array_equal(pictures, expected)
+    assert len(classes) == len(names)
+
+
+def test_more_segments_than_are_stored_are_refused(data):
+    with pytest.raises(ValueError, match="test_segments must be at most 2, .* Received: 3. Prepare"):
+        make_evaluation(data, "spatial", "test", test_segments=3)
 
 
 def test_training_looks_at_training_clips_only(data):
@@ -193,11 +298,10 @@ def test_unknown_stream_is_refused(data):
         make_training(data, "optical")
 
 
-def test_a_crop_larger_than_the_stored_pictures_is_refused(data):
-    clips, store, names = data
-    TrainingBatches(clips, store, "spatial", 48, 4, names, 0)[0]
-    with pytest.raises(ValueError, match="crop_size must be at most .* 48. Received: 49"):
-        EvaluationBatches(clips, store, "spatial", 49, 4, "test", 3)
+def test_networks_may_see_more_pixels_than_are_stored(data):
+    """A backbone that wants 224 sees a store of 128: views are resized, not cut smaller."""
+    pictures, _ = make_training(data, crop_size=80)[0]
+    assert pictures.shape[1:] == (80, 80, 3)
 
 
 def test_clips_of_portrait_and_landscape_videos_go_into_one_batch(tmp_path):
@@ -209,7 +313,7 @@ def test_clips_of_portrait_and_landscape_videos_go_into_one_batch(tmp_path):
         store.write(f"{index}-x", clip, "x", store.make_room())
         rows.append((f"{index}-x", 0, "train"))
     clips = pd.DataFrame(rows, columns=COLUMNS)
-    pictures, _ = TrainingBatches(clips, store, "temporal", 32, 3, ["a"], 0)[0]
+    pictures, _ = TrainingBatches(clips, store, "temporal", ["a"], TrainConfig(crop_size=32))[0]
     assert pictures.shape == (3, 32, 32, 4) and (pictures == 128).all()
 
 
@@ -246,7 +350,7 @@ def test_clips_that_failed_are_left_out(tiny_store, tmp_path):
     clips, store, names = read_clips(copy_store(tiny_store, tmp_path, failed))
     assert set(clips.video_id) == set(tiny_store[1].video_id) - set(failed) and len(names) == 3
     assert clips.index.tolist() == list(range(len(clips)))
-    read_all(TrainingBatches(clips, store, "spatial", SIZE, 4, names, 0))
+    read_all(make_training((clips, store, names)))
 
 
 def test_a_class_whose_clips_all_failed_keeps_its_index(tiny_store, tmp_path):

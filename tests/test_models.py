@@ -1,5 +1,6 @@
 """Shapes, what happens to a picture inside, what is trainable when, and that a saved model is the same model."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -8,7 +9,8 @@ import pytest
 from keras import layers
 from keras.applications.imagenet_utils import preprocess_input
 
-from models.finetuned_resnet import build_finetuned_resnet, freeze_backbone, resolve_weights, unfreeze_last_stage
+from models.backbones import freeze_backbone, unfreeze_last_stage
+from models.finetuned_resnet import build_finetuned_resnet
 from models.temporal_cnn import build_temporal_cnn
 from models.two_stream import build_two_stream
 
@@ -41,6 +43,17 @@ def assert_same_when_loaded(model, inputs, path):
     loaded = keras.models.load_model(path)
     assert loaded.name == model.name
     np.testing.assert_array_equal(predict(loaded, inputs), predict(model, inputs))
+
+
+@contextmanager
+def dtype_policy(name):
+    """Models built inside are of this policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def make_backbone(path, side=24, pooled=False, nested=False):
@@ -197,6 +210,27 @@ def test_the_scale_of_a_backbones_features_does_not_matter(tmp_path):
     np.testing.assert_allclose(predict(small, pictures(3)), predict(large, pictures(3)), atol=0.02)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("kind", ["resnet50", "compact", "saved", "pooled"])
+def test_a_head_on_features_kept_gives_the_scores_of_the_whole(kind, policy, resnet_file, tmp_path):
+    """Phase one: features of a frozen backbone, float32 under any policy, are computed once, then only the head."""
+    backbone, weights = kind, resnet_file
+    if kind in ("saved", "pooled"):
+        backbone = make_backbone(tmp_path / "mine.keras", pooled=kind == "pooled")
+    with dtype_policy(policy):
+        model = build_finetuned_resnet(CLASSES, SIZE, weights, backbone)
+        cut = keras.Input(model.get_layer("dropout").input.shape[1:])
+        head = keras.Model(cut, model.get_layer("scores")(model.get_layer("dropout")(cut)))
+    features = predict(up_to(model, "dropout"), pictures(3))
+    assert features.shape == (3, model.get_layer("scores").kernel.shape[0]) and features.dtype == np.float32
+    np.testing.assert_allclose(predict(head, features), predict(model, pictures(3)), rtol=1e-5)
+    assert [weight.path for weight in head.weights] == [weight.path for weight in model.weights[-2:]]
+    before = predict(model, pictures(3))
+    head.compile(keras.optimizers.SGD(0.5), "categorical_crossentropy")
+    head.train_on_batch(features, np.eye(CLASSES))
+    assert abs(predict(model, pictures(3)) - before).max() > 1e-3
+
+
 def test_a_saved_backbone_of_another_size_gets_resized_frames(tmp_path):
     model = build_finetuned_resnet(CLASSES, SIZE, backbone=make_backbone(tmp_path / "mine.keras", side=24))
     assert model.input_shape == (None, SIZE, SIZE, 3)
@@ -257,48 +291,6 @@ def test_a_backbone_for_something_else_than_images_is_refused(tmp_path, temporal
         build_finetuned_resnet(CLASSES, SIZE, backbone=tmp_path / "flow.keras")
 
 
-# Which weights
-
-
-def failing(message):
-    def resnet50(**arguments):
-        raise Exception(message)  # as Keras does
-
-    return resnet50
-
-
-@pytest.mark.parametrize("message", ["URL fetch failure on https://…: None -- Network is unreachable\nmore", ""])
-def test_auto_without_network_warns_and_learns_from_scratch(message, monkeypatch):
-    monkeypatch.setattr(keras.applications, "ResNet50", failing(message))
-    with pytest.warns(UserWarning, match="NO PRETRAINED WEIGHTS") as caught:
-        assert resolve_weights("auto") == {"backbone": "compact", "weights": None, "pretrained": False}
-    assert len(caught) == 1 and caught[0].filename == __file__
-
-
-def test_imagenet_without_network_is_an_error(monkeypatch):
-    monkeypatch.setattr(keras.applications, "ResNet50", failing("URL fetch failure"))
-    with pytest.raises(RuntimeError, match="URL fetch failure"):
-        resolve_weights("imagenet")
-
-
-@pytest.mark.parametrize("spatial_weights", ["auto", "imagenet"])
-def test_imagenet_where_it_can_be_had(spatial_weights, monkeypatch, recwarn):
-    monkeypatch.setattr(keras.applications, "ResNet50", lambda **arguments: None)
-    expected = {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
-    assert resolve_weights(spatial_weights) == expected and not recwarn.list
-
-
-def test_other_choices_of_weights(tmp_path):
-    assert resolve_weights(None) == {"backbone": "resnet50", "weights": None, "pretrained": False}
-    assert resolve_weights("compact") == {"backbone": "compact", "weights": None, "pretrained": False}
-    weights, backbone = tmp_path / "resnet50.weights.h5", tmp_path / "mine.keras"
-    weights.touch(), backbone.touch()
-    assert resolve_weights(str(weights)) == {"backbone": "resnet50", "weights": str(weights), "pretrained": True}
-    assert resolve_weights(str(backbone)) == {"backbone": str(backbone), "weights": None, "pretrained": True}
-    with pytest.raises(FileNotFoundError, match="imagnet: spatial_weights must be"):
-        resolve_weights("imagnet")
-
-
 # The temporal stream
 
 
@@ -318,6 +310,19 @@ def test_the_dense_head_is_the_papers():
     assert [model.get_layer(name).units for name in ("full6", "full7")] == [4096, 2048]
     assert {layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)} == {0.9}
     assert model.input_shape[-1] == 20 and model.get_layer("conv1").kernel.shape == (7, 7, 20, 96)
+
+
+def test_mixed_precision_sees_every_code_and_gives_probabilities(tmp_path):
+    """Flow reaches the first convolution in float32: no motion is zero, and fast motion is not rounded to a code."""
+    with dtype_policy("mixed_bfloat16"):
+        model = build_temporal_cnn(CLASSES, SIZE, LENGTH)
+    flow = pictures(2 * LENGTH)
+    field = (flow.astype(np.float64) - 128) / 127
+    inside = predict(up_to(model, "conv1"), flow)
+    np.testing.assert_allclose(inside, field - field.mean(axis=(1, 2), keepdims=True), atol=1e-6)
+    assert model.get_layer("conv2").compute_dtype == "bfloat16"
+    assert_probabilities(predict(model, flow), 3)
+    assert_same_when_loaded(model, flow, tmp_path / "temporal.keras")
 
 
 def test_no_motion_is_exactly_zero_and_the_bound_is_one(temporal):

@@ -1,0 +1,118 @@
+"""Features of a frozen backbone, computed once per frame and kept on disk beside the clips.
+
+```
+<root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, views, features
+```
+The key names all that features depend on: the store's parameters, the views, and the network, by its weights.
+"""
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from src.augmentation import View, scored_views
+from src.clip_store import ClipStore
+from src.config import TrainConfig
+from src.input_pipeline import EvaluationBatches, TrainingBatches
+from src.pictures import Pictures
+from src.progress import progress
+
+KEPT_CROPS = 3  # views along the longer side; a head also sees each of them mirrored
+MIDDLE = KEPT_CROPS // 2
+
+
+class FrameFeatures:
+    """The features of the frames of a store.
+
+    Args:
+        extractor: frozen, frames uint8 (N, crop_size, crop_size, 3) → features (N, F).
+        store: the prepared clips.
+        config: the size of the views.
+    """
+
+    def __init__(self, extractor: keras.Model, store: ClipStore, config: TrainConfig):
+        self.extractor, self.store, self.config = extractor, store, config
+        self.pictures = Pictures(store, "spatial", config, keep=False)
+        self.folder = store.root / "features" / self._key()
+
+    def compute(self, clips: pd.DataFrame) -> None:
+        """Computes what is not there yet of some clips; may be killed at any time, and run again."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        there = {entry.name for entry in os.scandir(self.folder)}
+        missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in there]
+        for clip in progress(missing, label="features of frames") if missing else ():
+            frames = [self.pictures.read(clip, segment) for segment in range(self.store.config.num_segments)]
+            views = [self.pictures.cut(frame, view) for frame in frames for view in kept_views(*frame.shape[:2])]
+            features = np.asarray(self.extractor.predict_on_batch(np.stack(views)), np.float16)
+            _write(self.folder / f"{clip}.npy", features.reshape(len(frames), 2 * KEPT_CROPS, -1))
+
+    def read(self, clip: str) -> np.ndarray:
+        """float16 (S, V, F), mapped from disk; the views in the order of `kept_views`."""
+        return np.load(self.folder / f"{clip}.npy", mmap_mode="r")
+
+    def _key(self):
+        weights = hashlib.sha256()
+        for weight in self.extractor.get_weights():
+            weights.update(str(weight.shape).encode())
+            weights.update(np.ascontiguousarray(weight))
+        seen = f"crop{self.config.crop_size}-views{2 * KEPT_CROPS}-{self.config.backbone_preprocessing}"
+        return f"{self.store.config.key}-{seen}-{self.config.precision}-{weights.hexdigest()[:12]}"
+
+
+def kept_views(height: int, width: int) -> list[View]:
+    """The views whose features are kept: `KEPT_CROPS` along the longer side, then the same mirrored."""
+    views = scored_views(height, width, KEPT_CROPS)
+    return views + [View(view.top, view.left, view.side, mirrored=True) for view in views]
+
+
+class FeatureBatches(TrainingBatches):
+    """`TrainingBatches` whose pictures are kept features, float32 (B, F), of a random one of the kept views."""
+
+    def __init__(
+        self,
+        features: FrameFeatures,
+        clips: pd.DataFrame,
+        store: ClipStore,
+        class_names: list[str],
+        config: TrainConfig,
+    ):
+        super().__init__(clips, store, "spatial", class_names, config)
+        self.features = features
+
+    def sample(self, epoch: int, place: int) -> tuple[np.ndarray, int]:
+        """The features and the class of one clip in an epoch."""
+        kept = self.features.read(self.clips[place])
+        if not self.config.augment:
+            return kept[self.num_segments // 2, MIDDLE].astype(np.float32), self.labels[place]
+        generator = np.random.default_rng([self.config.seed, epoch, place])
+        segment, label, _ = self.draw(generator, place)
+        crop, mirror = int(generator.integers(KEPT_CROPS)), generator.random() < 0.5
+        if mirror and self.in_mirror[label] >= 0:
+            crop, label = crop + KEPT_CROPS, self.in_mirror[label]
+        return kept[segment, crop].astype(np.float32), label
+
+
+def middle_features(features: FrameFeatures, batches: EvaluationBatches) -> tuple[np.ndarray, np.ndarray]:
+    """What a head is validated on: the features of the pictures of `EvaluationBatches` of one crop, and their classes.
+
+    Returns:
+        (float32 (N · S, F), one-hot float32 (N · S, C)).
+    """
+    kept = [features.read(clip)[batches.segments, MIDDLE] for clip in batches.clips]
+    labels = np.repeat(batches.labels, len(batches.segments))
+    return np.concatenate(kept).astype(np.float32), np.eye(batches.num_classes, dtype=np.float32)[labels]
+
+
+def _write(path: Path, array):
+    temporary = path.with_name(f"{uuid.uuid4().hex}.incomplete")
+    try:
+        with open(temporary, "wb") as file:
+            np.save(file, array)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
