@@ -1,7 +1,8 @@
 """Views of a picture: one geometry for every frame and field of a clip, and for both streams; and colour jitter.
 
-A view is a square part of a stored picture, resized to what the networks see. Sides are shares of the stored picture's
-shorter side, so that a view shows the same part of the scene at every `short_side` and `crop_size`.
+A view is a part of a stored picture, resized to the square that the networks see. Its sides are shares of the stored
+picture's, so that a view shows the same part of the scene at every `short_side` and `crop_size`: of its own sides each
+(the whole width of a wide picture is seen, narrower than it is), or, with `keep_aspect`, of the shorter side both.
 """
 
 from dataclasses import dataclass
@@ -11,48 +12,54 @@ import numpy as np
 
 from src.optical_flow import STEPS, ZERO
 
-SCALES = (1.0, 0.875, 0.75, 0.66)  # sides of training views, shares of the shorter side (TSN, Wang et al. 2016)
-TEST_SCALE = 0.875  # side of the views that are scored: 224 of 256, as in the two-stream paper and TSN
+SCALES = (1.0, 0.875, 0.75, 0.66)  # sides of training views (TSN, Wang et al. 2016: 256, 224, 192 and 168 of 256)
+TEST_SCALE = 0.875  # sides of the views that are scored: 224 of 256, as in the two-stream paper and TSN
 JITTER = 0.4  # brightness, contrast and saturation are each changed by up to this share
+_SIDES = [(i, j) for i in range(len(SCALES)) for j in range(len(SCALES)) if abs(i - j) <= 1]  # of neighbouring scales
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
 class View:
-    """A square of `side` pixels with its corner at (top, left), and whether it is mirrored."""
+    """A part of `height` × `width` pixels with its corner at (top, left), and whether it is mirrored."""
 
     top: int
     left: int
-    side: int
+    height: int
+    width: int
     mirrored: bool = False
 
 
-def random_view(generator: np.random.Generator, height: int, width: int) -> View:
-    """A view for training: a scale of `SCALES`, at a corner or in the middle, mirrored by a fair coin.
+def random_view(generator: np.random.Generator, height: int, width: int, keep_aspect: bool) -> View:
+    """A view for training: sides of two neighbouring scales, at a corner or in the middle, mirrored by a fair coin.
 
-    Corner cropping and scale jittering of TSN (Wang et al. 2016), with square crops.
+    Corner cropping and scale jittering of TSN (Wang et al. 2016), which keeps the aspect up to these two scales.
     """
-    side = round(min(height, width) * generator.choice(SCALES))
-    top, left = _corners(height, width, side)[generator.integers(5)]
-    return View(top, left, side, bool(generator.random() < 0.5))
+    whole = _whole(height, width, keep_aspect)
+    scales = _SIDES[generator.integers(len(_SIDES))]
+    sides = [round(side * SCALES[scale]) for side, scale in zip(whole, scales, strict=True)]
+    corner = _corners(height - sides[0], width - sides[1])[generator.integers(5)]
+    return View(*corner, *sides, mirrored=bool(generator.random() < 0.5))
 
 
-def scored_views(height: int, width: int, count: int) -> list[View]:
+def scored_views(height: int, width: int, count: int, keep_aspect: bool) -> list[View]:
     """The views that are scored.
 
     Args:
         height, width: of the stored picture, pixels.
         count: 1, the middle; 3, spread over the longer side; 5, the corners and the middle; 10, these five and
             their mirror images (the paper's ten).
+        keep_aspect: see above.
     """
-    side = round(TEST_SCALE * min(height, width))
+    sides = [round(TEST_SCALE * side) for side in _whole(height, width, keep_aspect)]
+    room = height - sides[0], width - sides[1]
     if count in (1, 3):
         places = (0.5,) if count == 1 else (0, 0.5, 1)
-        return [View(*_along_longer_side(height - side, width - side, place), side) for place in places]
+        return [View(*_along_longer_side(*room, place, width >= height), *sides) for place in places]
     if count not in (5, 10):
         raise ValueError(f"The number of views must be 1, 3, 5 or 10. Received: {count}")
     mirrors = (False, True) if count == 10 else (False,)
-    return [View(*corner, side, mirrored) for mirrored in mirrors for corner in _corners(height, width, side)]
+    return [View(*corner, *sides, mirrored) for mirrored in mirrors for corner in _corners(*room)]
 
 
 def cut_frame(frame: np.ndarray, view: View, size: int) -> np.ndarray:
@@ -61,15 +68,18 @@ def cut_frame(frame: np.ndarray, view: View, size: int) -> np.ndarray:
     return mirror_frame(picture) if view.mirrored else picture
 
 
-def cut_stack(stack: np.ndarray, view: View, size: int) -> np.ndarray:
+def cut_stack(stack: np.ndarray, view: View, size: int, keep_aspect: bool) -> np.ndarray:
     """A view of a quantised flow stack: uint8 (H, W, 2L) → (size, size, 2L).
 
-    A closer view moves faster: displacements are scaled as the pictures are, relative to a view of `TEST_SCALE`,
+    A closer view moves faster: u and v are scaled as the picture's sides are, relative to a view that is scored,
     whose displacements stay as they are stored.
     """
     picture = _resize(_part(stack, view), size)
-    zoom = round(TEST_SCALE * min(stack.shape[:2])) / view.side
-    picture = picture if zoom == 1 else cv2.LUT(picture, _scaled_codes(zoom))
+    tall, wide = (round(TEST_SCALE * side) for side in _whole(*stack.shape[:2], keep_aspect))
+    if (tall, wide) != (view.height, view.width):
+        u, v = _scaled_codes(wide / view.width), _scaled_codes(tall / view.height)
+        table = np.tile(np.stack([u, v], axis=-1), stack.shape[-1] // 2)
+        picture = cv2.LUT(picture, table[None])
     return mirror_stack(picture) if view.mirrored else picture
 
 
@@ -105,27 +115,30 @@ def jitter_colour(generator: np.random.Generator, frame: np.ndarray) -> np.ndarr
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
-def _corners(height, width, side):
-    """(top, left) of the four corners and the middle."""
-    bottom, right = height - side, width - side
-    return [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
+def _whole(height, width, keep_aspect):
+    return (min(height, width),) * 2 if keep_aspect else (height, width)
 
 
-def _along_longer_side(room_down, room_right, place):
-    if room_right >= room_down:
+def _corners(room_down, room_right):
+    """(top, left) at the four corners and in the middle, of a part that leaves so much room."""
+    return [(0, 0), (0, room_right), (room_down, 0), (room_down, room_right), (room_down // 2, room_right // 2)]
+
+
+def _along_longer_side(room_down, room_right, place, is_wide):
+    if is_wide:
         return room_down // 2, int(room_right * place)
     return int(room_down * place), room_right // 2
 
 
 def _part(picture, view):
-    return picture[view.top : view.top + view.side, view.left : view.left + view.side]
+    return picture[view.top : view.top + view.height, view.left : view.left + view.width]
 
 
 def _resize(picture, size):
     """uint8 (h, w, C) → (size, size, C), by area where it shrinks; OpenCV takes four channels at a time for that."""
     if picture.shape[:2] == (size, size):
-        return picture
-    way = cv2.INTER_AREA if picture.shape[0] > size else cv2.INTER_LINEAR
+        return np.ascontiguousarray(picture)
+    way = cv2.INTER_AREA if min(picture.shape[:2]) >= size else cv2.INTER_LINEAR
     parts = [picture[..., start : start + 4] for start in range(0, picture.shape[-1], 4)]
     resized = [cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=way) for part in parts]
     return np.concatenate([part.reshape(size, size, -1) for part in resized], axis=-1)

@@ -92,6 +92,8 @@ class TrainConfig:
         flow_length: L, flow fields that the temporal network sees, the middle ones of those stored; None takes all.
         flow_input: "stack" (the paper's optical flow stacking), "bidirectional" or "trajectory".
         subtract_mean: Subtract each flow field's mean displacement, which is mostly camera motion.
+        keep_aspect: Whether views are squares of the stored picture, as in the paper; else they take their share of
+            both sides, so that a wide picture is seen whole, and narrower than it is.
         augment: Random segments, corner and multi-scale crops, mirrors and colour jitter; False trains on one view,
             the middle of the middle segment.
         time_reversal: Also show training clips backwards, where the reversed class is known.
@@ -120,6 +122,7 @@ class TrainConfig:
     flow_length: int | None = None
     flow_input: str = "stack"
     subtract_mean: bool = True
+    keep_aspect: bool = False
     augment: bool = True
     time_reversal: bool = False
     mirror_map: dict[str, str] | None = None

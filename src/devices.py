@@ -7,6 +7,7 @@ the same mask for its share of the batch; under JAX it is that of one device.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import keras
@@ -74,7 +75,7 @@ def synchronized_batch_norm(model: keras.Model, devices: int) -> Iterator[None]:
 
 
 class EvenBatches(keras.utils.PyDataset):
-    """Batches to validate on, each a multiple of the devices: the last is filled up with rows of no weight.
+    """Batches to validate on, each a multiple of the devices: where one is not, rows of no weight are added.
 
     The weight of all other rows is such that Keras' mean loss, which it divides by all rows, is that of the samples.
     Compile with `weighted_metrics`; with one device all weights are 1.
@@ -82,14 +83,16 @@ class EvenBatches(keras.utils.PyDataset):
     Batches are (inputs (B, …), targets (B, …), weights float32 (B,)).
 
     Args:
-        batches: gives (inputs, targets) by index; has `count`, its rows, and `batch_size`, a multiple of `devices`.
+        batches: gives (inputs, targets) by index; has `count`, rows in all, and `batch_size`.
         devices: how many share a batch.
     """
 
     def __init__(self, batches: keras.utils.PyDataset, devices: int):
         super().__init__()
         self.batches, self.devices = batches, devices
-        self.weight = (batches.count + -batches.count % devices) / batches.count
+        full, last = divmod(batches.count, batches.batch_size)
+        added = full * (-batches.batch_size % devices) + -last % devices
+        self.weight = 1 + added / batches.count
 
     def __len__(self):
         return len(self.batches)
@@ -120,8 +123,8 @@ def _shared_by(xla, batch_size):
     backend = keras.backend.backend()
     if backend not in ("tensorflow", "jax"):
         raise ValueError(
-            f'data_parallel needs TensorFlow or JAX. Received: the backend {backend}. Set KERAS_BACKEND to "tensorflow" '
-            'or "jax" before keras is imported, or data_parallel to False.'
+            f"data_parallel needs TensorFlow or JAX. Received: the backend {backend}. Set KERAS_BACKEND to one of them "
+            "before keras is imported, or data_parallel to False."
         )
     devices = keras.distribution.list_devices()
     if len(devices) > 1 and xla and backend == "tensorflow":
@@ -140,6 +143,11 @@ def _shared_by(xla, batch_size):
 def _distribution(devices):
     if keras.backend.backend() == "jax":
         return keras.distribution.DataParallel(devices=devices).scope()
+    return _mirrored_strategy(tuple(devices)).scope()
+
+
+@functools.cache  # the exchanges of a second strategy would carry the numbers of the first one's, and meet them
+def _mirrored_strategy(devices):
     import tensorflow  # here, and not above: other backends do without it
 
-    return tensorflow.distribute.MirroredStrategy(devices).scope()
+    return tensorflow.distribute.MirroredStrategy(devices)

@@ -6,6 +6,7 @@
 The key names all that features depend on: the store's parameters, the views, and the network, by its weights.
 """
 
+import dataclasses
 import hashlib
 import os
 import uuid
@@ -18,12 +19,14 @@ import pandas as pd
 from src.augmentation import View, scored_views
 from src.clip_store import ClipStore
 from src.config import TrainConfig
-from src.input_pipeline import EvaluationBatches, TrainingBatches
+from src.devices import predict
+from src.input_pipeline import Batches, EvaluationBatches, TrainingBatches
 from src.pictures import Pictures
 from src.progress import progress
 
 KEPT_CROPS = 3  # views along the longer side; a head also sees each of them mirrored
 MIDDLE = KEPT_CROPS // 2
+FASTER = 8  # times: batches of features, which cost less than pictures
 
 
 class FrameFeatures:
@@ -40,15 +43,19 @@ class FrameFeatures:
         self.pictures = Pictures(store, "spatial", config, keep=False)
         self.folder = store.root / "features" / self._key()
 
-    def compute(self, clips: pd.DataFrame) -> None:
-        """Computes what is not there yet of some clips; may be killed at any time, and run again."""
+    def compute(self, clips: pd.DataFrame, devices: int = 1) -> None:
+        """Computes what is not there yet of some clips, on so many devices. Killed at any time, it can be run again."""
         self.folder.mkdir(parents=True, exist_ok=True)
         there = {entry.name for entry in os.scandir(self.folder)}
         missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in there]
         for clip in progress(missing, label="features of frames") if missing else ():
             frames = [self.pictures.read(clip, segment) for segment in range(self.store.config.num_segments)]
-            views = [self.pictures.cut(frame, view) for frame in frames for view in kept_views(*frame.shape[:2])]
-            features = np.asarray(self.extractor.predict_on_batch(np.stack(views)), np.float16)
+            views = [
+                self.pictures.cut(frame, view)
+                for frame in frames
+                for view in kept_views(*frame.shape[:2], self.config.keep_aspect)
+            ]
+            features = predict(self.extractor, np.stack(views), devices).astype(np.float16)
             _write(self.folder / f"{clip}.npy", features.reshape(len(frames), 2 * KEPT_CROPS, -1))
 
     def read(self, clip: str) -> np.ndarray:
@@ -60,14 +67,15 @@ class FrameFeatures:
         for weight in self.extractor.get_weights():
             weights.update(str(weight.shape).encode())
             weights.update(np.ascontiguousarray(weight))
-        seen = f"crop{self.config.crop_size}-views{2 * KEPT_CROPS}-{self.config.backbone_preprocessing}"
+        views = f"{'square' if self.config.keep_aspect else 'whole'}{2 * KEPT_CROPS}"
+        seen = f"crop{self.config.crop_size}-{views}-{self.config.backbone_preprocessing}"
         return f"{self.store.config.key}-{seen}-{self.config.precision}-{weights.hexdigest()[:12]}"
 
 
-def kept_views(height: int, width: int) -> list[View]:
+def kept_views(height: int, width: int, keep_aspect: bool) -> list[View]:
     """The views whose features are kept: `KEPT_CROPS` along the longer side, then the same mirrored."""
-    views = scored_views(height, width, KEPT_CROPS)
-    return views + [View(view.top, view.left, view.side, mirrored=True) for view in views]
+    views = scored_views(height, width, KEPT_CROPS, keep_aspect)
+    return views + [dataclasses.replace(view, mirrored=True) for view in views]
 
 
 class FeatureBatches(TrainingBatches):
@@ -97,15 +105,22 @@ class FeatureBatches(TrainingBatches):
         return kept[segment, crop].astype(np.float32), label
 
 
-def middle_features(features: FrameFeatures, batches: EvaluationBatches) -> tuple[np.ndarray, np.ndarray]:
-    """What a head is validated on: the features of the pictures of `EvaluationBatches` of one crop, and their classes.
+class MiddleFeatures(Batches):
+    """What a head is validated on: the features of the pictures of `EvaluationBatches` of one crop, in their order.
 
-    Returns:
-        (float32 (N · S, F), one-hot float32 (N · S, C)).
+    Batches are (features float32 (B, F), classes one-hot float32 (B, C)).
     """
-    kept = [features.read(clip)[batches.segments, MIDDLE] for clip in batches.clips]
-    labels = np.repeat(batches.labels, len(batches.segments))
-    return np.concatenate(kept).astype(np.float32), np.eye(batches.num_classes, dtype=np.float32)[labels]
+
+    def __init__(self, features: FrameFeatures, pictures: EvaluationBatches):
+        super().__init__(pictures.count, FASTER * pictures.batch_size)
+        kept = [features.read(clip)[pictures.segments, MIDDLE] for clip in pictures.clips]
+        self.features = np.concatenate(kept).astype(np.float32)
+        self.classes = np.eye(pictures.num_classes, dtype=np.float32)[
+            np.repeat(pictures.labels, len(pictures.segments))
+        ]
+
+    def make(self, epoch, places):
+        return self.features[list(places)], self.classes[list(places)]
 
 
 def _write(path: Path, array):

@@ -37,14 +37,15 @@ def predict_video(
     """
     clip = extract_clip(path, clip_config)
     places = segment_centers(clip_config.num_segments, config.test_segments or clip_config.num_segments)
-    views, size = scored_views(*clip.frames.shape[1:3], config.test_crops), config.crop_size
+    views = scored_views(*clip.frames.shape[1:3], config.test_crops, config.keep_aspect)
+    size = config.crop_size
     length = config.flow_length or clip_config.flow_length
     stacks = [
         make_flow_input(stack, length, config.flow_input, clip_config.flow_bound) for stack in clip.stacks[places]
     ]
     pictures = {
         "spatial": [cut_frame(frame, view, size) for frame in clip.frames[places] for view in views],
-        "temporal": [cut_stack(stack, view, size) for stack in stacks for view in views],
+        "temporal": [cut_stack(stack, view, size, config.keep_aspect) for stack in stacks for view in views],
     }
     scores = {}
     for stream, seen in pictures.items():

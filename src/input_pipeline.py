@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from src.augmentation import View, jitter_colour, random_view, scored_views
+from src.augmentation import View, jitter_colour, random_view
 from src.class_maps import mirrored_classes, reversed_classes
 from src.clip_store import ClipStore
 from src.config import STREAMS, TrainConfig
@@ -19,6 +19,7 @@ from src.pictures import Pictures
 from src.sampling import segment_centers
 from src.video_table import SPLITS
 
+LARGER = 4  # times: batches that are only evaluated, which take less memory
 READERS = 4  # threads that read and decode the pictures of a batch
 
 
@@ -48,8 +49,8 @@ def read_batches(
     """The first training batch of both streams, to look at.
 
     Returns:
-        (frames, stacks, labels): uint8 (count, crop_size, crop_size, 3) and (count, crop_size, crop_size, 2L), and class
-        indices int64 (count,), of the same clips in the same views.
+        (frames, stacks, labels): uint8 (count, crop_size, crop_size, 3) and (count, crop_size, crop_size, 2L), and
+        class indices int64 (count,), of the same clips in the same views.
     """
     config = dataclasses.replace(config, batch_size=count)
     (frames, classes), (stacks, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
@@ -67,15 +68,20 @@ def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarra
     return frames, [mean_flow(store.read_stack(clip, middle), bound) for clip in clips.clip_name]
 
 
-class _Batches(keras.utils.PyDataset):
-    """What all pipelines share: batches are made in threads, the next one while a network works on this one."""
+class Batches(keras.utils.PyDataset):
+    """What all pipelines share: batches are made in threads, the next one while a network works on this one.
+
+    Args:
+        count: samples in an epoch.
+        batch_size: samples in a batch; the last may have fewer.
+    """
 
     epoch = 0
 
     def __init__(self, count: int, batch_size: int):
         super().__init__()  # with workers, Keras on JAX would carry batches of one epoch over into the next
         self.count, self.batch_size = count, batch_size
-        self._readers, self._maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
+        self._readers, self.maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
         self._next: tuple[tuple[int, int], Future] | None = None
 
     def __len__(self):
@@ -92,14 +98,14 @@ class _Batches(keras.utils.PyDataset):
         if self._next and self._next[0] == (epoch, index):
             return self._next[1]
         places = range(index * self.batch_size, min((index + 1) * self.batch_size, self.count))
-        return self._maker.submit(self._make, epoch, places)
+        return self.maker.submit(self.make, epoch, places)
 
-    def _make(self, epoch, places):
-        """(pictures, classes) of some places in the order of an epoch."""
+    def make(self, epoch, places):
+        """(pictures, classes) of some places, 0 … count - 1, in the order of an epoch."""
         raise NotImplementedError
 
 
-class TrainingBatches(_Batches):
+class TrainingBatches(Batches):
     """Shuffled, augmented batches: of each clip and epoch one random segment, in a random view.
 
     What a clip gets in an epoch depends on (seed, epoch, clip) alone, so both streams see the same segment, view and
@@ -108,12 +114,14 @@ class TrainingBatches(_Batches):
 
     Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)). A mirrored
     left/right template carries the label of its mirror image, and so does a reversed clip that of its reverse; a class
-    without one is not mirrored, or not reversed. Without `config.augment` a clip gives the same view each time.
+    without one is not mirrored, or not reversed. Without `config.augment` a clip gives the same view each time. With
+    `config.data_parallel` the last batch is full, too: devices share each evenly.
     """
 
     def __init__(self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig):
         clips = clips[clips.split == "train"]
-        super().__init__(len(clips), config.batch_size)
+        full = -(-len(clips) // config.batch_size) * config.batch_size
+        super().__init__(full if config.data_parallel else len(clips), config.batch_size)
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.pictures, self.config, self.num_segments = (
             Pictures(store, stream, config),
@@ -126,8 +134,9 @@ class TrainingBatches(_Batches):
             reversed_classes(class_names, config.reversal_map) if reverse else np.full(len(class_names), -1)
         )
 
-    def _make(self, epoch, places):
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.count)
+    def make(self, epoch, places):
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
+        order = np.resize(order, self.count)  # where batches must be full, the last is filled with the first clips
         samples = self._readers.map(lambda place: self.sample(epoch, int(place)), order[list(places)])
         pictures, labels = zip(*samples, strict=True)
         return np.stack(pictures), np.eye(len(self.in_mirror), dtype=np.float32)[list(labels)]
@@ -136,11 +145,11 @@ class TrainingBatches(_Batches):
         """The picture (crop_size, crop_size, channels) and class of one clip in an epoch."""
         if not self.config.augment:
             picture = self.pictures.read(self.clips[place], self.num_segments // 2)
-            return self.pictures.cut(picture, scored_views(*picture.shape[:2], 1)[0]), self.labels[place]
+            return self.pictures.views(picture, 1)[0], self.labels[place]
         generator = np.random.default_rng([self.config.seed, epoch, place])
         segment, label, backwards = self.draw(generator, place)
         picture = self.pictures.read(self.clips[place], segment, backwards)
-        view = random_view(generator, *picture.shape[:2])
+        view = random_view(generator, *picture.shape[:2], self.config.keep_aspect)
         view, label = self.mirrored(view, label)
         picture = self.pictures.cut(picture, view)
         return jitter_colour(generator, picture) if self.pictures.stream == "spatial" else picture, label
@@ -155,16 +164,16 @@ class TrainingBatches(_Batches):
     def mirrored(self, view: View, label: int) -> tuple[View, int]:
         """The view, mirrored only where the class has a mirror image, and the class that is seen in it."""
         if not view.mirrored or self.in_mirror[label] < 0:
-            return View(view.top, view.left, view.side), label
+            return dataclasses.replace(view, mirrored=False), label
         return view, self.in_mirror[label]
 
 
-class EvaluationBatches(_Batches):
+class EvaluationBatches(Batches):
     """The test segments of every clip of a split, in order, each in `num_crops` views: nothing random.
 
     Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the views of a
     segment follow one another, and so do the segments of a clip. The label is that of the clip, also where a view is
-    mirrored. B is `batch_size` · `num_crops`, or less at the end.
+    mirrored. B is `LARGER` · `batch_size` · `num_crops`, or less at the end.
 
     Args:
         clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` says which segments.
@@ -180,7 +189,7 @@ class EvaluationBatches(_Batches):
     ):  # fmt: skip
         clips = clips[clips.split == split]
         self.segments = scored_segments(store, config)
-        super().__init__(len(clips) * len(self.segments), config.batch_size)
+        super().__init__(len(clips) * len(self.segments), LARGER * config.batch_size)
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.pictures, self.num_classes, self.num_crops = (
             Pictures(store, stream, config, change),
@@ -188,7 +197,7 @@ class EvaluationBatches(_Batches):
             num_crops,
         )
 
-    def _make(self, epoch, places):
+    def make(self, epoch, places):
         pictures = list(self._readers.map(self.views, places))
         labels = np.repeat([self.labels[place // len(self.segments)] for place in places], self.num_crops)
         return np.concatenate(pictures), np.eye(self.num_classes, dtype=np.float32)[labels]
@@ -196,9 +205,8 @@ class EvaluationBatches(_Batches):
     def views(self, place: int) -> np.ndarray:
         """The pictures (num_crops, crop_size, crop_size, channels) of one segment."""
         clip, segment = divmod(place, len(self.segments))
-        return cut_views(
-            self.pictures, self.pictures.read(self.clips[clip], int(self.segments[segment])), self.num_crops
-        )
+        picture = self.pictures.read(self.clips[clip], int(self.segments[segment]))
+        return self.pictures.views(picture, self.num_crops)
 
 
 def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
@@ -215,8 +223,3 @@ def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
             "Prepare the clips with more num_segments, or lower it."
         )
     return segment_centers(stored, wanted)
-
-
-def cut_views(pictures: Pictures, picture: np.ndarray, num_crops: int) -> np.ndarray:
-    """The views of a picture that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C)."""
-    return np.stack([pictures.cut(picture, view) for view in scored_views(*picture.shape[:2], num_crops)])

@@ -10,11 +10,11 @@ import pandas as pd
 
 from src.clip_store import ClipStore
 from src.config import TrainConfig
-from src.devices import on_devices
+from src.devices import jit_compile, on_devices
 from src.input_pipeline import TrainingBatches
 from src.progress import progress
 from src.runs import Run
-from src.training import LABEL_SMOOTHING, build_temporal
+from src.training import build_temporal
 
 CLIPS, SECONDS = 32, 60.0
 
@@ -60,12 +60,11 @@ def check_learning(
         seconds: when to give up.
     """
     few = _spread(clips[clips.split == "train"], CLIPS)
-    config = dataclasses.replace(config, augment=False)
+    config = dataclasses.replace(config, augment=False, data_parallel=False)
     with on_devices(config.precision, data_parallel=False):
-        model = build_temporal(run, clips, store, class_names, config)
-        rate = config.temporal_learning_rate if config.temporal_weights == "scratch" else config.fine_tune_learning_rate
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING)
-        model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=config.xla)
+        model, rate = build_temporal(run, clips, store, class_names, config)
+        loss, optimizer = keras.losses.CategoricalCrossentropy(), keras.optimizers.Adam(rate)
+        model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit_compile(config.xla))
         batches = TrainingBatches(few, store, "temporal", class_names, config)
         start, accuracy, epochs = time.perf_counter(), 0.0, 0
         bar = progress(label=f"{len(few)} clips by heart", unit="epoch")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import psutil
 
-from src.augmentation import View, cut_frame, cut_stack
+from src.augmentation import View, cut_frame, cut_stack, scored_views
 from src.clip_store import ClipStore
 from src.config import STREAMS, TrainConfig
 from src.flow_input import make_flow_input, reverse_stack
@@ -53,7 +53,14 @@ class Pictures:
 
     def cut(self, picture: np.ndarray, view: View) -> np.ndarray:
         """What the network gets of a picture: uint8 (crop_size, crop_size, channels)."""
-        return (cut_frame if self.stream == "spatial" else cut_stack)(picture, view, self.config.crop_size)
+        if self.stream == "spatial":
+            return cut_frame(picture, view, self.config.crop_size)
+        return cut_stack(picture, view, self.config.crop_size, self.config.keep_aspect)
+
+    def views(self, picture: np.ndarray, num_crops: int) -> np.ndarray:
+        """The views of a picture that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C)."""
+        views = scored_views(*picture.shape[:2], num_crops, self.config.keep_aspect)
+        return np.stack([self.cut(picture, view) for view in views])
 
     def _frame(self, clip, segment):
         return self.store.read_frame(clip, segment)

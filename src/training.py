@@ -17,9 +17,9 @@ from models.two_stream import build_two_stream
 from src.callbacks import Backup, BestWeights, EpochBar, History, StartEpoch, write_weights
 from src.clip_store import ClipStore
 from src.config import TrainConfig
-from src.devices import on_devices
-from src.features import FeatureBatches, FrameFeatures, middle_features
-from src.input_pipeline import EvaluationBatches, TrainingBatches, cut_views
+from src.devices import EvenBatches, jit_compile, on_devices, synchronized_batch_norm
+from src.features import FeatureBatches, FrameFeatures, MiddleFeatures
+from src.input_pipeline import Batches, EvaluationBatches, TrainingBatches
 from src.pictures import Pictures
 from src.runs import Run
 
@@ -27,7 +27,6 @@ WEIGHT_DECAY = 0.01
 LABEL_SMOOTHING = 0.1  # keeps a stream that knows half of the answer from being sure of the other half
 WARM_UP = 0.1  # share of the steps in which the rate rises
 SCALE_CLIPS = 64  # training clips, at most, that a cross-modality network takes its scale of flow from
-VALIDATION_BATCH = 256  # features at a time
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class Phase:
     epochs: int
     learning_rate: float
     training: TrainingBatches
-    validation: object
-    set_trainable: Callable[[], object] = lambda: None
+    validation: Batches
+    set_trainable: Callable[[keras.Model], object] = lambda model: None
 
 
 def train_spatial(run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig):
@@ -63,25 +62,26 @@ def train_spatial(run: Run, clips: pd.DataFrame, store: ClipStore, class_names: 
         ValueError: the loss was never a number.
     """
 
-    def build():
+    def build(devices):
         network = _network(run, "spatial", config.spatial_weights)
         keras.utils.set_random_seed(config.seed)
         model = build_finetuned_resnet(
             len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing
         )
-        data = _pictures("spatial", clips, store, class_names, config)
+        training, validation = _pictures("spatial", clips, store, class_names, config)
+        rate = config.spatial_learning_rate
         if not network["pretrained"]:
-            return model, [Phase("all layers", model, config.spatial_epochs, config.spatial_learning_rate, *data)]
+            return model, [Phase("all layers", model, config.spatial_epochs, rate, training, validation)]
         freeze_backbone(model)
-        head = build_head(model)
-        kept = _features(model, data[1], clips, store, class_names, config)
-        return model, [
-            Phase("head", head, config.spatial_epochs, config.spatial_learning_rate, *kept),
-            Phase(
-                "last stage", model, config.fine_tune_epochs, config.fine_tune_learning_rate, *data,
-                set_trainable=lambda: unfreeze_last_stage(model),
-            ),
-        ]  # fmt: skip
+        features = FrameFeatures(build_extractor(model), store, config)
+        features.compute(clips[clips.split != "test"], devices)
+        kept = FeatureBatches(features, clips, store, class_names, config), MiddleFeatures(features, validation)
+        head = Phase("head", build_head(model), config.spatial_epochs, rate, *kept)
+        rate = config.fine_tune_learning_rate
+        last_stage = Phase(
+            "last stage", model, config.fine_tune_epochs, rate, training, validation, unfreeze_last_stage
+        )
+        return model, [head, last_stage]
 
     return _train(run, "spatial", build, config)
 
@@ -93,11 +93,9 @@ def train_temporal(run: Run, clips: pd.DataFrame, store: ClipStore, class_names:
     layers at once, with partial batch norm: all but the first in inference mode (TSN, Wang et al. 2016).
     """
 
-    def build():
+    def build(devices):
+        model, rate = build_temporal(run, clips, store, class_names, config)
         data = _pictures("temporal", clips, store, class_names, config)
-        model = build_temporal(run, clips, store, class_names, config)
-        scratch = config.temporal_weights == "scratch"
-        rate = config.temporal_learning_rate if scratch else config.fine_tune_learning_rate
         return model, [Phase("all layers", model, config.temporal_epochs, rate, *data)]
 
     return _train(run, "temporal", build, config)
@@ -105,20 +103,19 @@ def train_temporal(run: Run, clips: pd.DataFrame, store: ClipStore, class_names:
 
 def build_temporal(
     run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig
-) -> keras.Model:
-    """The temporal network before it is fitted: from scratch, or cross-modality; `run` records which."""
+) -> tuple[keras.Model, float]:
+    """The temporal network before it is fitted, and its highest learning rate; `run` records which network it is."""
     keras.utils.set_random_seed(config.seed + 1)
     length = config.flow_length or store.config.flow_length
     if config.temporal_weights == "scratch":
-        return build_temporal_cnn(
-            len(class_names), config.crop_size, length, config.temporal_head, config.subtract_mean
-        )
+        head = config.temporal_head, config.subtract_mean
+        return build_temporal_cnn(len(class_names), config.crop_size, length, *head), config.temporal_learning_rate
     network = _network(run, "temporal", config.temporal_weights)
     train = clips[clips.split == "train"].clip_name
     some = train.iloc[:: -(-len(train) // SCALE_CLIPS)]  # of all classes: the table is in their order
     pictures, middle = Pictures(store, "temporal", config, keep=False), store.config.num_segments // 2
-    stacks = np.stack([cut_views(pictures, pictures.read(clip, middle), 1)[0] for clip in some])
-    return build_cross_modality(
+    stacks = np.concatenate([pictures.views(pictures.read(clip, middle), 1) for clip in some])
+    model = build_cross_modality(
         len(class_names),
         config.crop_size,
         2 * length,
@@ -128,6 +125,12 @@ def build_temporal(
         config.backbone_preprocessing,
         config.subtract_mean,
     )
+    return model, config.fine_tune_learning_rate if network["pretrained"] else config.temporal_learning_rate
+
+
+def build_extractor(model: keras.Model) -> keras.Model:
+    """What comes before the head of a spatial network, sharing its layers: frames → features (N, F)."""
+    return keras.Model(model.input, model.get_layer("dropout").input, name="features")
 
 
 def build_head(model: keras.Model) -> keras.Model:
@@ -151,7 +154,7 @@ def compile_model(model: keras.Model, learning_rate: float, steps: int, xla: boo
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     loss = keras.losses.CategoricalCrossentropy(from_logits=False, label_smoothing=LABEL_SMOOTHING)
-    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=xla)
+    model.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=jit_compile(xla))
 
 
 def _network(run, stream, weights):
@@ -168,36 +171,29 @@ def _pictures(stream, clips, store, class_names, config):
     return training, EvaluationBatches(clips, store, stream, "validation", len(class_names), config)
 
 
-def _features(model, validation, clips, store, class_names, config):
-    """(training, validation) batches of kept features."""
-    extractor = keras.Model(model.input, model.get_layer("dropout").input)
-    features = FrameFeatures(extractor, store, config)
-    features.compute(clips[clips.split != "test"])
-    return FeatureBatches(features, clips, store, class_names, config), middle_features(features, validation)
-
-
 def _train(run, stream, build, config):
     """Runs the phases that are not done, each from the best weights so far; saves the model of the best epoch."""
     finished, history = run.folder / f"{stream}.keras", History(run.folder / f"history_{stream}.csv")
     if not finished.exists():
-        with on_devices(config.precision, config.data_parallel):
-            model, phases = build()
+        with on_devices(config.precision, config.data_parallel, config.xla, config.batch_size) as devices:
+            model, phases = build(devices)
             for number, phase in enumerate(phases):
-                _run_phase(run.folder, stream, number, phase, history, config.xla)
+                history.start(phase.name, first_epoch=sum(earlier.epochs for earlier in phases[:number]))
+                with synchronized_batch_norm(phase.model, devices):
+                    _run_phase(run.folder, stream, number, phase, history, config.xla, devices)
             _save(keras.Model(model.input, model.output, name=model.name), finished)  # without its optimizer
     for weights in run.folder.glob(f"*_{stream}_*.weights.h5"):
         weights.unlink()
     return keras.models.load_model(finished), history.table
 
 
-def _run_phase(folder, stream, number, phase, history, xla):
+def _run_phase(folder, stream, number, phase, history, xla, devices):
     """Fits what is left of a phase, and leaves the model with the best weights of this phase and those before."""
     best, backup = (folder / f"{name}_{stream}_{number}.weights.h5" for name in ("best", "backup"))
     bare = keras.Model(phase.model.input, phase.model.output)  # the same layers without an optimizer: what is kept
     if number and not best.exists():
         write_weights(bare, best)  # kept where this phase finds nothing better
-    phase.set_trainable()
-    history.start(phase.name, first_epoch=int((history.table.phase != phase.name).sum()) if number else 0)
+    phase.set_trainable(phase.model)
     if history.epochs_done() < phase.epochs:
         compile_model(phase.model, phase.learning_rate, phase.epochs * len(phase.training), xla)
         phase.model.fit(
@@ -205,10 +201,10 @@ def _run_phase(folder, stream, number, phase, history, xla):
             shuffle=False,  # the batches do it, the same way each time
             initial_epoch=_restore(phase.model, backup) // len(phase.training),
             epochs=phase.epochs,
-            validation_data=phase.validation,
-            validation_batch_size=VALIDATION_BATCH if isinstance(phase.validation, tuple) else None,
+            validation_data=EvenBatches(phase.validation, devices),
             callbacks=[
                 StartEpoch(phase.training),
+                # In this order, so that an epoch counts as done only when everything else of it is on disk.
                 BestWeights(bare, best, history.least_validation_loss()),
                 history,
                 Backup(backup),
@@ -229,7 +225,7 @@ def _restore(model, backup):
     model.optimizer.build(model.trainable_variables)
     if backup.exists():
         model.load_weights(backup)
-    return int(model.optimizer.iterations)
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
 def _save(model: keras.Model, path: Path):

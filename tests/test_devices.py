@@ -1,10 +1,13 @@
 """One parameter each: mixed precision, XLA, and several virtual CPU devices that compute what one device would."""
 
+import functools
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import textwrap
 from pathlib import Path
 
 import keras
@@ -15,8 +18,13 @@ from keras import layers
 from src.devices import EvenBatches, jit_compile, on_devices, predict, synchronized_batch_norm
 
 ROOT = Path(__file__).parents[1]
-CASES = [("tensorflow", 2), ("tensorflow", 4), ("jax", 2)]
-SIDE, CLASSES, BATCH, TRAIN, VALIDATION, EPOCHS, RATE = 8, 3, 8, 20, 13, 3, 1e-3
+TWO = ["single", "parallel", "resumed", "ragged", "xla", "distribution"]
+CASES = {  # (backend, devices) → what is computed with them
+    ("tensorflow", 2): [*TWO, "not synchronized"],
+    ("tensorflow", 4): ["single", "parallel"],
+    ("jax", 2): [*TWO, "single with dropout", "parallel with dropout"],
+}
+SIDE, CLASSES, BATCH, TRAIN, VALIDATION, EPOCHS, RATE = 8, 3, 8, 20, 13, 2, 1e-3
 COMMON = {"shuffle": False, "verbose": 0}
 MIXED = pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 
@@ -40,6 +48,9 @@ class Batches(keras.utils.PyDataset):
         generators = [np.random.default_rng([place, self.epoch]) for place in places]
         pictures = [generator.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8) for generator in generators]
         return np.stack(pictures), np.eye(CLASSES, dtype=np.float32)[np.asarray(places) % CLASSES]
+
+
+LAST = Batches(VALIDATION, full=False)[1]  # five samples, which neither two nor four devices share evenly
 
 
 class SetEpoch(keras.callbacks.Callback):
@@ -75,7 +86,7 @@ def steps_of(model):
 def fit(model, devices, epochs=EPOCHS, first=0, full=True):
     """The columns of the history."""
     model.batches = Batches(TRAIN, full)
-    validation = EvenBatches(Batches(VALIDATION, False), devices)
+    validation = EvenBatches(Batches(VALIDATION, full=False), devices)
     callbacks = [SetEpoch()]
     done = model.fit(
         model.batches, validation_data=validation, callbacks=callbacks, initial_epoch=first, epochs=epochs, **COMMON
@@ -83,53 +94,59 @@ def fit(model, devices, epochs=EPOCHS, first=0, full=True):
     return done.history
 
 
-def train(data_parallel, dropout=0.0, synchronized=True, full=True, backup=None):
-    """(weights, history, scores, steps) of a fit, or of two, the second from a backup of the first."""
+def train(data_parallel, dropout=0.0, synchronized=True, backup=None):
+    """What came of a fit, or of two, the second from a backup of the first."""
     with on_devices("float32", data_parallel, batch_size=BATCH) as devices:
         model = build_model(dropout)
         compile_model(model)
-        with synchronized_batch_norm(model, devices if synchronized else 1):
-            if backup:
+        model.optimizer.build(model.trainable_variables)
+        shared = devices if synchronized else 1
+        if backup and not Path(backup).exists():
+            with synchronized_batch_norm(model, shared):
                 fit(model, devices, epochs=1)
-                model.save_weights(backup)
-                model = build_model(dropout)
-                compile_model(model)
-                model.optimizer.build(model.trainable_variables)
-                model.load_weights(backup)
-        with synchronized_batch_norm(model, devices if synchronized else 1):
-            history = fit(model, devices, first=steps_of(model) // len(Batches(TRAIN, full)), full=full)
-        scores = predict(model, Batches(VALIDATION, False)[1][0], devices)
-        model.save(f"{os.getpid()}.keras")
-    loaded = keras.models.load_model(f"{os.getpid()}.keras")
+            model.save_weights(backup)
+            return train(data_parallel, dropout, synchronized, backup)
+        if backup:
+            model.load_weights(backup)
+        with synchronized_batch_norm(model, shared):
+            history = fit(model, devices, first=steps_of(model) // len(Batches(TRAIN, full=True)))
+        scores = predict(model, LAST[0], devices)
+        model.save("model.keras")
     return {
         "devices": devices,
         "steps": steps_of(model),
         "weights": [weight.ravel().tolist() for weight in model.get_weights()],
         "history": history,
         "scores": scores.tolist(),
-        "loaded": np.asarray(loaded.predict_on_batch(Batches(VALIDATION, False)[1][0])).tolist(),
+        "loaded": np.asarray(keras.models.load_model("model.keras").predict_on_batch(LAST[0])).tolist(),
     }
 
 
-def run_as_script(devices):
-    """Prints what the tests compare; runs in a process of its own, with that many virtual CPUs."""
+TASKS = {
+    "single": lambda: train(False),
+    "parallel": lambda: train(True),
+    "resumed": lambda: train(True, backup="backup.weights.h5"),
+    "not synchronized": lambda: train(True, synchronized=False),
+    "single with dropout": lambda: train(False, dropout=0.5),
+    "parallel with dropout": lambda: train(True, dropout=0.5),
+    "ragged": lambda: refusal(batch_size=7),
+    "xla": lambda: refusal(batch_size=8, xla=True),
+    "distribution": lambda: str(keras.distribution.distribution()),
+}
+
+
+def run_as_script(devices, tasks):
+    """Prints what tasks give; runs in a process of its own, with that many virtual CPUs."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         logical = [tf.config.LogicalDeviceConfiguration()] * devices
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
-    results = {
-        "single": train(False),
-        "parallel": train(True),
-        "resumed": train(True, backup="backup.weights.h5"),
-        "single dropout": train(False, dropout=0.5),
-        "parallel dropout": train(True, dropout=0.5),
-        "refused": [refusal(batch_size=devices * 3 + 1), refusal(batch_size=devices * 3, xla=True)],
-        "not distributed after": keras.distribution.distribution() is None,
-    }
-    if keras.backend.backend() == "tensorflow":
-        results |= {"not synchronized": train(True, synchronized=False)}
-    print(json.dumps(results))
+    print(json.dumps({task: TASKS[task]() for task in tasks}))
+
+
+def never():
+    raise AssertionError("must not be reached")
 
 
 def refusal(**arguments):
@@ -140,32 +157,40 @@ def refusal(**arguments):
         return str(error)
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
-def results(request, tmp_path_factory):
-    """(backend, devices, results)."""
-    backend, devices = request.param
+@functools.cache
+def results_of(backend, devices):
+    """What all tasks of a case give, by name."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed; this needs it as Keras' backend")
     environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
-    paths = [str(ROOT), str(ROOT / "tests")]
-    script = f"import sys; sys.path[:0] = {paths}; import test_devices; test_devices.run_as_script({devices})"
-    command = [sys.executable, "-c", script]
-    folder = tmp_path_factory.mktemp("devices")
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    script = f"""
+        import sys
+        sys.path[:0] = {[str(ROOT), str(ROOT / "tests")]}
+        from test_devices import run_as_script
+        run_as_script({devices}, {CASES[backend, devices]})
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    return backend, devices, json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def each_case_with(task):
+    cases = [case for case, tasks in CASES.items() if task in tasks]
+    return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case[0]}-{case[1]}")
 
 
 def largest_difference(one, other, name="weights"):
     return max(np.abs(np.subtract(a, b)).max() for a, b in zip(one[name], other[name], strict=True))
 
 
-def test_the_result_on_several_devices_equals_that_on_one(results):
+@each_case_with("parallel")
+def test_the_result_on_several_devices_equals_that_on_one(case):
     """Weights, batch norm statistics and history, over batches that differ from epoch to epoch, the last filled up."""
-    _, devices, result = results
-    single, parallel = result["single"], result["parallel"]
-    assert (single["devices"], parallel["devices"]) == (1, devices)
+    single, parallel = (results_of(*case)[name] for name in ("single", "parallel"))
+    assert (single["devices"], parallel["devices"]) == (1, case[1])
     assert single["steps"] == parallel["steps"] == EPOCHS * 3  # 20 clips are three batches of eight
     assert largest_difference(single, parallel) < 1e-5
     assert single["history"].keys() == parallel["history"].keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
@@ -173,55 +198,62 @@ def test_the_result_on_several_devices_equals_that_on_one(results):
         np.testing.assert_allclose(parallel["history"][name], values, atol=1e-5, err_msg=name)
 
 
-def test_without_synchronized_batch_norm_the_result_is_another(results):
-    """So the tolerance above is tight enough to tell."""
-    if "not synchronized" not in results[2]:
-        pytest.skip("JAX takes moments over the whole batch anyway")
-    assert largest_difference(results[2]["single"], results[2]["not synchronized"]) > 1e-3
+@each_case_with("not synchronized")
+def test_without_synchronized_batch_norm_the_result_is_another(case):
+    """So the tolerance above is tight enough to tell. (JAX takes moments over the whole batch by itself.)"""
+    results = results_of(*case)
+    assert largest_difference(results["single"], results["not synchronized"]) > 1e-3
 
 
-def test_validation_counts_every_sample_once(results):
-    """Defect 17: 13 samples in batches of 8 and 5, on devices that cannot share 5 evenly."""
-    pictures, targets = Batches(VALIDATION, False).samples(range(VALIDATION))
-    with on_devices():
-        model = build_model()
-        model.set_weights(shaped_like(model, results[2]["parallel"]["weights"]))
-        scores = model.predict_on_batch(pictures)
+@each_case_with("parallel")
+def test_validation_counts_every_sample_once(case):
+    """Defect 17: 13 samples in batches of 8 and 5."""
+    parallel = results_of(*case)["parallel"]
+    pictures, targets = Batches(VALIDATION, full=False).samples(range(VALIDATION))
+    model = build_model()
+    shapes = [weight.shape for weight in model.get_weights()]
+    model.set_weights([np.reshape(flat, shape) for flat, shape in zip(parallel["weights"], shapes, strict=True)])
+    scores = np.asarray(model.predict_on_batch(pictures))
     loss = -((0.9 * targets + 0.1 / CLASSES) * np.log(scores)).sum(axis=1).mean()
-    history = results[2]["parallel"]["history"]
-    assert history["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
-    assert history["val_accuracy"][-1] == pytest.approx((scores.argmax(axis=1) == targets.argmax(axis=1)).mean())
+    assert parallel["history"]["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
+    right = scores.argmax(axis=1) == targets.argmax(axis=1)
+    assert parallel["history"]["val_accuracy"][-1] == pytest.approx(right.mean())
 
 
-def shaped_like(model, flat):
-    return [np.reshape(values, weight.shape) for values, weight in zip(flat, model.get_weights(), strict=True)]
+@each_case_with("resumed")
+def test_training_on_several_devices_goes_on_from_a_backup(case):
+    results = results_of(*case)
+    assert results["resumed"]["steps"] == results["parallel"]["steps"]
+    assert largest_difference(results["parallel"], results["resumed"]) < 1e-5
 
 
-def test_training_on_several_devices_goes_on_from_a_backup(results):
-    assert results[2]["resumed"]["steps"] == results[2]["parallel"]["steps"]
-    assert largest_difference(results[2]["parallel"], results[2]["resumed"]) < 1e-5
-
-
-def test_prediction_gives_one_row_per_row(results):
-    """And the saved model is an ordinary one, which loads on one device to the same scores."""
+@each_case_with("parallel")
+def test_prediction_gives_one_row_per_row(case):
+    """And the saved model is an ordinary one: it loads on one device and gives the same scores."""
     for name in ("single", "parallel"):
-        scores = results[2][name]["scores"]
-        assert np.shape(scores) == (VALIDATION - BATCH, CLASSES)
-        np.testing.assert_allclose(results[2][name]["loaded"], scores, atol=1e-5)
+        result = results_of(*case)[name]
+        assert np.shape(result["scores"]) == (VALIDATION - BATCH, CLASSES)
+        np.testing.assert_allclose(result["loaded"], result["scores"], atol=1e-5)
 
 
-def test_dropout_is_that_of_one_device_under_jax_only(results):
-    backend, _, result = results
-    difference = largest_difference(result["single dropout"], result["parallel dropout"])
-    assert difference < 1e-5 if backend == "jax" else difference > 1e-3
+@each_case_with("parallel with dropout")
+def test_dropout_under_jax_is_that_of_one_device(case):
+    results = results_of(*case)
+    assert largest_difference(results["single with dropout"], results["parallel with dropout"]) < 1e-5
+    assert largest_difference(results["single with dropout"], results["single"]) > 1e-3
 
 
-def test_what_devices_cannot_share_is_refused(results):
-    backend, devices, result = results
-    assert f"multiple of the {devices} devices" in result["refused"][0]
-    assert "cpu:0, cpu:1" in result["refused"][0] and f"Received: {devices * 3 + 1}" in result["refused"][0]
-    assert ("XLA" in result["refused"][1]) if backend == "tensorflow" else result["refused"][1] is None
-    assert result["not distributed after"]
+@each_case_with("ragged")
+def test_what_devices_cannot_share_is_refused(case):
+    results = results_of(*case)
+    assert "batch_size must be a multiple of the 2 devices" in results["ragged"]
+    assert results["ragged"].endswith("(cpu:0, cpu:1). Received: 7")
+    assert "XLA that 2 devices share" in results["xla"] if case[0] == "tensorflow" else results["xla"] is None
+
+
+@each_case_with("distribution")
+def test_afterwards_nothing_is_distributed(case):
+    assert results_of(*case)["distribution"] == "None"
 
 
 def test_one_device_shares_nothing():
@@ -241,7 +273,7 @@ def test_mixed_precision_computes_in_16_bits_and_keeps_weights_and_scores_in_32(
     assert model.get_layer("backbone").output.dtype == precision.removeprefix("mixed_")
     assert {weight.dtype for weight in model.weights} <= {"float32", "uint32", "int32", "int64"}  # and a random state
     assert all(weight.dtype == np.float32 for weight in start[:-1])
-    scores = np.asarray(model.predict_on_batch(Batches(VALIDATION, False)[0][0]))
+    scores = np.asarray(model.predict_on_batch(Batches(VALIDATION, full=False)[0][0]))
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
     assert largest_difference({"weights": start}, {"weights": model.get_weights()}) > 1e-4
@@ -264,7 +296,7 @@ def test_a_model_saved_in_mixed_precision_loads_outside_to_the_same_scores(preci
     with on_devices(precision):
         model = build_model()
     model.save(tmp_path / "model.keras")
-    pictures, bare = Batches(VALIDATION, False)[0][0], build_model()
+    pictures, bare = Batches(VALIDATION, full=False)[0][0], build_model()
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict_on_batch(pictures), model.predict_on_batch(pictures))
     bare.set_weights(model.get_weights())
@@ -314,7 +346,7 @@ def test_batch_norm_is_as_before_after_it_was_synchronized():
 
 
 def test_rows_that_fill_up_a_batch_have_no_weight():
-    batches, even = Batches(VALIDATION, False), EvenBatches(Batches(VALIDATION, False), 4)
+    batches, even = Batches(VALIDATION, full=False), EvenBatches(Batches(VALIDATION, full=False), 4)
     assert len(even) == 2
     pictures, targets, weights = even[1]
     np.testing.assert_array_equal(pictures[:5], batches[1][0])
@@ -322,13 +354,16 @@ def test_rows_that_fill_up_a_batch_have_no_weight():
     assert pictures.shape[0] == 8 and weights.dtype == np.float32
     np.testing.assert_allclose(weights, [16 / 13] * 5 + [0] * 3)
     np.testing.assert_array_equal(EvenBatches(batches, 1)[1][2], np.ones(5))
+    uneven = EvenBatches(batches, 3)  # 9 and 6 rows
+    np.testing.assert_allclose(uneven[0][2], [15 / 13] * 8 + [0])
+    np.testing.assert_allclose(uneven[1][2], [15 / 13] * 5 + [0])
 
 
 def test_an_unknown_precision_is_refused_and_what_was_set_stays():
-    with pytest.raises(ValueError, match="precision must be one of .*mixed_bfloat16.*Received: 'float16'"):
-        with on_devices("float16"):
-            pass
     before = keras.config.dtype_policy()
+    refused = pytest.raises(ValueError, match="precision must be one of .*mixed_bfloat16.*Received: 'float16'")
+    with refused, on_devices("float16"):
+        never()
     with pytest.raises(KeyError), on_devices("mixed_bfloat16"):
         raise KeyError
     assert keras.config.dtype_policy() == before
@@ -336,6 +371,6 @@ def test_an_unknown_precision_is_refused_and_what_was_set_stays():
 
 def test_a_backend_that_cannot_share_is_refused(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    with pytest.raises(ValueError, match="TensorFlow or JAX. Received: the backend torch. Set KERAS_BACKEND"):
-        with on_devices(data_parallel=True):
-            pass
+    refused = pytest.raises(ValueError, match="TensorFlow or JAX. Received: the backend torch. Set KERAS_BACKEND")
+    with refused, on_devices(data_parallel=True):
+        never()

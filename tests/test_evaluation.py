@@ -36,7 +36,7 @@ def define(model, tiny_store, num_crops=3, segments=(0, 1)):
     scores = []
     for name in clips.clip_name[clips.split == "validation"]:
         frames = [store.read_frame(name, segment) for segment in segments]
-        views = [cut_frame(frame, view, 32) for frame in frames for view in scored_views(48, 64, num_crops)]
+        views = [cut_frame(frame, view, 32) for frame in frames for view in scored_views(48, 64, num_crops, False)]
         by_view = keras.ops.convert_to_numpy(model(np.stack(views), training=False))
         if num_crops == 10:
             by_view = by_view.reshape(len(segments), 2, 5, 3)

@@ -10,7 +10,7 @@ from keras import layers
 
 from src.augmentation import cut_frame, scored_views
 from src.config import TrainConfig
-from src.features import FeatureBatches, FrameFeatures, kept_views, middle_features
+from src.features import FeatureBatches, FrameFeatures, MiddleFeatures, kept_views
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips
 
 CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3)
@@ -44,19 +44,19 @@ def test_kept_features_are_those_of_the_views(data, features):
     for name in clips.clip_name[:4]:
         for segment in range(2):
             frame = store.read_frame(name, segment)
-            views = np.stack([cut_frame(frame, view, 32) for view in kept_views(*frame.shape[:2])])
+            views = np.stack([cut_frame(frame, view, 32) for view in kept_views(*frame.shape[:2], False)])
             expected = np.asarray(features.extractor(views))
             np.testing.assert_allclose(features.read(name)[segment], expected, atol=1e-3)  # kept as float16
 
 
 def test_the_kept_views_are_three_along_the_longer_side_and_their_mirror_images():
-    views = kept_views(48, 64)
-    assert views[:3] == scored_views(48, 64, 3) and [view.mirrored for view in views] == [False] * 3 + [True] * 3
+    views = kept_views(48, 64, False)
+    assert views[:3] == scored_views(48, 64, 3, False) and [view.mirrored for view in views] == [False] * 3 + [True] * 3
     assert [view.left for view in views[3:]] == [view.left for view in views[:3]]
 
 
 def test_features_are_computed_once(data, features, monkeypatch):
-    monkeypatch.setattr(keras.Model, "predict_on_batch", None)
+    monkeypatch.setattr("src.features.predict", None)
     features.compute(data[0])
 
 
@@ -76,6 +76,7 @@ def test_an_interrupted_computation_goes_on(data, features, monkeypatch):
         ({"seed": 1}, {}),
         ({"filters": 5}, {}),
         ({}, {"crop_size": 40}),
+        ({}, {"keep_aspect": True}),
         ({}, {"precision": "mixed_bfloat16"}),
         ({}, {"backbone_preprocessing": "tf"}),
     ],
@@ -132,8 +133,8 @@ def test_batches_have_every_clip_once_and_a_ragged_end(data, features):
 def test_a_head_is_validated_on_the_features_of_the_validation_pictures(data, features):
     clips, store, _ = data
     evaluation = EvaluationBatches(clips, store, "spatial", "validation", 3, CONFIG)
-    found, classes = middle_features(features, evaluation)
-    assert len(found) == 2 * 3 * TINY_COUNTS["validation"]
+    (found, classes), *more = (MiddleFeatures(features, evaluation)[0],)
+    assert len(found) == 2 * 3 * TINY_COUNTS["validation"] and not more
     pictures, expected = zip(*(evaluation[index] for index in range(len(evaluation))), strict=True)
     np.testing.assert_allclose(found, np.asarray(features.extractor(np.concatenate(pictures))), atol=1e-3)
     np.testing.assert_array_equal(classes, np.concatenate(expected))

@@ -12,7 +12,7 @@ ORDER = [
     *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset", "folds"),
     *("sampling", "video", "farneback", "optical_flow", "flow_input"),
     *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused", "flow_accuracy"),
-    *("class_maps", "augmentation", "pictures", "input_pipeline", "features"),
+    *("class_maps", "augmentation", "pictures", "input_pipeline"),
     *(
         "models.backbones",
         "models.finetuned_resnet",
@@ -20,7 +20,7 @@ ORDER = [
         "models.cross_modality",
         "models.two_stream",
     ),
-    *("devices", "runs", "callbacks", "training", "learning_check"),
+    *("devices", "features", "runs", "callbacks", "training", "learning_check"),
     *(
         "metrics",
         "statistics",

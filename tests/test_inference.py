@@ -47,7 +47,7 @@ def test_the_scores_are_those_of_evaluation_but_for_compression(two_stream, tiny
         for stream in ("spatial", "temporal"):
             np.testing.assert_allclose(scores[stream], expected[stream][row.Index], atol=0.02)
         assert scores["temporal"].argmax() == row.class_index
-    assert np.ptp(expected["spatial"], axis=0).max() > 0.1  # so the agreement says something
+    assert np.ptp(expected["spatial"], axis=0).max() > 0.05  # so the agreement says something
 
 
 @pytest.mark.parametrize("u, label", [(0, HOLDING), (2, TO_RIGHT), (-2, TO_LEFT)])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import TINY_CLASSES, TINY_CONFIG, TINY_COUNTS
 
-from src.augmentation import View, cut_frame, cut_stack, scored_views
+from src.augmentation import cut_frame, cut_stack, scored_views
 from src.class_maps import mirrored_classes
 from src.clip_store import Clip, ClipStore
 from src.config import ClipConfig, TrainConfig
@@ -39,6 +39,10 @@ def noise(tmp_path_factory):
         rows.append((f"{index}-x", index % 3, "train"))
     names = [name.replace("[", "").replace("]", "") for name in TINY_CLASSES]
     return pd.DataFrame(rows, columns=COLUMNS), store, names
+
+
+def cut_whole(stack, view, size):
+    return cut_stack(stack, view, size, keep_aspect=False)
 
 
 def make_training(data, stream="spatial", epoch=0, class_names=None, **config):
@@ -79,13 +83,13 @@ def geometry(batches, epoch):
 
 @pytest.mark.parametrize("stream, channels", [("spatial", 3), ("temporal", 2 * TINY_CONFIG.flow_length)])
 def test_shapes_and_types_with_a_ragged_last_batch(data, stream, channels):
-    training, evaluation = make_training(data, stream), make_evaluation(data, stream, "test")
+    training, evaluation = make_training(data, stream), make_evaluation(data, stream, "test", batch_size=2)
     assert [len(training[index][0]) for index in range(len(training))] == [5, 5, 2]
-    assert [len(evaluation[index][0]) for index in range(len(evaluation))] == [5, 5, 2]
-    for batches in (training, evaluation):
+    assert [len(evaluation[index][0]) for index in range(len(evaluation))] == [8, 4]
+    for batches, size in ((training, 5), (evaluation, 8)):
         pictures, classes = batches[0]
-        assert pictures.dtype == np.uint8 and pictures.shape == (5, SIZE, SIZE, channels)
-        assert classes.dtype == np.float32 and classes.shape == (5, 3)
+        assert pictures.dtype == np.uint8 and pictures.shape == (size, SIZE, SIZE, channels)
+        assert classes.dtype == np.float32 and classes.shape == (size, 3)
         assert (classes.sum(axis=1) == 1).all() and set(classes.ravel()) == {0, 1}
 
 
@@ -121,7 +125,7 @@ def test_each_epoch_has_every_training_clip_once_in_its_own_order(data):
         batches, seen = make_training(data), []
         batches.sample = lambda epoch, place, seen=seen: (seen.append(place), (np.zeros(1), 0))[1]
         batches._readers.map = lambda function, places: list(map(function, places))
-        batches._make(epoch, range(5)), batches._make(epoch, range(5, 12))
+        batches.make(epoch, range(5)), batches.make(epoch, range(5, 12))
         orders.append(seen)
         assert sorted(seen) == list(range(3 * TINY_COUNTS["train"]))
     assert orders[0] != orders[1]
@@ -138,10 +142,10 @@ def test_both_streams_get_the_same_segment_view_mirror_and_time(noise):
         seen += spatial.values()
     segments, backwards, views, labels = map(set, zip(*seen, strict=True))
     assert (segments, backwards, labels) == ({0, 1}, {False, True}, {0, 1, 2})
-    assert {view.side for view in views} == {40, 35, 30, 26} and {view.mirrored for view in views} == {False, True}
+    assert {view.height for view in views} == {40, 35, 30, 26} and {view.mirrored for view in views} == {False, True}
 
 
-@pytest.mark.parametrize("stream, cut", [("spatial", cut_frame), ("temporal", cut_stack)])
+@pytest.mark.parametrize("stream, cut", [("spatial", cut_frame), ("temporal", cut_whole)])
 def test_a_sample_is_that_view_of_what_is_stored(noise, stream, cut):
     batches = make_training(noise, stream)
     batches.config = TrainConfig(crop_size=SIZE, augment=True, seed=3)
@@ -168,11 +172,11 @@ def test_flow_is_never_colour_jittered_and_frames_are(noise, monkeypatch):
 @pytest.mark.parametrize("stream", ["spatial", "temporal"])
 def test_without_augmentation_a_clip_gives_the_middle_of_its_middle_segment(noise, stream):
     batches, store = make_training(noise, stream, augment=False), noise[1]
-    read, cut = (store.read_frame, cut_frame) if stream == "spatial" else (store.read_stack, cut_stack)
+    read, cut = (store.read_frame, cut_frame) if stream == "spatial" else (store.read_stack, cut_whole)
     for epoch in range(2):
         for place, name in enumerate(batches.clips):
             picture, label = batches.sample(epoch, place)
-            np.testing.assert_array_equal(picture, cut(read(name, 1), View(2, 4, 35), SIZE))
+            np.testing.assert_array_equal(picture, cut(read(name, 1), scored_views(40, 44, 1, False)[0], SIZE))
             assert label == batches.labels[place]
 
 
@@ -251,10 +255,10 @@ def test_evaluation_is_every_segment_in_order_as_it_is_stored(data, stream, spli
     """Defect 12: nothing is augmented."""
     clips, store, _ = data
     pictures, classes = read_all(make_evaluation(data, stream, split, num_crops))
-    read, cut = (store.read_frame, cut_frame) if stream == "spatial" else (store.read_stack, cut_stack)
+    read, cut = (store.read_frame, cut_frame) if stream == "spatial" else (store.read_stack, cut_whole)
     rows = clips[clips.split == split]
     whole = [read(name, segment) for name in rows.clip_name for segment in range(2)]
-    views = scored_views(48, 64, num_crops)
+    views = scored_views(48, 64, num_crops, False)
     np.testing.assert_array_equal(pictures, [cut(picture, view, SIZE) for picture in whole for view in views])
     np.testing.assert_array_equal(classes.argmax(axis=1), np.repeat(rows.class_index, 2 * num_crops))
 
@@ -263,7 +267,7 @@ def test_fewer_segments_are_scored_where_asked(data):
     clips, store, _ = data
     pictures, classes = read_all(make_evaluation(data, "spatial", "test", test_segments=1))
     names = clips[clips.split == "test"].clip_name
-    expected = [cut_frame(store.read_frame(name, 1), scored_views(48, 64, 1)[0], SIZE) for name in names]
+    expected = [cut_frame(store.read_frame(name, 1), scored_views(48, 64, 1, False)[0], SIZE) for name in names]
     np.testing.assert_array_equal(pictures, expected)
     assert len(classes) == len(names)
 
@@ -291,6 +295,17 @@ def test_the_files_on_disk_are_not_changed(data):
     for stream in ("spatial", "temporal"):
         read_all(make_training(data, stream))
     assert digest() == before
+
+
+def test_squares_of_the_picture_where_the_aspect_is_kept(data):
+    clips, store, _ = data
+    pictures, _ = read_all(make_evaluation(data, "temporal", "test", 3, keep_aspect=True))
+    views = scored_views(48, 64, 3, True)
+    assert {(view.height, view.width) for view in views} == {(42, 42)}
+    first = store.read_stack(clips[clips.split == "test"].clip_name.iloc[0], 0)
+    np.testing.assert_array_equal(pictures[:3], [cut_stack(first, view, SIZE, True) for view in views])
+    seen = geometry(make_training(data, keep_aspect=True), 0).values()
+    assert max(view.width for _, _, view, _ in seen) <= 48
 
 
 def test_unknown_stream_is_refused(data):
