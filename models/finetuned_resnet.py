@@ -49,5 +49,5 @@ def _normalize(frame, preprocessing):
     values = NORMALIZATIONS[preprocessing]
     scale = [1 / deviation for deviation in values["deviation"]]
     offset = [-mean / deviation for mean, deviation in zip(values["mean"], values["deviation"], strict=True)]
-    x = layers.Rescaling(scale, offset, name="normalize")(frame)
+    x = layers.Rescaling(scale, offset, dtype="float32", name="normalize")(frame)
     return keras.ops.flip(x, axis=-1) if preprocessing == "caffe" else x

@@ -77,14 +77,38 @@ class BestWeights(keras.callbacks.Callback):
 
 
 class Backup(keras.callbacks.Callback):
-    """Keeps where training is, in one file: weights, optimizer and steps after a whole epoch."""
+    """Keeps where training is, in one file: weights and optimizer after a whole epoch, whose number is in the name.
 
-    def __init__(self, path: Path):
+    The optimizer's own count of steps will not do: with float16 it passes over steps whose gradients overflow.
+
+    Args:
+        folder: where the files go.
+        name: what their names begin with.
+    """
+
+    def __init__(self, folder: Path, name: str):
         super().__init__()
-        self.path = path
+        self.folder, self.name = folder, name
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the latest backup into a compiled model, where there is one; returns the epochs it had done."""
+        model.optimizer.build(model.trainable_variables)
+        epochs = [int(path.name.split(".")[0].rpartition("_")[2]) for path in self._files()]
+        if epochs:
+            model.load_weights(self._path(max(epochs)))
+        return max(epochs, default=0)
 
     def on_epoch_end(self, epoch, logs=None):
-        write_weights(self.model, self.path)
+        write_weights(self.model, self._path(epoch + 1))
+        for path in self._files():
+            if path != self._path(epoch + 1):
+                path.unlink()
+
+    def _path(self, epochs):
+        return self.folder / f"{self.name}_{epochs}.weights.h5"
+
+    def _files(self):
+        return list(self.folder.glob(f"{self.name}_*.weights.h5"))
 
 
 class EpochBar(keras.callbacks.Callback):

@@ -82,6 +82,7 @@ class TrainConfig:
 
     Attributes:
         crop_size: Side of the square that the networks see, pixels; views of the stored pictures are resized to it.
+        temporal_crop_size: The same for the temporal network alone; None takes `crop_size`.
         batch_size: Clips per step, over all devices.
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), a file of ResNet50 weights
             (.h5), or a saved Keras backbone (.keras); see `models.backbones`.
@@ -114,6 +115,7 @@ class TrainConfig:
     """
 
     crop_size: int = 112
+    temporal_crop_size: int | None = None
     batch_size: int = 16
     spatial_weights: str | None = "auto"
     temporal_weights: str | None = "scratch"
@@ -144,9 +146,9 @@ class TrainConfig:
         _require_integer("TrainConfig", "crop_size", self.crop_size, 32)
         for name in ("batch_size", "spatial_epochs", "temporal_epochs"):
             _require_integer("TrainConfig", name, getattr(self, name), 1)
-        for name in ("flow_length", "test_segments"):
+        for name, least in (("temporal_crop_size", 32), ("flow_length", 1), ("test_segments", 1)):
             if getattr(self, name) is not None:
-                _require_integer("TrainConfig", name, getattr(self, name), 1)
+                _require_integer("TrainConfig", name, getattr(self, name), least)
         _require_integer("TrainConfig", "fine_tune_epochs", self.fine_tune_epochs, 0)
         _require_integer("TrainConfig", "seed", self.seed, 0)
         for name in ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate"):
@@ -154,6 +156,10 @@ class TrainConfig:
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             _require(value in choices, "TrainConfig", f"{name} must be one of {choices}", value)
+
+    def crop_size_of(self, stream: str) -> int:
+        """Side of the square that a stream's network sees, pixels."""
+        return (stream == "temporal" and self.temporal_crop_size) or self.crop_size
 
     to_dict = asdict
 

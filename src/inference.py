@@ -7,7 +7,7 @@ import numpy as np
 
 from src.augmentation import cut_frame, cut_stack, scored_views
 from src.clip_store import Clip
-from src.config import ClipConfig, TrainConfig
+from src.config import STREAMS, ClipConfig, TrainConfig
 from src.evaluation import average_views
 from src.extraction import extract_clip
 from src.flow_input import make_flow_input
@@ -38,14 +38,16 @@ def predict_video(
     clip = extract_clip(path, clip_config)
     places = segment_centers(clip_config.num_segments, config.test_segments or clip_config.num_segments)
     views = scored_views(*clip.frames.shape[1:3], config.test_crops, config.keep_aspect)
-    size = config.crop_size
+    sizes = {stream: config.crop_size_of(stream) for stream in STREAMS}
     length = config.flow_length or clip_config.flow_length
     stacks = [
         make_flow_input(stack, length, config.flow_input, clip_config.flow_bound) for stack in clip.stacks[places]
     ]
     pictures = {
-        "spatial": [cut_frame(frame, view, size) for frame in clip.frames[places] for view in views],
-        "temporal": [cut_stack(stack, view, size, config.keep_aspect) for stack in stacks for view in views],
+        "spatial": [cut_frame(frame, view, sizes["spatial"]) for frame in clip.frames[places] for view in views],
+        "temporal": [
+            cut_stack(stack, view, sizes["temporal"], config.keep_aspect) for stack in stacks for view in views
+        ],
     }
     scores = {}
     for stream, seen in pictures.items():

@@ -53,9 +53,10 @@ class Pictures:
 
     def cut(self, picture: np.ndarray, view: View) -> np.ndarray:
         """What the network gets of a picture: uint8 (crop_size, crop_size, channels)."""
+        size = self.config.crop_size_of(self.stream)
         if self.stream == "spatial":
-            return cut_frame(picture, view, self.config.crop_size)
-        return cut_stack(picture, view, self.config.crop_size, self.config.keep_aspect)
+            return cut_frame(picture, view, size)
+        return cut_stack(picture, view, size, self.config.keep_aspect)
 
     def views(self, picture: np.ndarray, num_crops: int) -> np.ndarray:
         """The views of a picture that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C)."""

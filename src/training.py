@@ -106,10 +106,10 @@ def build_temporal(
 ) -> tuple[keras.Model, float]:
     """The temporal network before it is fitted, and its highest learning rate; `run` records which network it is."""
     keras.utils.set_random_seed(config.seed + 1)
-    length = config.flow_length or store.config.flow_length
+    length, size = config.flow_length or store.config.flow_length, config.crop_size_of("temporal")
     if config.temporal_weights == "scratch":
         head = config.temporal_head, config.subtract_mean
-        return build_temporal_cnn(len(class_names), config.crop_size, length, *head), config.temporal_learning_rate
+        return build_temporal_cnn(len(class_names), size, length, *head), config.temporal_learning_rate
     network = _network(run, "temporal", config.temporal_weights)
     train = clips[clips.split == "train"].clip_name
     some = train.iloc[:: -(-len(train) // SCALE_CLIPS)]  # of all classes: the table is in their order
@@ -117,7 +117,7 @@ def build_temporal(
     stacks = np.concatenate([pictures.views(pictures.read(clip, middle), 1) for clip in some])
     model = build_cross_modality(
         len(class_names),
-        config.crop_size,
+        size,
         2 * length,
         measure_flow_scale(stacks, config.subtract_mean),
         network["backbone"],
@@ -189,7 +189,7 @@ def _train(run, stream, build, config):
 
 def _run_phase(folder, stream, number, phase, history, xla, devices):
     """Fits what is left of a phase, and leaves the model with the best weights of this phase and those before."""
-    best, backup = (folder / f"{name}_{stream}_{number}.weights.h5" for name in ("best", "backup"))
+    best, backup = folder / f"best_{stream}_{number}.weights.h5", Backup(folder, f"backup_{stream}_{number}")
     bare = keras.Model(phase.model.input, phase.model.output)  # the same layers without an optimizer: what is kept
     if number and not best.exists():
         write_weights(bare, best)  # kept where this phase finds nothing better
@@ -199,7 +199,7 @@ def _run_phase(folder, stream, number, phase, history, xla, devices):
         phase.model.fit(
             phase.training,
             shuffle=False,  # the batches do it, the same way each time
-            initial_epoch=_restore(phase.model, backup) // len(phase.training),
+            initial_epoch=backup.restore(phase.model),
             epochs=phase.epochs,
             validation_data=EvenBatches(phase.validation, devices),
             callbacks=[
@@ -207,7 +207,7 @@ def _run_phase(folder, stream, number, phase, history, xla, devices):
                 # In this order, so that an epoch counts as done only when everything else of it is on disk.
                 BestWeights(bare, best, history.least_validation_loss()),
                 history,
-                Backup(backup),
+                backup,
                 EpochBar(f"{stream} stream, {phase.name}", phase.epochs),
             ],
             verbose=0,
@@ -218,14 +218,6 @@ def _run_phase(folder, stream, number, phase, history, xla, devices):
             "Lower its learning rate, and choose another run_name."
         )
     bare.load_weights(best)
-
-
-def _restore(model, backup):
-    """Loads weights and optimizer of an interrupted phase, where there are; returns the steps it had done."""
-    model.optimizer.build(model.trainable_variables)
-    if backup.exists():
-        model.load_weights(backup)
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
 def _save(model: keras.Model, path: Path):

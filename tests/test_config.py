@@ -52,6 +52,7 @@ def test_clip_config_names_the_field_and_what_was_received(name, value):
         ("fine_tune_learning_rate", -1e-3),
         ("temporal_learning_rate", float("nan")),
         ("temporal_head", "flatten"),
+        ("temporal_crop_size", 31),
         ("flow_length", 0),
         ("flow_input", "forward"),
         ("fine_tune_epochs", -1),

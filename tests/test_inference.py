@@ -88,13 +88,16 @@ def test_what_is_no_video_is_refused_by_name(two_stream, tmp_path):
         predict_video(tmp_path / "absent.mp4", two_stream, NAMES, TINY_CONFIG, CONFIG)
 
 
-@pytest.mark.parametrize("config", [{"test_crops": 10}, {"test_crops": 5, "test_segments": 1, "flow_length": 1}])
+@pytest.mark.parametrize(
+    "config", [{"test_crops": 10, "temporal_crop_size": 40}, {"test_crops": 5, "test_segments": 1, "flow_length": 1}]
+)
 def test_a_video_is_scored_by_the_protocol_of_its_run(tiny_store, config):
     """The same segments, views and flow input as in `predict_scores`, mirrored views included."""
     clips, store, names = read_clips(tiny_store[0])
     config = TrainConfig(crop_size=SIZE, **config)
     frame = keras.Input((SIZE, SIZE, 3), dtype="uint8")
-    flow = keras.Input((SIZE, SIZE, 2 * (config.flow_length or TINY_CONFIG.flow_length)), dtype="uint8")
+    size = config.temporal_crop_size or SIZE
+    flow = keras.Input((size, size, 2 * (config.flow_length or TINY_CONFIG.flow_length)), dtype="uint8")
     keras.utils.set_random_seed(0)
     pooled = [layers.Flatten()(layers.Rescaling(1 / 255)(x)) for x in (frame, flow)]
     streams = [

@@ -354,7 +354,7 @@ def test_cross_modality_learns_all_layers_and_one_batch_norm(backbone, data, tmp
     [
         {"flow_length": 1},
         {"flow_length": 2, "flow_input": "bidirectional"},
-        {"flow_input": "trajectory"},
+        {"flow_input": "trajectory", "temporal_crop_size": 40},
         {"temporal_head": "dense", "augment": False},
     ],
 )
@@ -362,4 +362,25 @@ def test_every_flow_input_trains(change, data, tmp_path):
     config = dataclasses.replace(CONFIG, **change)
     model, history = train_temporal(make_run(tmp_path, "input", config), *data, config)
     assert model.input_shape[-1] == 2 * (config.flow_length or TINY_CONFIG.flow_length)
+    assert model.input_shape[1] == (config.temporal_crop_size or 32)
     assert np.isfinite(history.val_loss).all()
+
+
+def test_an_interrupted_training_in_float16_repeats_no_epoch(data, tmp_path, monkeypatch):
+    """Its optimizer counts no step whose gradients overflow, and so cannot say how many epochs were done."""
+    config = dataclasses.replace(CONFIG, temporal_epochs=3, precision="mixed_float16")
+    whole, history = train_temporal(make_run(tmp_path, "whole", config), *data, config)
+    begin = callbacks.StartEpoch.on_epoch_begin
+
+    def interrupted(callback, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        begin(callback, epoch, logs)
+
+    monkeypatch.setattr(callbacks.StartEpoch, "on_epoch_begin", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_temporal(make_run(tmp_path, "interrupted", config), *data, config)
+    monkeypatch.setattr(callbacks.StartEpoch, "on_epoch_begin", begin)
+    again, table = train_temporal(make_run(tmp_path, "interrupted", config), *data, config)
+    pd.testing.assert_frame_equal(table, history, check_exact=True)
+    assert_equal_weights(again, whole)
