@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from src.comparison import describe_protocol
 from src.metrics import accuracy_table
 
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
@@ -38,6 +39,7 @@ def main():
             _write_pictures(executed)
     accuracies = json.loads((run / "metrics.json").read_text())
     print("\n" + accuracy_table(accuracies).round(3).to_string())
+    print(describe_protocol(accuracies["protocol"], "test", accuracies["test"]["n"]))
     print(f"\nWhere to look: {run}/train_models.ipynb and {DATA}/preprocess_data.ipynb (the executed notebooks),")
     print(f"{run}/*.png (figures), {run}/*.keras (models), {run}/metrics.json (numbers).")
 

@@ -91,8 +91,14 @@ def score_split(
     return scores
 
 
-def evaluation_protocol(run: Run, store: ClipStore, config: TrainConfig) -> dict:
-    """What the numbers of a run hold for: {"subset", "store", "segments", "crops", "seed"}."""
+def evaluation_protocol(run: Run, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:
+    """What the numbers of a run hold for: {"subset", "store", "segments", "crops", "seed"}.
+
+    Raises:
+        ValueError: scores could not be made so: more segments than are stored, or mirrored views and a class without a
+            mirror image. Better to know it before training than after.
+    """
+    average_views(np.zeros((config.test_crops, len(class_names))), 1, class_names, config)
     return {
         "subset": run.record["manifest_digest"],
         "store": store.config.key,

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from src.fusion import STREAMS
+from src.config import STREAMS
 from src.fusion_report import better_stream, format_p
 from src.plots import MAX_NAMED, WIDTH, class_axes, legend_above, styled
 from src.result_plots import STREAM_COLOURS

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from src.video_table import SPLITS
+
 
 def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy of scores.
@@ -83,9 +85,10 @@ def choose_examples(scores: np.ndarray, labels: np.ndarray, count: int = 8, seed
 
 def accuracy_table(metrics: dict) -> pd.DataFrame:
     """metrics.json as a table: a row per split and stream, columns n, chance, top1, top5, mean_class."""
+    splits = {split: values for split, values in metrics.items() if split in SPLITS}  # and not the protocol
     rows = [
         {"split": split, "stream": stream, "n": values["n"], "chance": values["chance"]} | values[stream]
-        for split, values in metrics.items()
+        for split, values in splits.items()
         for stream in values
         if isinstance(values[stream], dict)
     ]

@@ -123,8 +123,15 @@ def test_scores_of_other_clips_are_refused(small_model, small_flow_model, tiny_s
 
 
 def test_the_protocol_says_what_the_numbers_hold_for(tiny_store, run):
-    _, store, _ = read_clips(tiny_store[0])
+    _, store, names = read_clips(tiny_store[0])
     expected = {"subset": "0123456789ab", "store": TINY_CONFIG.key, "segments": 2, "crops": 3, "seed": 0}
-    assert evaluation_protocol(run, store, TrainConfig()) == expected
-    one = evaluation_protocol(run, store, TrainConfig(test_segments=1, test_crops=10, seed=4))
+    assert evaluation_protocol(run, store, names, TrainConfig()) == expected
+    one = evaluation_protocol(run, store, names, TrainConfig(test_segments=1, test_crops=10, seed=4))
     assert one == expected | {"segments": 1, "crops": 10, "seed": 4}
+
+
+@pytest.mark.parametrize("config", [{"test_segments": 3}, {"test_crops": 10}])
+def test_what_cannot_be_scored_is_refused_before_training(config, tiny_store, run):
+    _, store, _ = read_clips(tiny_store[0])
+    with pytest.raises(ValueError, match="test_segments must be at most 2|Mirrored views"):
+        evaluation_protocol(run, store, ["turn_left", "stay", "wave"], TrainConfig(**config))

@@ -38,6 +38,9 @@ def test_every_figure_is_shown(executed):
 
 def test_the_run_leaves_what_it_promises(executed):
     metrics = json.loads((RUN / "metrics.json").read_text())
+    assert metrics["protocol"] | {"subset": "", "store": ""} == {
+        "subset": "", "store": "", "segments": 2, "crops": 3, "seed": 0,
+    }  # fmt: skip
     for split in ("validation", "test"):
         assert set(metrics[split]) == {"n", "chance", "spatial", "temporal", "fused"}
     for name in ("config.json", "history_spatial.csv", "history_temporal.csv", "scores_test.npz", "two_stream.keras"):
