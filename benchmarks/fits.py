@@ -15,7 +15,7 @@ import pandas as pd
 from src.clip_store import ClipStore
 from src.config import TrainConfig
 from src.manifest import manifest_digest
-from src.runs import Run, start_run
+from src.runs import Run, git_commit, start_run
 
 
 def add_arguments(parser):
@@ -32,11 +32,15 @@ def parameters(arguments) -> dict:
 
 
 def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Run:
-    """A run whose name holds all that it depends on: the same fit goes on, or is read, and another is another run."""
+    """A run whose name holds its data and parameters: the same fit goes on, or is read. Says where the code differs."""
     digest = manifest_digest(clips)
     content = json.dumps([digest, store.config.key, config.to_dict()]).encode()
     run_name = f"{name}-{hashlib.sha256(content).hexdigest()[:10]}"
-    return start_run(run_name, store.root, digest, store.config, config, root=Path("runs") / "benchmarks")
+    run = start_run(run_name, store.root, digest, store.config, config, root=Path("runs") / "benchmarks")
+    fitted, now = run.record["environment"]["git_commit"], git_commit()
+    if fitted != now:
+        print(f"{run.folder}: begun at commit {fitted}, and now it is {now}. Remove it to fit it anew.")
+    return run
 
 
 def show_spread(rows: pd.DataFrame, by: str, columns: list[str]) -> pd.DataFrame:

@@ -4,8 +4,8 @@
     python benchmarks/recognition.py datasets/fights --folds 5 --set spatial_weights=backbone.keras --set batch_size=8
 
 "plain" is one middle frame and one flow stack of each clip, no mean subtraction, no augmentation, a dense 4096-2048
-head with dropout 0.9, one view at test, averaging. --set changes a parameter of both. With --folds every clip is tested
-once, by networks that saw no clip of its group; else the splits of the folder are used. Each fit is a run in
+head with dropout 0.9, one view at test, averaging. --set changes any other parameter of both. With --folds every clip
+is tested once, by networks that saw no clip of its group; else the splits of the folder are used. Each fit is a run in
 runs/benchmarks, so that an interrupted benchmark goes on where it stopped.
 """
 
@@ -15,10 +15,12 @@ import fits
 import numpy as np
 import pandas as pd
 
+from src.comparison import describe_protocol
 from src.config import TrainConfig
-from src.evaluation import score_split
+from src.evaluation import evaluation_protocol, score_split
 from src.folds import make_folds
 from src.input_pipeline import read_clips
+from src.metrics import chance_accuracy, evaluate_split
 from src.statistics import bootstrap_interval, mcnemar
 from src.training import train_spatial, train_temporal
 
@@ -27,7 +29,6 @@ PLAIN = {
     "subtract_mean": False,
     "temporal_head": "dense",
     "temporal_weights": "scratch",
-    "fine_tune_epochs": 0,
     "flow_input": "stack",
     "test_segments": 1,
     "test_crops": 1,
@@ -51,7 +52,7 @@ def main():
             changed = fits.parameters(arguments) | {"seed": seed} | (PLAIN if way == "plain" else {})
             config = TrainConfig(**changed)
             found = [score_fold(way, fold, store, class_names, config, arguments.split) for fold in folds]
-            hits = {stream: np.concatenate([fold[stream] for fold in found]) for stream in STREAMS}
+            hits = {name: np.concatenate([fold[name] for fold in found]) for name in (*STREAMS, "group")}
             rows.append({"way": way, "seed": seed} | {stream: hits[stream].mean() for stream in STREAMS})
             print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
             right[way, seed] = hits
@@ -61,11 +62,15 @@ def main():
 def score_fold(way, clips, store, class_names, config, split):
     """Trains both streams on a fold, and says of each clip of a split whether each stream is right."""
     run = fits.open_run(way, clips, store, config)
+    protocol = evaluation_protocol(run, store, class_names, config)
     spatial, _ = train_spatial(run, clips, store, class_names, config)
     temporal, _ = train_temporal(run, clips, store, class_names, config)
     scores = score_split(run, spatial, temporal, clips, store, class_names, config, split)
-    labels = clips[clips.split == split].class_index.to_numpy()
-    return {stream: scores[stream].argmax(axis=1) == labels for stream in STREAMS}
+    rows = clips[clips.split == split]
+    labels, train = rows.class_index.to_numpy(), clips[clips.split == "train"].class_index.to_numpy()
+    run.write_metrics({split: evaluate_split(scores, labels, chance_accuracy(labels, train)), "protocol": protocol})
+    print(describe_protocol(protocol, split, len(labels)))
+    return {stream: scores[stream].argmax(axis=1) == labels for stream in STREAMS} | {"group": rows.group.to_numpy()}
 
 
 def report(rows, right, arguments):
@@ -73,7 +78,7 @@ def report(rows, right, arguments):
     seed = arguments.seeds[0]
     table = fits.show_spread(rows, "way", STREAMS)
     table.insert(0, "n", [len(right[way, seed]["fused"]) for way in table.index])
-    intervals = [bootstrap_interval(right[way, seed]["fused"]) for way in table.index]
+    intervals = [bootstrap_interval(right[way, seed]["fused"], groups=right[way, seed]["group"]) for way in table.index]
     table[f"fused, seed {seed}: 95 %"] = [f"{low:.3f} … {high:.3f}" for low, high in intervals]
     where = f"{arguments.folds} folds by group, seed {arguments.fold_seed}" if arguments.folds else "its own splits"
     print(f"\n{arguments.data}, {arguments.split}, {where}; seeds {arguments.seeds}; {' '.join(arguments.set)}")
@@ -82,7 +87,7 @@ def report(rows, right, arguments):
         means = rows.groupby("way").fused.mean()
         p = mcnemar(right["defaults", seed]["fused"], right["plain", seed]["fused"])
         gain = 100 * (means["defaults"] - means["plain"])
-        print(f"fused, defaults - plain: {gain:+.1f} points (McNemar on seed {seed}: p = {p:.2g})")
+        print(f"fused, defaults - plain: {gain:+.1f} points (McNemar on seed {seed}, groups not regarded: p = {p:.2g})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Which picture format should the store use? Bytes, read time and error of the candidates, on your videos.
 
-    python benchmarks/store_formats.py FOLDER_OF_VIDEOS [--clips 40] [--short-side 256]
+python benchmarks/store_formats.py FOLDER_OF_VIDEOS [--clips 40] [--short-side 256]
 """
 
 import argparse

@@ -10,8 +10,8 @@ slow way, on pictures, with the same epochs, and prints time and validation accu
 
 import argparse
 import os
-import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from models.finetuned_resnet import build_finetuned_resnet
 from models.temporal_cnn import build_temporal_cnn
 from src.config import PRECISIONS, STREAMS, TrainConfig
 from src.devices import on_devices
-from src.features import FeatureBatches, FrameFeatures, middle_features
+from src.features import FeatureBatches, FrameFeatures, MiddleFeatures
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips
-from src.training import build_head, compile_model
+from src.training import build_extractor, build_head, compile_model
 
 EPOCHS_OF_HEAD = 24
 
@@ -61,7 +61,8 @@ def main():
     print(f"{keras.backend.backend()} on {keras.distribution.list_devices()}, {os.cpu_count()} cores")
     data = read_clips(arguments.data)
     if arguments.head:
-        compare_heads(data, arguments)
+        with tempfile.TemporaryDirectory() as folder:
+            compare_heads(data, arguments, folder)
         return
     rows = [
         measure_stream(stream, data, precision, arguments) for precision in arguments.precision for stream in STREAMS
@@ -76,7 +77,11 @@ def measure_stream(stream, data, precision, arguments):
     clips, store, class_names = data
     config = TrainConfig(crop_size=arguments.crop_size, precision=precision, spatial_weights=arguments.weights)
     batches = TrainingBatches(clips, store, stream, class_names, config)
-    first, later = pass_over(batches, 0), pass_over(batches, 3)  # each segment of a clip is read in some epoch
+    first = pass_over(batches, 0)
+    for clip in batches.clips:
+        for segment in range(store.config.num_segments):
+            batches.pictures.read(clip, segment)  # as after some epochs
+    later = pass_over(batches, 1)
     with on_devices(precision, data_parallel=False):
         if stream == "temporal":
             model = build_temporal_cnn(len(class_names), config.crop_size, store.config.flow_length)
@@ -116,7 +121,7 @@ def fit(model, batches, epoch):
     return time.perf_counter() - start
 
 
-def compare_heads(data, arguments):
+def compare_heads(data, arguments, folder):
     """A head on kept features beside one on pictures: seconds, and validation accuracy."""
     clips, store, class_names = data
     config = TrainConfig(crop_size=arguments.crop_size, spatial_epochs=EPOCHS_OF_HEAD)
@@ -131,29 +136,23 @@ def compare_heads(data, arguments):
         validation = EvaluationBatches(clips, store, "spatial", "validation", len(class_names), config)
         fitted = model
         if way == "kept features":
-            extractor = keras.Model(model.input, model.get_layer("dropout").input)
-            features = FrameFeatures(extractor, store, config)
-            shutil.rmtree(features.folder, ignore_errors=True)
+            features = FrameFeatures(build_extractor(model), store, config)
+            features.folder = Path(folder) / "features"  # not those that are kept beside the clips
             features.compute(clips[clips.split != "test"])
             batches = FeatureBatches(features, clips, store, class_names, config)
-            validation, fitted = middle_features(features, validation), build_head(model)
+            validation, fitted = MiddleFeatures(features, validation), build_head(model)
         prepared = time.perf_counter() - start
         compile_model(fitted, config.spatial_learning_rate, EPOCHS_OF_HEAD * len(batches))
         times, accuracies = [], []
         for epoch in range(EPOCHS_OF_HEAD):
             times.append(fit(fitted, batches, epoch))
-            accuracies.append(fitted.evaluate(*both(validation), verbose=0, return_dict=True)["accuracy"])
+            accuracies.append(fitted.evaluate(validation, verbose=0, return_dict=True)["accuracy"])
         rows.append({
             "head on": way, "clips": batches.count, "features once, s": round(prepared, 1),
             "s an epoch": round(float(np.median(times)), 3), "s, all": round(prepared + sum(times), 1),
             "best validation accuracy": round(max(accuracies), 3), "last": round(accuracies[-1], 3),
         })  # fmt: skip
         print(pd.DataFrame(rows).to_string(index=False), flush=True)
-
-
-def both(validation):
-    """Arguments of `evaluate` for batches or for a pair of arrays."""
-    return validation if isinstance(validation, tuple) else (validation,)
 
 
 if __name__ == "__main__":

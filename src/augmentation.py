@@ -31,7 +31,7 @@ class View:
 
 
 def random_view(generator: np.random.Generator, height: int, width: int, keep_aspect: bool) -> View:
-    """A view for training: sides of two neighbouring scales, at a corner or in the middle, mirrored by a fair coin.
+    """A view for training: sides of two neighbouring scales, at a corner or in the middle; not mirrored.
 
     Corner cropping and scale jittering of TSN (Wang et al. 2016), which keeps the aspect up to these two scales.
     """
@@ -39,7 +39,7 @@ def random_view(generator: np.random.Generator, height: int, width: int, keep_as
     scales = _SIDES[generator.integers(len(_SIDES))]
     sides = [round(side * SCALES[scale]) for side, scale in zip(whole, scales, strict=True)]
     corner = _corners(height - sides[0], width - sides[1])[generator.integers(5)]
-    return View(*corner, *sides, mirrored=bool(generator.random() < 0.5))
+    return View(*corner, *sides)
 
 
 def scored_views(height: int, width: int, count: int, keep_aspect: bool) -> list[View]:

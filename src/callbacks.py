@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
 from src.clip_store import write_text
@@ -53,7 +54,7 @@ class History(keras.callbacks.Callback):
 
     def least_validation_loss(self) -> float:
         """Over all phases; infinite before the first epoch."""
-        return float(self.table.val_loss.min()) if len(self.table) else float("inf")
+        return float(min(self.table.val_loss.dropna(), default=np.inf)) if len(self.table) else np.inf
 
     def on_epoch_end(self, epoch, logs=None):
         number = self.first_epoch + epoch + 1

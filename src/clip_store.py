@@ -9,6 +9,7 @@
     frame_0.jpg … frame_{S-1}.jpg           RGB, the middle frame of each segment
     flow_0.jpg … flow_{S-1}.jpg             grey tiles: L rows in time, u in the left column, v in the right one
     clip.json                               frame indices, size, digest of the video
+<root>/features/                            kept features of frames (see `src.features`); may be removed at any time
 <root>/incomplete/<run>/                    clips being written; each is moved to its place when it is whole
 ```
 A clip depends on the bytes of its video and on the parameters, and its place says both: so it is never out of date,
@@ -100,12 +101,13 @@ class ClipStore:
         return room
 
     def remove(self, folder: Path) -> None:
-        """Removes a room or a clip. It is moved away first: nobody finds half of it, or goes on to write in it."""
+        """Removes a room, a clip or features. Moved away first: nobody finds half of it, or goes on to write there."""
         away = self.root / "incomplete" / f"removed_{uuid.uuid4().hex}"
         away.parent.mkdir(exist_ok=True)
         with suppress(FileNotFoundError):
             os.rename(folder, away)
-        shutil.rmtree(away, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            away.unlink() if away.is_file() else shutil.rmtree(away, ignore_errors=True)
 
     def holds(self, name: str) -> bool:
         """Whether a clip is there, which means that it is whole."""

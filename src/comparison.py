@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.config import differences
+from src.config import STREAMS, differences
 
-STREAMS = ("spatial", "temporal", "fused")
+SCORED = (*STREAMS, "fused")
 VIEWS = "segments × crops"
 IN_PROTOCOL = ("seed", "test_segments", "test_crops")  # fields of the training configuration
 _NOT_SET = "(not set)"  # as `differences` writes it
@@ -60,7 +60,7 @@ def compare_runs(
         for group in groups
     ]
     table = pd.DataFrame(rows, dtype=object)  # so that None and whole numbers stay what they are
-    table = table.astype({"n": int, "seeds": int} | {f"{s}{sd}": float for s in STREAMS for sd in ("", " sd")})
+    table = table.astype({"n": int, "seeds": int} | {f"{s}{sd}": float for s in SCORED for sd in ("", " sd")})
     table.attrs["protocol"] = _describe_all(results, split)
     return table
 
@@ -129,7 +129,7 @@ def _read_result(folder, metrics, split):
     record = json.loads((folder / "config.json").read_text())
     protocol, entry = metrics.get("protocol") or _derive_protocol(record), metrics[split]
     protocol = {name: protocol[name] for name in ("subset", "store", "segments", "crops")} | {"n": entry["n"]}
-    numbers = {f"{stream} {name}": value for stream in STREAMS for name, value in entry[stream].items()}
+    numbers = {f"{stream} {name}": value for stream in SCORED for name, value in entry[stream].items()}
     return _Result(folder, _configuration(record), protocol, record["training"]["seed"], numbers)
 
 
@@ -200,11 +200,11 @@ def _differing(values):
 
 
 def _summarise(group):
-    top1 = [{"seed": result.seed} | {s: result.numbers[f"{s} top1"] for s in STREAMS} for result in group]
+    top1 = [{"seed": result.seed} | {s: result.numbers[f"{s} top1"] for s in SCORED} for result in group]
     by_seed = pd.DataFrame(top1).drop_duplicates().groupby("seed").mean()
     protocol = group[0].protocol
     summary = {"n": protocol["n"], "seeds": len(by_seed), VIEWS: f"{protocol['segments']} × {protocol['crops']}"}
-    for stream in STREAMS:
+    for stream in SCORED:
         summary |= {stream: by_seed[stream].mean(), f"{stream} sd": by_seed[stream].std()}
     return summary
 

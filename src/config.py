@@ -88,7 +88,7 @@ class TrainConfig:
             (.h5), or a saved Keras backbone (.keras); see `models.backbones`.
         temporal_weights: "scratch" (the paper's network, random weights), or, for cross-modality initialisation,
             what `spatial_weights` may be.
-        backbone_preprocessing: What a saved backbone expects: "torch", "tf" or "caffe", as Keras names them.
+        backbone_preprocessing: What saved backbones expect, of either stream: "torch", "tf" or "caffe", as in Keras.
         temporal_head: "pool" (global average pooling) or "dense" (the paper's 4096-2048), of the network from scratch.
         flow_length: L, flow fields that the temporal network sees, the middle ones of those stored; None takes all.
         flow_input: "stack" (the paper's optical flow stacking), "bidirectional" or "trajectory".
@@ -100,7 +100,8 @@ class TrainConfig:
         time_reversal: Also show training clips backwards, where the reversed class is known.
         mirror_map: What each class becomes in a mirror; None goes by "left" and "right" in the names.
         reversal_map: What each class becomes backwards; None goes by 20BN's map for Something-Something V2.
-        test_segments: Segments of a clip that are scored, evenly spread over those stored; None takes all.
+        test_segments: Segments of a clip that are scored, evenly spread over those stored, also to choose the best
+            epoch; None takes all.
         test_crops: Views of each that are scored: 1, 3, 5, or 10 (five of them mirrored).
         spatial_epochs: Epochs of the spatial network, or of its new head on a pretrained backbone.
         fine_tune_epochs: Epochs in which the last stage of a pretrained spatial backbone learns, too; may be 0.
@@ -110,7 +111,7 @@ class TrainConfig:
         temporal_learning_rate: Highest rate for a temporal network from scratch.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
         xla: Compile the training step with XLA.
-        data_parallel: Split each batch over all devices of this machine.
+        data_parallel: Split each batch over all devices of this machine; the last batch is then filled up.
         seed: Decides initial weights, order, crops, mirrors and dropout.
     """
 

@@ -27,7 +27,7 @@ def on_devices(
         precision: "float32", "mixed_bfloat16" or "mixed_float16": what layers compute in. Weights stay float32. A
             model loaded from a file keeps the precision that it was saved with.
         data_parallel: share each batch between all accelerators of this machine or, where there is none, all logical
-            CPUs of the backend (one, unless it was told otherwise). With one device this changes nothing.
+            CPUs of the backend (one, unless it was told otherwise). One device is not shared.
         xla: whether models will be compiled with XLA.
         batch_size: rows of a training batch, over all devices.
 

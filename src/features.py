@@ -79,7 +79,11 @@ def kept_views(height: int, width: int, keep_aspect: bool) -> list[View]:
 
 
 class FeatureBatches(TrainingBatches):
-    """`TrainingBatches` whose pictures are kept features, float32 (B, F), of a random one of the kept views."""
+    """`TrainingBatches` whose pictures are kept features, float32 (B, F), of a random one of the kept views.
+
+    Segment, direction of time and mirror of a clip are those of the other stream in the same epoch; the view is not,
+    for there are few to choose from.
+    """
 
     def __init__(
         self,
@@ -98,11 +102,9 @@ class FeatureBatches(TrainingBatches):
         if not self.config.augment:
             return kept[self.num_segments // 2, MIDDLE].astype(np.float32), self.labels[place]
         generator = np.random.default_rng([self.config.seed, epoch, place])
-        segment, label, _ = self.draw(generator, place)
-        crop, mirror = int(generator.integers(KEPT_CROPS)), generator.random() < 0.5
-        if mirror and self.in_mirror[label] >= 0:
-            crop, label = crop + KEPT_CROPS, self.in_mirror[label]
-        return kept[segment, crop].astype(np.float32), label
+        segment, label, _, mirrored = self.draw(generator, place)
+        view = int(generator.integers(KEPT_CROPS)) + KEPT_CROPS * mirrored
+        return kept[segment, view].astype(np.float32), label
 
 
 class MiddleFeatures(Batches):

@@ -148,12 +148,6 @@ def out_of_fold_accuracy(
     return float(np.concatenate(right).mean()) if right else float("nan")
 
 
-def choose_fusion(scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None) -> str:
-    """The kind with the highest `out_of_fold_accuracy` on validation; of equals, the first in `KINDS`."""
-    accuracies = {kind: out_of_fold_accuracy(kind, scores, labels, groups) for kind in KINDS}
-    return max(KINDS, key=lambda kind: np.nan_to_num(accuracies[kind], nan=-1.0))
-
-
 def _check(scores, labels, groups):
     num_classes, labels = _count_classes(scores), np.asarray(labels)
     count = len(scores["spatial"])

@@ -11,9 +11,13 @@ SIGNIFICANT = 0.05
 
 
 def fusion_table(
-    validation: dict[str, np.ndarray], validation_labels: np.ndarray,
-    test: dict[str, np.ndarray], test_labels: np.ndarray,
-    validation_groups: np.ndarray | None = None, test_groups: np.ndarray | None = None, seed: int = 0,
+    validation: dict[str, np.ndarray],
+    validation_labels: np.ndarray,
+    test: dict[str, np.ndarray],
+    test_labels: np.ndarray,
+    validation_groups: np.ndarray | None = None,
+    test_groups: np.ndarray | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Learns every kind of fusion on validation, and reports it on test.
 
@@ -66,6 +70,11 @@ def better_stream(table: pd.DataFrame) -> str:
     return table.loc[list(STREAMS), "test"].idxmax()
 
 
+def best_on_validation(table: pd.DataFrame) -> str:
+    """The kind of fusion with the highest accuracy on validation, learned kinds out of fold; of equals the first."""
+    return table.loc[list(KINDS), "validation"].idxmax()  # never NaN
+
+
 def describe_fusion(table: pd.DataFrame) -> str:
     """One sentence: does the kind that is best on validation help over the better stream, and does the average?
 
@@ -75,8 +84,7 @@ def describe_fusion(table: pd.DataFrame) -> str:
     Args:
         table: from `fusion_table`.
     """
-    stream, kinds = better_stream(table), table.loc[list(KINDS)]
-    chosen = kinds["validation"].idxmax()  # of equals the first, as in choose_fusion; NaN never
+    stream, chosen = better_stream(table), best_on_validation(table)
     title = "the average" if chosen == "average" else f"{chosen!r}"
     sentence = (
         f"Fusion {_verdict(table, chosen)} here: of {table.loc[stream, 'n']:,} test videos "

@@ -5,13 +5,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from src.augmentation import cut_frame, cut_stack, scored_views
 from src.clip_store import Clip
-from src.config import STREAMS, ClipConfig, TrainConfig
+from src.config import ClipConfig, TrainConfig
 from src.evaluation import average_views
 from src.extraction import extract_clip
-from src.flow_input import make_flow_input
 from src.fusion import average_scores
+from src.pictures import cut_views, see_stack
 from src.sampling import segment_centers
 
 
@@ -37,21 +36,14 @@ def predict_video(
     """
     clip = extract_clip(path, clip_config)
     places = segment_centers(clip_config.num_segments, config.test_segments or clip_config.num_segments)
-    views = scored_views(*clip.frames.shape[1:3], config.test_crops, config.keep_aspect)
-    sizes = {stream: config.crop_size_of(stream) for stream in STREAMS}
-    length = config.flow_length or clip_config.flow_length
-    stacks = [
-        make_flow_input(stack, length, config.flow_input, clip_config.flow_bound) for stack in clip.stacks[places]
-    ]
     pictures = {
-        "spatial": [cut_frame(frame, view, sizes["spatial"]) for frame in clip.frames[places] for view in views],
-        "temporal": [
-            cut_stack(stack, view, sizes["temporal"], config.keep_aspect) for stack in stacks for view in views
-        ],
+        "spatial": clip.frames[places],
+        "temporal": [see_stack(stack, clip_config, config) for stack in clip.stacks[places]],
     }
     scores = {}
     for stream, seen in pictures.items():
-        by_view = np.asarray(two_stream.get_layer(stream).predict_on_batch(np.stack(seen)))
+        views = np.concatenate([cut_views(picture, stream, config, config.test_crops) for picture in seen])
+        by_view = np.asarray(two_stream.get_layer(stream).predict_on_batch(views))
         scores[stream] = average_views(by_view, len(places), class_names, config)
     scores["fused"] = average_scores(scores["spatial"], scores["temporal"])
     return {name: found[0] for name, found in scores.items()}, clip

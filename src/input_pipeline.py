@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from src.augmentation import View, jitter_colour, random_view
+from src.augmentation import jitter_colour, random_view
 from src.class_maps import mirrored_classes, reversed_classes
 from src.clip_store import ClipStore
 from src.config import STREAMS, TrainConfig
@@ -89,9 +89,13 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         batch = self._start(self.epoch, index)
-        following = (self.epoch, index + 1) if index + 1 < len(self) else (self.epoch + 1, 0)
+        following = (self.epoch, index + 1) if index + 1 < len(self) else (self.next_epoch(), 0)
         self._next = (following, self._start(*following))
         return batch.result()
+
+    def next_epoch(self) -> int:
+        """The epoch that is expected after this one."""
+        return self.epoch + 1
 
     def _start(self, epoch, index):
         """Batch `index` of an epoch, in the making or made."""
@@ -147,25 +151,20 @@ class TrainingBatches(Batches):
             picture = self.pictures.read(self.clips[place], self.num_segments // 2)
             return self.pictures.views(picture, 1)[0], self.labels[place]
         generator = np.random.default_rng([self.config.seed, epoch, place])
-        segment, label, backwards = self.draw(generator, place)
+        segment, label, backwards, mirrored = self.draw(generator, place)
         picture = self.pictures.read(self.clips[place], segment, backwards)
         view = random_view(generator, *picture.shape[:2], self.config.keep_aspect)
-        view, label = self.mirrored(view, label)
-        picture = self.pictures.cut(picture, view)
+        picture = self.pictures.cut(picture, dataclasses.replace(view, mirrored=mirrored))
         return jitter_colour(generator, picture) if self.pictures.stream == "spatial" else picture, label
 
-    def draw(self, generator: np.random.Generator, place: int) -> tuple[int, int, bool]:
-        """The segment, the class, and whether time runs backwards."""
-        segment, coin, label = int(generator.integers(self.num_segments)), generator.random(), self.labels[place]
-        if coin < 0.5 and self.backwards[label] >= 0:
-            return segment, self.backwards[label], True
-        return segment, label, False
-
-    def mirrored(self, view: View, label: int) -> tuple[View, int]:
-        """The view, mirrored only where the class has a mirror image, and the class that is seen in it."""
-        if not view.mirrored or self.in_mirror[label] < 0:
-            return dataclasses.replace(view, mirrored=False), label
-        return view, self.in_mirror[label]
+    def draw(self, generator: np.random.Generator, place: int) -> tuple[int, int, bool, bool]:
+        """The segment, the class that is seen, whether time runs backwards, and whether it is mirrored."""
+        segment, label = int(generator.integers(self.num_segments)), self.labels[place]
+        coins = generator.random(2) < 0.5
+        backwards = bool(coins[0]) and self.backwards[label] >= 0
+        label = self.backwards[label] if backwards else label
+        mirrored = bool(coins[1]) and self.in_mirror[label] >= 0
+        return segment, int(self.in_mirror[label] if mirrored else label), bool(backwards), bool(mirrored)
 
 
 class EvaluationBatches(Batches):
@@ -173,7 +172,7 @@ class EvaluationBatches(Batches):
 
     Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the views of a
     segment follow one another, and so do the segments of a clip. The label is that of the clip, also where a view is
-    mirrored. B is `LARGER` · `batch_size` · `num_crops`, or less at the end.
+    mirrored. B is about `LARGER` · `batch_size`, or less at the end.
 
     Args:
         clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` says which segments.
@@ -189,13 +188,17 @@ class EvaluationBatches(Batches):
     ):  # fmt: skip
         clips = clips[clips.split == split]
         self.segments = scored_segments(store, config)
-        super().__init__(len(clips) * len(self.segments), LARGER * config.batch_size)
+        super().__init__(len(clips) * len(self.segments), max(1, LARGER * config.batch_size // num_crops))
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.pictures, self.num_classes, self.num_crops = (
             Pictures(store, stream, config, change),
             num_classes,
             num_crops,
         )
+
+    def next_epoch(self) -> int:
+        """The same: nothing is random."""
+        return self.epoch
 
     def make(self, epoch, places):
         pictures = list(self._readers.map(self.views, places))

@@ -7,7 +7,7 @@ import psutil
 
 from src.augmentation import View, cut_frame, cut_stack, scored_views
 from src.clip_store import ClipStore
-from src.config import STREAMS, TrainConfig
+from src.config import STREAMS, ClipConfig, TrainConfig
 from src.flow_input import make_flow_input, reverse_stack
 
 CACHE_SHARE = 0.2  # of the memory that is free at the start, for the pictures of one stream
@@ -34,7 +34,6 @@ class Pictures:
         if stream not in STREAMS:
             raise ValueError(f"stream must be one of {STREAMS}. Received: {stream!r}")
         self.store, self.stream, self.config, self.change = store, stream, config, change
-        self.flow_length = config.flow_length or store.config.flow_length
         self._kept, self._room = {}, CACHE_SHARE * psutil.virtual_memory().available * keep
 
     def read(self, clip: str, segment: int, backwards: bool = False) -> np.ndarray:
@@ -53,21 +52,34 @@ class Pictures:
 
     def cut(self, picture: np.ndarray, view: View) -> np.ndarray:
         """What the network gets of a picture: uint8 (crop_size, crop_size, channels)."""
-        size = self.config.crop_size_of(self.stream)
-        if self.stream == "spatial":
-            return cut_frame(picture, view, size)
-        return cut_stack(picture, view, size, self.config.keep_aspect)
+        return _cut(picture, view, self.stream, self.config)
 
     def views(self, picture: np.ndarray, num_crops: int) -> np.ndarray:
-        """The views of a picture that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C)."""
-        views = scored_views(*picture.shape[:2], num_crops, self.config.keep_aspect)
-        return np.stack([self.cut(picture, view) for view in views])
+        """The views of a picture that are scored; see `cut_views`."""
+        return cut_views(picture, self.stream, self.config, num_crops)
 
     def _frame(self, clip, segment):
         return self.store.read_frame(clip, segment)
 
     def _flow(self, clip, segment, backwards):
-        stack, bound = self.store.read_stack(clip, segment), self.store.config.flow_bound
+        stack = self.store.read_stack(clip, segment)
         stack = self.change(stack) if self.change else stack
-        stack = reverse_stack(stack, bound) if backwards else stack
-        return make_flow_input(stack, self.flow_length, self.config.flow_input, bound)
+        stack = reverse_stack(stack, self.store.config.flow_bound) if backwards else stack
+        return see_stack(stack, self.store.config, self.config)
+
+
+def see_stack(stack: np.ndarray, clip_config: ClipConfig, config: TrainConfig) -> np.ndarray:
+    """What the temporal network is given of a stored stack, before it is cut: uint8 (H, W, 2L), of `config`'s L."""
+    length = config.flow_length or clip_config.flow_length
+    return make_flow_input(stack, length, config.flow_input, clip_config.flow_bound)
+
+
+def cut_views(picture: np.ndarray, stream: str, config: TrainConfig, num_crops: int) -> np.ndarray:
+    """The views of a stream's picture that are scored: (H, W, C) → (num_crops, crop_size, crop_size, C)."""
+    views = scored_views(*picture.shape[:2], num_crops, config.keep_aspect)
+    return np.stack([_cut(picture, view, stream, config) for view in views])
+
+
+def _cut(picture, view, stream, config):
+    size = config.crop_size_of(stream)
+    return cut_frame(picture, view, size) if stream == "spatial" else cut_stack(picture, view, size, config.keep_aspect)

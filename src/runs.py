@@ -130,10 +130,11 @@ def _environment():
             continue
     devices = keras.distribution.list_devices()
     backend = keras.backend.backend()
-    return {"versions": versions, "backend": backend, "devices": devices, "git_commit": _git_commit()}
+    return {"versions": versions, "backend": backend, "devices": devices, "git_commit": git_commit()}
 
 
-def _git_commit():
+def git_commit() -> str | None:
+    """The commit of this code, with "-dirty" where it was changed since; None where git cannot tell."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

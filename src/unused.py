@@ -21,7 +21,7 @@ def find_unused(root: str | Path) -> pd.DataFrame:
     """Clips that no recorded subset uses, such as those of a video that was replaced, and what killed runs left.
 
     Returns:
-        a row per folder: `path`, `why`, `megabytes`.
+        a row per folder or file of features: `path`, `why`, `megabytes`.
 
     Raises:
         FileNotFoundError: `root` was never prepared.
@@ -38,6 +38,8 @@ def find_unused(root: str | Path) -> pd.DataFrame:
         used = {clip_name(*row) for subset in subsets for row in zip(subset.video_id, subset.digest, strict=True)}
         unused = [entry for entry in os.scandir(folder) if entry.is_dir() and entry.name not in used]
         rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
+        features = sorted(root.glob(f"features/{folder.name}-crop*/*.npy"))
+        rows += [(str(path), "no subset uses it", _megabytes(path)) for path in features if path.stem not in used]
     rooms = [room for room in store.list_rooms() if is_abandoned(room)]
     rows += [(str(room), "its run was killed", _megabytes(room)) for room in rooms]
     return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
@@ -50,8 +52,9 @@ def remove_unused(unused: pd.DataFrame, root: str | Path) -> None:
         store.remove(Path(path))
 
 
-def _megabytes(folder):
-    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
+def _megabytes(folder: str | Path):
+    paths = [Path(folder), *Path(folder).rglob("*")]
+    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
 def main():

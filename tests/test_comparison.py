@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.comparison import STREAMS, VIEWS, compare_runs, describe_protocol
+from src.comparison import SCORED, VIEWS, compare_runs, describe_protocol
 from src.config import ClipConfig, TrainConfig
 
 DIGEST = "0123456789ab"
@@ -26,7 +26,7 @@ def warnings_are_errors():
 def make_entry(fused, n, top5=1.0):
     """Numbers of one split; the other streams' follow from the fused one's."""
     top1 = {"spatial": fused / 2, "temporal": fused / 4, "fused": fused}
-    return {"n": n, "chance": 0.5} | {s: {"top1": top1[s], "top5": top5, "mean_class": top1[s]} for s in STREAMS}
+    return {"n": n, "chance": 0.5} | {s: {"top1": top1[s], "top5": top5, "mean_class": top1[s]} for s in SCORED}
 
 
 def write_run(root, name, fused=0.5, n=8, top5=1.0, clips=None, digest=DIGEST, network=None, **training):

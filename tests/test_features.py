@@ -10,7 +10,7 @@ from keras import layers
 
 from src.augmentation import cut_frame, scored_views
 from src.config import TrainConfig
-from src.features import FeatureBatches, FrameFeatures, MiddleFeatures, kept_views
+from src.features import KEPT_CROPS, FeatureBatches, FrameFeatures, MiddleFeatures, kept_views
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips
 
 CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3)
@@ -104,16 +104,20 @@ def test_batches_are_random_kept_views_with_the_class_of_the_mirror_image(data, 
     assert seen == {(segment, view) for segment in range(2) for view in range(6)}
 
 
-def test_a_clip_gives_the_same_segment_as_in_batches_of_pictures(data, features):
+def test_a_clip_gives_the_same_segment_label_and_mirror_as_in_batches_of_pictures(data, features):
+    """Defect 1: the same coin for both streams, also where one of them sees kept features."""
     clips, store, names = data
     kept = FeatureBatches(features, clips, store, names, CONFIG)
-    pictures = TrainingBatches(clips, store, "spatial", names, CONFIG)
-    for epoch in range(4):
-        for place in range(len(kept.clips)):
-            draws = [
-                batches.draw(np.random.default_rng([CONFIG.seed, epoch, place]), place) for batches in (kept, pictures)
-            ]
-            assert draws[0] == draws[1]
+    pictures, seen = TrainingBatches(clips, store, "temporal", names, CONFIG), []
+    cut = pictures.pictures.cut
+    pictures.pictures.cut = lambda picture, view: seen.append(view.mirrored) or cut(picture, view)
+    for epoch in range(8):
+        for place, name in enumerate(kept.clips):
+            found, label = kept.sample(epoch, place)
+            assert pictures.sample(epoch, place)[1] == label
+            places = np.argwhere((features.read(name) == found.astype(np.float16)).all(axis=-1))
+            assert seen[-1] in {view >= KEPT_CROPS for _, view in places}
+    assert set(seen) == {False, True}
 
 
 def test_without_augmentation_it_is_the_middle_view_of_the_middle_segment(data, features):

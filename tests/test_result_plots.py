@@ -184,3 +184,30 @@ def test_video_prediction_shows_at_most_five_classes_by_fused_score(num_classes)
     assert len(tick_names(bars.yaxis)) == min(num_classes, 5)
     assert bars.yaxis_inverted()  # the likeliest is on top
     assert (flow_axes.images[0].get_array() == 255).all()
+
+
+PROBES = ["spatial", "one frame", "temporal", "backwards", "shuffled", "one field"]
+
+
+def test_probes_show_every_accuracy_and_that_of_all_clips_first():
+    shares = [[0.5, 0.25, 1.0, 0.0, 0.75, 0.5], [1.0, 1.0, 0.5, 0.5, 0.5, 0.5]]
+    probes = pd.DataFrame(shares, index=["wave", "nod"], columns=PROBES).assign(clips=[4, 12])
+    ax = result_plots.plot_probes(probes)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all 16 clips", "wave", "nod"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == PROBES
+    first = (4 * np.array(shares[0]) + 12 * np.array(shares[1])) / 16
+    np.testing.assert_allclose(ax.images[0].get_array(), [first, *shares])
+    assert len(ax.texts) == 18 and ax.texts[0].get_text() == "0.88"
+
+
+def test_probes_of_a_class_without_clips_leave_its_row_out_of_the_mean():
+    probes = pd.DataFrame([[1.0] * 6, [np.nan] * 6], index=["wave", "nod"], columns=PROBES).assign(clips=[4, 0])
+    ax = result_plots.plot_probes(probes)
+    np.testing.assert_array_equal(ax.images[0].get_array()[0], 1)
+    assert len(ax.texts) == 12
+
+
+def test_probes_of_many_classes_are_colours_only():
+    probes = pd.DataFrame(np.full((174, 6), 0.5), index=MANY[:174], columns=PROBES).assign(clips=1)
+    ax = result_plots.plot_probes(probes)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all 174 clips"] and not ax.texts

@@ -266,3 +266,21 @@ def test_the_command_explains_itself():
     done = run("--help")
     assert done.returncode == 0 and "--remove" in done.stdout and "To give a subset up" in done.stdout
     assert run().returncode == 2
+
+
+def test_kept_features_of_clips_that_no_subset_uses_are_unused(root, videos):
+    prepare(videos, root)
+    folder = root / "features" / f"{TINY_CONFIG.key}-crop32-whole6-torch-float32-0123456789ab"
+    folder.mkdir(parents=True)
+    for video in videos:
+        (folder / f"{name_of(video)}.npy").write_bytes(b"features")
+    assert find_unused(root).empty
+    prepare(videos[:2], root)
+    give_up(videos, root)
+    unused = find_unused(root)
+    expected = {name_of(video) for video in videos[2:]}
+    assert names(unused) == expected | {f"{name}.npy" for name in expected}
+    remove_unused(unused, root)
+    assert find_unused(root).empty
+    assert {path.stem for path in folder.iterdir()} == {name_of(video) for video in videos[:2]}
+    assert not any(path.name.startswith("removed_") for path in (root / "incomplete").iterdir())
