@@ -5,8 +5,9 @@
 
 "plain" is one middle frame and one flow stack of each clip, no mean subtraction, no augmentation, a dense 4096-2048
 head with dropout 0.9, one view at test, averaging. --set changes any other parameter of both. With --folds every clip
-is tested once, by networks that saw no clip of its group; else the splits of the folder are used. Each fit is a run in
-runs/benchmarks, so that an interrupted benchmark goes on where it stopped.
+is tested once, by networks that saw no clip of its group; else the splits of the folder are used. "fused" is the
+average; the other fusions are learned on validation, and stand beside it. Each fit is a run in runs/benchmarks, so
+that an interrupted benchmark goes on where it stopped.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from src.comparison import describe_protocol
 from src.config import TrainConfig
 from src.evaluation import evaluation_protocol, score_split
 from src.folds import make_folds
+from src.fusion import KINDS, fuse
 from src.input_pipeline import read_clips
 from src.metrics import chance_accuracy, evaluate_split
 from src.statistics import bootstrap_interval, mcnemar
@@ -52,31 +54,35 @@ def main():
             changed = fits.parameters(arguments) | {"seed": seed} | (PLAIN if way == "plain" else {})
             config = TrainConfig(**changed)
             found = [score_fold(way, fold, store, class_names, config, arguments.split) for fold in folds]
-            hits = {name: np.concatenate([fold[name] for fold in found]) for name in (*STREAMS, "group")}
-            rows.append({"way": way, "seed": seed} | {stream: hits[stream].mean() for stream in STREAMS})
+            hits = {name: np.concatenate([fold[name] for fold in found]) for name in found[0]}
+            rows.append({"way": way, "seed": seed} | {name: hits[name].mean() for name in (*STREAMS, *KINDS[1:])})
             print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
             right[way, seed] = hits
     report(pd.DataFrame(rows), right, arguments)
 
 
 def score_fold(way, clips, store, class_names, config, split):
-    """Trains both streams on a fold, and says of each clip of a split whether each stream is right."""
+    """Trains both streams on a fold, and says of each clip of a split whether each stream and fusion is right."""
     run = fits.open_run(way, clips, store, config)
     protocol = evaluation_protocol(run, store, class_names, config)
     spatial, _ = train_spatial(run, clips, store, class_names, config)
     temporal, _ = train_temporal(run, clips, store, class_names, config)
-    scores = score_split(run, spatial, temporal, clips, store, class_names, config, split)
-    rows = clips[clips.split == split]
+    models, rest = (spatial, temporal), (clips, store, class_names, config)
+    validation, scores = (score_split(run, *models, *rest, name) for name in ("validation", split))
+    rows, held = clips[clips.split == split], clips[clips.split == "validation"]
     labels, train = rows.class_index.to_numpy(), clips[clips.split == "train"].class_index.to_numpy()
     run.write_metrics({split: evaluate_split(scores, labels, chance_accuracy(labels, train)), "protocol": protocol})
     print(describe_protocol(protocol, split, len(labels)))
-    return {stream: scores[stream].argmax(axis=1) == labels for stream in STREAMS} | {"group": rows.group.to_numpy()}
+    for kind in KINDS[1:]:  # the average is "fused"
+        scores[kind] = fuse(kind, validation, held.class_index.to_numpy(), scores, held.group.to_numpy())
+    hits = {name: found.argmax(axis=1) == labels for name, found in scores.items()}
+    return hits | {"group": rows.group.to_numpy()}
 
 
 def report(rows, right, arguments):
     """The table, its protocol, and what the defaults gain."""
     seed = arguments.seeds[0]
-    table = fits.show_spread(rows, "way", STREAMS)
+    table = fits.show_spread(rows, "way", [*STREAMS, *KINDS[1:]])
     table.insert(0, "n", [len(right[way, seed]["fused"]) for way in table.index])
     intervals = [bootstrap_interval(right[way, seed]["fused"], groups=right[way, seed]["group"]) for way in table.index]
     table[f"fused, seed {seed}: 95 %"] = [f"{low:.3f} … {high:.3f}" for low, high in intervals]
