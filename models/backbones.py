@@ -88,11 +88,15 @@ def classify(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained:
     if len(x.shape) == 4:
         x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     if pretrained:
-        # Backbones give features of any scale (one in use: 0.01), and a head's learning rate fits one.
+        # Backbones give features of any scale (one in use: 0.01) and number, and a head's learning rate fits one: a
+        # step of Adam moves a score by the sum of all features. So their mean is taken off, and their length made 1.
         norm = layers.LayerNormalization(epsilon=1e-8, center=False, scale=False, dtype="float32", name="feature_norm")
-        x = norm(x)
+        x = layers.Rescaling(x.shape[-1] ** -0.5, dtype="float32", name="feature_length")(norm(x))
     x = layers.Dropout(dropout, dtype="float32", name="dropout")(x)
-    return layers.Dense(num_classes, activation="softmax", dtype="float32", name="scores")(x)
+    # On features that mean something it begins at equal scores, not at random ones that must first be unlearned.
+    kernel = "zeros" if pretrained else "glorot_uniform"
+    scores = layers.Dense(num_classes, activation="softmax", kernel_initializer=kernel, dtype="float32", name="scores")
+    return scores(x)
 
 
 def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:

@@ -24,6 +24,7 @@ from src.input_pipeline import Batches, EvaluationBatches, TrainingBatches
 from src.pictures import Pictures
 from src.progress import progress
 
+EXTRACTOR = 1  # raise it when the same weights give other features
 KEPT_CROPS = 3  # views along the longer side; a head also sees each of them mirrored
 MIDDLE = KEPT_CROPS // 2
 FASTER = 8  # times: batches of features, which cost less than pictures
@@ -69,7 +70,7 @@ class FrameFeatures:
             weights.update(np.ascontiguousarray(weight))
         views = f"{'square' if self.config.keep_aspect else 'whole'}{2 * KEPT_CROPS}"
         seen = f"crop{self.config.crop_size}-{views}-{self.config.backbone_preprocessing}"
-        return f"{self.store.config.key}-{seen}-{self.config.precision}-{weights.hexdigest()[:12]}"
+        return f"{self.store.config.key}-{seen}-{self.config.precision}-{weights.hexdigest()[:12]}-v{EXTRACTOR}"
 
 
 def kept_views(height: int, width: int, keep_aspect: bool) -> list[View]:

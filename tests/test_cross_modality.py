@@ -17,7 +17,7 @@ from test_models import (
     make_backbone,
     pictures,
     predict,
-    train_one_step,
+    train_some_steps,
 )
 
 from models import cross_modality
@@ -281,7 +281,7 @@ def test_activations_on_textures_have_the_scale_of_those_on_pictures():
 
 
 def moved_layers(model):
-    return {tuple(path.split("/")[-2:]) for path, changed in train_one_step(model).items() if changed}
+    return {tuple(path.split("/")[-2:]) for path, changed in train_some_steps(model).items() if changed}
 
 
 def test_all_learns_but_batch_norm_after_the_first(tmp_path):

@@ -71,11 +71,16 @@ def test_all_differences_are_listed_at_once(tmp_path):
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(TrainConfig)])
 def test_every_field_counts(tmp_path, field):
-    values = {"spatial_weights": None, "backbone_preprocessing": "tf", "temporal_head": "dense", "subtract_mean": False}
+    other = {
+        "spatial_weights": None, "temporal_weights": None, "backbone_preprocessing": "tf", "temporal_head": "dense",
+        "flow_input": "trajectory", "test_crops": 5, "precision": "mixed_bfloat16", "mirror_map": {"a": "b"},
+        "reversal_map": {"a": "b"}, "temporal_crop_size": 64, "flow_length": 5, "test_segments": 1,
+    }  # fmt: skip
     default = getattr(TrainConfig(), field)
+    value = not default if isinstance(default, bool) else default * 2 + 1 if field not in other else other[field]
     start(tmp_path)
     with pytest.raises(ValueError, match=f"{field}: "):
-        start(tmp_path, **{field: values[field] if field in values else default * 2 + 1})
+        start(tmp_path, **{field: value})
 
 
 def test_no_name_makes_a_new_one_each_time(tmp_path):
