@@ -81,7 +81,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, count: int, batch_size: int):
         super().__init__()  # with workers, Keras on JAX would carry batches of one epoch over into the next
         self.count, self.batch_size = count, batch_size
-        self._readers, self.maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
+        self._readers, self._maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
         self._next: tuple[tuple[int, int], Future] | None = None
 
     def __len__(self):
@@ -102,7 +102,7 @@ class Batches(keras.utils.PyDataset):
         if self._next and self._next[0] == (epoch, index):
             return self._next[1]
         places = range(index * self.batch_size, min((index + 1) * self.batch_size, self.count))
-        return self.maker.submit(self.make, epoch, places)
+        return self._maker.submit(self.make, epoch, places)
 
     def make(self, epoch, places):
         """(pictures, classes) of some places, 0 … count - 1, in the order of an epoch."""
@@ -127,16 +127,11 @@ class TrainingBatches(Batches):
         full = -(-len(clips) // config.batch_size) * config.batch_size
         super().__init__(full if config.data_parallel else len(clips), config.batch_size)
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
-        self.pictures, self.config, self.num_segments = (
-            Pictures(store, stream, config),
-            config,
-            store.config.num_segments,
-        )
-        self.in_mirror = mirrored_classes(class_names, config.mirror_map)
-        reverse = config.augment and config.time_reversal
-        self.backwards = (
-            reversed_classes(class_names, config.reversal_map) if reverse else np.full(len(class_names), -1)
-        )
+        self.pictures = Pictures(store, stream, config)
+        self.config, self.num_segments = config, store.config.num_segments
+        self.in_mirror, self.backwards = mirrored_classes(class_names, config.mirror_map), np.full(len(class_names), -1)
+        if config.time_reversal:
+            self.backwards = reversed_classes(class_names, config.reversal_map)
 
     def make(self, epoch, places):
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
@@ -190,11 +185,8 @@ class EvaluationBatches(Batches):
         self.segments = scored_segments(store, config)
         super().__init__(len(clips) * len(self.segments), max(1, LARGER * config.batch_size // num_crops))
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
-        self.pictures, self.num_classes, self.num_crops = (
-            Pictures(store, stream, config, change),
-            num_classes,
-            num_crops,
-        )
+        self.pictures = Pictures(store, stream, config, change)
+        self.num_classes, self.num_crops = num_classes, num_crops
 
     def next_epoch(self) -> int:
         """The same: nothing is random."""
