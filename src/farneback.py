@@ -11,13 +11,12 @@ import cv2
 import numba
 import numpy as np
 
-LEVELS = 3  # below the full size, each half the one above
-MIN_SIDE = 32  # px; no level is smaller
+from src.farneback_steps import blur_of_level, border_weights, expansion_kernels, pyramid
+
 RADIUS = 7  # px; displacements are averaged over windows of 2 · RADIUS + 1 = 15
 ITERATIONS = 3  # per level
 POLY_RADIUS = 5  # px
 POLY_SIGMA = 1.2  # px
-BORDER = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)  # weights of the outermost pixels
 LANES = 8  # floats of a pixel's coefficients: 5, and 3 to fill a register
 ONE_TO_SEVEN = tuple(np.uint64(lane) for lane in range(1, LANES))
 
@@ -36,9 +35,9 @@ def farneback(frames: np.ndarray) -> np.ndarray:
         float32 (T-1, H, W, 2), px/frame: [..., 0] is u, + is right; [..., 1] is v, + is down. A pixel at x of a frame
         is found at x + (u, v) of the next.
     """
-    levels = _level_sizes(*frames.shape[1:])
+    levels = pyramid(*frames.shape[1:])
     before, after = _new_expansion(levels), _new_expansion(levels)  # memory once: fresh pages cost as much as the sums
-    borders = [(_border(height), _border(width)) for _, (height, width) in levels]
+    borders = [(border_weights(level.height), border_weights(level.width)) for level in levels]
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
     _expand(frames[0], levels, before)
     for t, frame in enumerate(frames[1:]):
@@ -50,26 +49,17 @@ def farneback(frames: np.ndarray) -> np.ndarray:
 
 def _new_expansion(levels):
     """Per level: float32 (h, w · LANES), the coefficients y, x, y², x², xy of each pixel side by side, and zeros."""
-    return [np.zeros((height, width * LANES), np.float32) for _, (height, width) in levels]
+    return [np.zeros((level.height, level.width * LANES), np.float32) for level in levels]
 
 
 def _expand(frame, levels, expansion):
     """Writes the polynomial expansion of a frame at all levels."""
     image = frame.astype(np.float32) - np.float32(128)  # near zero: less rounding
-    for (level, (height, width)), coefficients in zip(levels, expansion, strict=True):
-        sigma = (2**level - 1) / 2
-        side = max(3, round(5 * sigma) | 1)
+    for level, coefficients in zip(levels, expansion, strict=True):
+        side, sigma = blur_of_level(level.scale)
         smooth = cv2.GaussianBlur(image, (side, side), sigma)
-        smooth = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
+        smooth = cv2.resize(smooth, (level.width, level.height), interpolation=cv2.INTER_LINEAR)
         _expand_level(smooth, *KERNELS, coefficients)
-
-
-def _level_sizes(height, width):
-    """(level, (height, width)), coarse to fine; level 0 is the full size."""
-    levels = 0
-    while levels < LEVELS and min(height, width) * 0.5 ** (levels + 1) >= MIN_SIDE:
-        levels += 1
-    return [(level, (round(height * 0.5**level), round(width * 0.5**level))) for level in range(levels, -1, -1)]
 
 
 def _displacement(before, after, borders):
@@ -86,30 +76,9 @@ def _displacement(before, after, borders):
     return flow
 
 
-def _border(length):
-    """Weights along a side: at the border the flow leads out of the picture, and little is known."""
-    weights = np.ones(length, np.float32)
-    near = min(len(BORDER), length)
-    weights[:near] *= BORDER[:near]
-    weights[length - near :] *= BORDER[:near][::-1]
-    return weights
-
-
-def _kernels():
-    """g, x·g and x²·g for x of 0 … POLY_RADIUS, float32; and the four needed entries of the inverse Gram matrix."""
-    x = np.arange(-POLY_RADIUS, POLY_RADIUS + 1)
-    g = np.exp(-x * x / (2 * POLY_SIGMA**2)).astype(np.float32)
-    g = (g / g.sum(dtype=np.float64)).astype(np.float32)
-    half = x >= 0
-    y = x[:, None]
-    basis = np.stack([term.ravel() for term in np.broadcast_arrays(1, x, y, x * x, y * y, x * y)])
-    weights = np.outer(g, g.astype(np.float64)).ravel()
-    inverse = np.linalg.inv(basis * weights @ basis.T)
-    entries = np.array([inverse[1, 1], inverse[0, 3], inverse[3, 3], inverse[5, 5]], np.float32)
-    return g[half], (x * g).astype(np.float32)[half], (x * x * g).astype(np.float32)[half], entries
-
-
-KERNELS = _kernels()
+EXPANSION = expansion_kernels(POLY_RADIUS, POLY_SIGMA)
+# For x of 0 … POLY_RADIUS: the sums take both sides at once.
+KERNELS = (*(kernel[POLY_RADIUS:] for kernel in EXPANSION[:3]), EXPANSION[3])
 
 
 @compiled
@@ -118,7 +87,7 @@ def _expand_level(image, g, xg, xxg, inverse, coefficients):
 
     Args:
         image: float32 (h, w).
-        g, xg, xxg, inverse: from `_kernels`.
+        g, xg, xxg, inverse: `KERNELS`.
         coefficients: float32 (h, w · LANES), written.
     """
     height, width = image.shape

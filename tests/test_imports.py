@@ -10,10 +10,11 @@ ORDER = [
     *("config", "progress"),
     *("sample_textures", "sample_rendering", "sample_dataset"),
     *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset", "folds"),
-    *("sampling", "video", "farneback", "optical_flow", "flow_input"),
+    *("sampling", "video", "farneback_steps", "farneback", "optical_flow", "flow_input"),
     *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused", "flow_accuracy"),
     *("class_maps", "augmentation", "pictures", "input_pipeline"),
     *(
+        "models.farneback",
         "models.backbones",
         "models.finetuned_resnet",
         "models.temporal_cnn",
