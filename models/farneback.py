@@ -153,7 +153,7 @@ class FarnebackFlow(layers.Layer):
                 kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
                 (equations,) = _symmetric_sums(padded, radius, axis, ((kernel / kernel.sum()).tolist(),))
             else:
-                equations = _running_sums(padded, 2 * radius + 1, axis) / self.winsize
+                equations = _running_sums(padded, 2 * radius + 1, axis) * (1 / self.winsize)
         return equations
 
 
@@ -274,8 +274,8 @@ def _equations(before, found, border, u, v):
 def _solve(equations):
     """[u, v] of each pixel, px, from the means of its equations."""
     g11, g12, g22, h1, h2 = (equations[k] for k in range(_COEFFICIENTS))
-    determinant = g11 * g22 - g12 * g12 + REGULARIZATION
-    return [(g11 * h2 - g12 * h1) / determinant, (g22 * h1 - g12 * h2) / determinant]
+    inverse = 1 / (g11 * g22 - g12 * g12 + REGULARIZATION)
+    return [(g11 * h2 - g12 * h1) * inverse, (g22 * h1 - g12 * h2) * inverse]
 
 
 def _resize(x, vertical, horizontal):
