@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 
 from models.backbones import build_backbone, classify, leaf_layers, picture_scale, resize_to
-from models.temporal_cnn import dequantize
+from models.temporal_cnn import flow_input
 from src.optical_flow import STEPS, ZERO
 
 _MOMENTUM = 0.9  # of the batch norm that learns: small sets have few steps an epoch
@@ -16,12 +16,13 @@ _MOMENTUM = 0.9  # of the batch norm that learns: small sets have few steps an e
 def build_cross_modality(
     num_classes: int,
     crop_size: int,
-    channels: int,
+    flow_length: int,
     flow_scale: float,
     backbone: str | Path = "resnet50",
     weights: str | Path | None = "imagenet",
     preprocessing: str = "torch",
     subtract_mean: bool = True,
+    frames_bound: float | None = None,
     dropout: float = 0.7,
 ) -> keras.Model:
     """Builds the temporal stream on a backbone whose first convolution is made to see flow.
@@ -35,15 +36,16 @@ def build_cross_modality(
     Args:
         num_classes: C.
         crop_size: side of the input, pixels.
-        channels: 2L.
+        flow_length: L.
         flow_scale: from `measure_flow_scale` of training clips.
         backbone, weights, preprocessing: as in `models.backbones.build_backbone`.
         subtract_mean: subtract from every field its mean displacement over the picture.
+        frames_bound: as in `models.temporal_cnn.build_temporal_cnn`.
         dropout: before the scores; 0.7 is the paper's for this stream.
 
     Returns:
-        a functional model: "flow" uint8 (N, crop_size, crop_size, 2L), quantised flow as the store holds it →
-        "scores" float32 (N, C), after softmax. Where the backbone is pretrained, batch norm is partial: see
+        a functional model, from the input of `models.temporal_cnn.flow_input` to "scores" float32 (N, C), after
+        softmax. Where the backbone is pretrained, batch norm is partial: see
         `freeze_batch_norm_but_first`.
 
     Raises:
@@ -55,12 +57,12 @@ def build_cross_modality(
     if not 0 < flow_scale < float("inf"):
         raise ValueError(f"flow_scale must be positive; take it from measure_flow_scale. Received: {flow_scale!r}")
     pictures, preprocessing, pretrained = build_backbone(backbone, crop_size, weights, preprocessing)
-    network = _rebuild_on_flow(pictures, channels, backbone)
-    flow = keras.Input((crop_size, crop_size, channels), dtype="uint8", name="flow")
-    # Values stay in the units of the store where the size changes: flow_scale was measured in these.
-    x = resize_to(network, dequantize(flow, subtract_mean))
+    network = _rebuild_on_flow(pictures, 2 * flow_length, backbone)
+    motion, x = flow_input(crop_size, flow_length, subtract_mean, frames_bound)
+    # Values stay in the units of the input where the size changes: flow_scale was measured in these.
+    x = resize_to(network, x)
     x = layers.Rescaling(flow_scale * picture_scale(preprocessing), dtype="float32", name="flow_scale")(x)
-    model = keras.Model(flow, classify(network(x), num_classes, dropout, pretrained), name="temporal")
+    model = keras.Model(motion, classify(network(x), num_classes, dropout, pretrained), name="temporal")
     if pretrained:
         freeze_batch_norm_but_first(model)
     return model

@@ -1,8 +1,9 @@
-"""The temporal stream: a stack of L flow fields → class probabilities. How it moves."""
+"""The temporal stream: a stack of L flow fields, or the frames it is of → class probabilities. How it moves."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
+from models.farneback import FarnebackFlow
 from src.optical_flow import STEPS, ZERO
 
 # Five convolutions as in the paper (CNN-M-2048): filters, kernel, strides, and whether pooling follows.
@@ -21,6 +22,7 @@ def build_temporal_cnn(
     flow_length: int = 10,
     head: str = "pool",
     subtract_mean: bool = True,
+    frames_bound: float | None = None,
 ) -> keras.Model:
     """Builds the temporal stream of Simonyan & Zisserman 2014, with batch norm after each convolution.
 
@@ -31,18 +33,18 @@ def build_temporal_cnn(
         head: "dense", the paper's 4096-2048 with dropout 0.9, or "pool", global average pooling, for small sets.
         subtract_mean: subtract from every field its mean displacement over the picture, mostly camera motion
             (section 3.1 of the paper).
+        frames_bound: None for a network that takes quantised flow. Else it takes frames and computes flow itself;
+            this is the displacement that becomes 1, px/frame at `crop_size`.
 
     Returns:
-        a functional model: "flow" uint8 (N, crop_size, crop_size, 2L), quantised flow as the store holds it →
-        "scores" float32 (N, C), after softmax. Displacements reach the network divided by `flow_bound`: -1 … 1.
+        a functional model, from `flow_input`'s input to "scores" float32 (N, C), after softmax.
 
     Raises:
         ValueError: unknown head.
     """
     if head not in ("dense", "pool"):
         raise ValueError(f'head must be "dense" or "pool". Received: {head!r}')
-    flow = keras.Input((crop_size, crop_size, 2 * flow_length), dtype="uint8", name="flow")
-    x = dequantize(flow, subtract_mean)
+    motion, x = flow_input(crop_size, flow_length, subtract_mean, frames_bound)
     for name, filters, size, strides, pooled in _CONVOLUTIONS:
         x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, name=name)(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)  # small sets have few steps an epoch
@@ -51,20 +53,51 @@ def build_temporal_cnn(
             x = layers.MaxPooling2D(2, padding="same", name=f"{name}_pool")(x)
     x = _dense_head(x) if head == "dense" else _pool_head(x)
     scores = layers.Dense(num_classes, activation="softmax", dtype="float32", name="scores")(x)
-    return keras.Model(flow, scores, name="temporal")
+    return keras.Model(motion, scores, name="temporal")
 
 
-def dequantize(flow: keras.KerasTensor, subtract_mean: bool) -> keras.KerasTensor:
-    """Quantised flow, uint8 (N, s, s, 2L) → displacements divided by `flow_bound`, float32 -1 … 1; 128 becomes 0.
+def flow_input(
+    crop_size: int, flow_length: int, subtract_mean: bool, frames_bound: float | None = None
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Where a temporal network begins.
 
-    With `subtract_mean`, each field loses its mean over the picture. In float32 under any dtype policy: bfloat16 would
-    round fast motion by up to a code, and what is left when the mean is gone may not be more than that.
+    Args:
+        crop_size: s, side of the pictures, pixels.
+        flow_length: L.
+        subtract_mean: take from each field its mean over the picture.
+        frames_bound: as in `build_temporal_cnn`.
+
+    Returns:
+        (input, displacements): the input is "flow" uint8 (N, s, s, 2L), quantised flow as the store holds it, channels
+        u1, v1, u2, v2, …, or "frames" uint8 (N, L + 1, s, s), grey; displacements are float32 (N, s, s, 2L), divided by
+        the bound, so that quantised flow is -1 … 1, and no motion is 0. In float32 under any dtype policy: bfloat16
+        would round fast motion by up to a code, and what is left when the mean is gone may not be more than that.
     """
-    x = layers.Rescaling(1 / STEPS, offset=-ZERO / STEPS, dtype="float32", name="dequantize")(flow)
+    if frames_bound is None:
+        motion = keras.Input((crop_size, crop_size, 2 * flow_length), dtype="uint8", name="flow")
+        x = layers.Rescaling(1 / STEPS, offset=-ZERO / STEPS, dtype="float32", name="dequantize")(motion)
+    else:
+        motion = keras.Input((flow_length + 1, crop_size, crop_size), dtype="uint8", name="frames")
+        x = FarnebackFlow(dtype="float32", name="farneback")(motion)  # (N, L, s, s, 2)
+        x = layers.Permute((2, 3, 1, 4), dtype="float32", name="fields_last")(x)
+        x = layers.Reshape((crop_size, crop_size, 2 * flow_length), dtype="float32", name="stack")(x)
+        x = layers.Rescaling(1 / frames_bound, dtype="float32", name="normalize")(x)
     if subtract_mean:
         mean = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name="mean_displacement")(x)
         x = layers.Subtract(dtype="float32", name="subtract_mean")([x, mean])
-    return x
+    return motion, x
+
+
+def takes_frames(temporal: keras.Model) -> bool:
+    """Whether a temporal network takes frames, and computes flow itself."""
+    return any(isinstance(layer, FarnebackFlow) for layer in temporal.layers)
+
+
+def reorder_fields(temporal: keras.Model, order: list[int]) -> keras.Model:
+    """A temporal network that takes frames, with its flow fields in another order, of L; it shares its layers."""
+    fields = temporal.get_layer("farneback").output
+    rest = keras.Model(fields, temporal.output)
+    return keras.Model(temporal.input, rest(ops.take(fields, order, axis=1)))
 
 
 def _dense_head(x):

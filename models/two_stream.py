@@ -3,17 +3,20 @@
 import keras
 from keras import layers
 
+from models.temporal_cnn import takes_frames
+
 
 def build_two_stream(spatial: keras.Model, temporal: keras.Model) -> keras.Model:
     """Builds the two-stream network: the average of the two streams' softmax scores.
 
     Args:
         spatial: frame → scores (N, C), for example from `build_finetuned_resnet`.
-        temporal: flow stack → scores (N, C), for example from `build_temporal_cnn`.
+        temporal: flow stack, or frames → scores (N, C), for example from `build_temporal_cnn`.
 
     Returns:
-        a functional model with inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)} and the output
-        "fused" float32 (N, C), probabilities. It shares the weights of the two models.
+        a functional model with inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)}, or, in place of
+        "flow", "frames": uint8 (N, L + 1, h, w), and the output "fused" float32 (N, C), probabilities. It shares the
+        weights of the two models.
 
     Raises:
         ValueError: the streams know different numbers of classes.
@@ -26,6 +29,7 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model) -> keras.Model
             f"Received: {spatial.output_shape[-1]} and {temporal.output_shape[-1]} classes"
         )
     frame = keras.Input(spatial.input_shape[1:], dtype="uint8", name="frame")
-    flow = keras.Input(temporal.input_shape[1:], dtype="uint8", name="flow")
-    fused = layers.Average(name="fused")([spatial(frame), temporal(flow)])
-    return keras.Model({"frame": frame, "flow": flow}, fused, name="two_stream")
+    name = "frames" if takes_frames(temporal) else "flow"
+    motion = keras.Input(temporal.input_shape[1:], dtype="uint8", name=name)
+    fused = layers.Average(name="fused")([spatial(frame), temporal(motion)])
+    return keras.Model({"frame": frame, name: motion}, fused, name="two_stream")

@@ -63,7 +63,7 @@ def scored_views(height: int, width: int, count: int, keep_aspect: bool) -> list
 
 
 def cut_frame(frame: np.ndarray, view: View, size: int) -> np.ndarray:
-    """A view of a frame: uint8 (H, W, 3) → (size, size, 3)."""
+    """A view of a frame: uint8 (H, W, C) → (size, size, C)."""
     picture = _resize(_part(frame, view), size)
     return mirror_frame(picture) if view.mirrored else picture
 
@@ -81,6 +81,13 @@ def cut_stack(stack: np.ndarray, view: View, size: int, keep_aspect: bool) -> np
         table = np.tile(np.stack([u, v], axis=-1), stack.shape[-1] // 2)
         picture = cv2.LUT(picture, table[None])
     return mirror_stack(picture) if view.mirrored else picture
+
+
+def cut_window(window: np.ndarray, view: View, size: int) -> np.ndarray:
+    """A view of consecutive grey frames: uint8 (T, H, W) → (T, size, size). Motion is faster where it is closer."""
+    part = window[:, view.top : view.top + view.height, view.left : view.left + view.width]
+    picture = _resize(part.transpose(1, 2, 0), size)
+    return (mirror_frame(picture) if view.mirrored else picture).transpose(2, 0, 1)
 
 
 def mirror_frame(frame: np.ndarray) -> np.ndarray:

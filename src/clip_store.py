@@ -8,6 +8,7 @@
 <root>/clips/<config key>/<video_id>-<digest>/
     frame_0.jpg … frame_{S-1}.jpg           RGB, the middle frame of each segment
     flow_0.jpg … flow_{S-1}.jpg             grey tiles: L rows in time, u in the left column, v in the right one
+    gray.mjpeg                              instead of these, with flow_source="layer": the frames that flow is of
     clip.json                               frame indices, size, digest of the video
 <root>/features/                            kept features of frames (see `src.features`); may be removed at any time
 <root>/incomplete/<run>/                    clips being written; each is moved to its place when it is whole
@@ -31,9 +32,11 @@ import numpy as np
 import psutil
 
 from src.config import ClipConfig, clip_config_from_dict, differences
+from src.optical_flow import compute_stack
 
 FRAME_QUALITY = 85  # JPEG
 FLOW_QUALITY = 75  # JPEG; benchmarks/store_formats.py measures what it costs in px and in bytes
+GRAY_QUALITY = 95  # JPEG; the same: less than stored flow loses
 BLOCK = 8  # JPEG codes blocks of 8 × 8: tiles start on block borders, so that no block mixes two fields
 ABANDONED_AFTER = 3600  # seconds without a change after which the room of a run on another machine is abandoned
 READABLE = 80  # bytes of a video id that are kept in the name of its clip
@@ -45,13 +48,22 @@ class Clip:
 
     Attributes:
         frames: uint8 (S, H, W, 3), RGB.
-        stacks: uint8 (S, H, W, 2L), quantised flow in the channel order of `optical_flow.stack_flow`.
-        indices: per segment, the frames of the file that the flow was computed from.
+        stacks: uint8 (S, H, W, 2L), quantised flow in the channel order of `optical_flow.stack_flow`; None where the
+            frames are kept that it is of.
+        indices: per segment, the frames of the file that the flow is of: its window.
+        runs: per segment, the frames around it that are kept, of which the window is a part.
+        gray: these frames by their index in the file, each uint8 (H, W).
     """
 
     frames: np.ndarray
-    stacks: np.ndarray
+    stacks: np.ndarray | None
     indices: list[tuple[int, ...]]
+    runs: list[tuple[int, ...]] | None = None
+    gray: dict[int, np.ndarray] | None = None
+
+    def window(self, segment: int, length: int) -> np.ndarray:
+        """The frames of a segment's window: uint8 (length, H, W); in a clip too short for it the last one is held."""
+        return _hold_last([self.gray[index] for index in self.indices[segment]], length)
 
 
 class ClipStore:
@@ -72,9 +84,9 @@ class ClipStore:
         self.folder = self.root / "clips" / self.config.key
         stamp = self.folder / "config.json"
         if stamp.exists():
-            found = json.loads(stamp.read_text())
-            if found != self.config.to_dict():
-                changed = "; ".join(differences(found, self.config.to_dict()))
+            found = clip_config_from_dict(json.loads(stamp.read_text()))
+            if found != self.config:
+                changed = "; ".join(differences(found.to_dict(), self.config.to_dict()))
                 raise ValueError(
                     f"{stamp}: clips of other parameters are in this folder ({changed}). "
                     "Remove the folder, or choose another output."
@@ -148,10 +160,33 @@ class ClipStore:
         return cv2.cvtColor(_read_picture(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
     def read_stack(self, name: str, segment: int) -> np.ndarray:
-        """The flow stack of a segment: uint8 (H, W, 2L), quantised; channels u1, v1, u2, v2, …"""
+        """The flow stack of a segment: uint8 (H, W, 2L), quantised; channels u1, v1, u2, v2, …
+
+        Where frames are kept it is computed.
+        """
+        if self.config.flow_source == "layer":
+            run, start = self.read_run(name, segment)
+            window = run[start : start + self.config.window_length]
+            return compute_stack(window, self.config.flow_length, self.config.flow_algorithm, self.config.flow_bound)
         info = self.read_info(name)
         tiles = _read_picture(self.folder / name / f"flow_{segment}.jpg", cv2.IMREAD_GRAYSCALE)
         return split_tiles(tiles, self.config.flow_length, info["height"], info["width"])
+
+    def read_run(self, name: str, segment: int) -> tuple[np.ndarray, int]:
+        """The grey frames around a segment, and where in them its window begins: uint8 (T, H, W), T of L + 1 or more.
+
+        Any L + 1 of them that follow one another are a window. In a clip too short for one the last frame is held: what
+        is missing does not move.
+        """
+        info, path = self.read_info(name), self.folder / name / "gray.mjpeg"
+        run = info["runs"][segment]
+        places = np.searchsorted(info["kept"], run)
+        starts, ends = np.array([0, *info["ends"]])[places], np.array(info["ends"])[places]
+        with open(path, "rb") as file:
+            content = memoryview(file.read())
+        pictures = [content[start:end] for start, end in zip(starts, ends, strict=True)]
+        frames = [_decode_picture(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE, path) for picture in pictures]
+        return _hold_last(frames, self.config.window_length), run.index(info["indices"][segment][0])
 
     def num_bytes(self, name: str) -> int:
         """Bytes of a clip's files."""
@@ -199,8 +234,14 @@ def encode_clip(clip: Clip, digest: str) -> dict[str, bytes]:
     """The files of a clip: content by name."""
     height, width = clip.frames.shape[1:3]
     files = {f"frame_{segment}.jpg": encode_frame(frame) for segment, frame in enumerate(clip.frames)}
-    files |= {f"flow_{segment}.jpg": encode_stack(stack) for segment, stack in enumerate(clip.stacks)}
     info = {"video": digest, "height": height, "width": width, "indices": clip.indices}
+    if clip.stacks is not None:
+        files |= {f"flow_{segment}.jpg": encode_stack(stack) for segment, stack in enumerate(clip.stacks)}
+    else:
+        kept = sorted(clip.gray)
+        pictures = [_encode(clip.gray[index], GRAY_QUALITY) for index in kept]
+        files["gray.mjpeg"] = b"".join(pictures)
+        info |= {"runs": clip.runs, "kept": kept, "ends": np.cumsum([len(picture) for picture in pictures]).tolist()}
     return files | {"clip.json": json.dumps(info).encode()}
 
 
@@ -240,8 +281,15 @@ def _encode(picture, quality):
     return data.tobytes()
 
 
+def _hold_last(frames, length):
+    return np.stack(frames + [frames[-1]] * (length - len(frames)))
+
+
 def _read_picture(path, flags):
-    data = np.fromfile(path, np.uint8)
+    return _decode_picture(np.fromfile(path, np.uint8), flags, path)
+
+
+def _decode_picture(data, flags, path):
     picture = cv2.imdecode(data, flags) if data.size else None
     if picture is None:
         raise ValueError(f"{path}: must be a JPEG; it cannot be decoded. Remove its folder and preprocess again.")

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 STREAMS = ("spatial", "temporal")
 FLOW_ALGORITHMS = ("farneback", "dis")
+FLOW_SOURCES = ("store", "layer")
 FLOW_INPUTS = ("stack", "bidirectional", "trajectory")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 TEST_CROPS = (1, 3, 5, 10)
@@ -37,6 +38,8 @@ class ClipConfig:
         flow_algorithm: "farneback" (Farnebäck 2003) or "dis" (Kroeger et al. 2016).
         flow_bound: Displacement stored as the largest 8-bit value, px/frame at the stored size. Faster motion
             is clipped to it.
+        flow_source: "store" keeps flow; "layer" keeps grey frames, from which the temporal network computes flow
+            itself, by Farnebäck's algorithm.
     """
 
     short_side: int = 128
@@ -44,6 +47,7 @@ class ClipConfig:
     flow_length: int = 10
     flow_algorithm: str = "farneback"
     flow_bound: float = 20.0
+    flow_source: str = "store"
 
     def __post_init__(self):
         _require_integer("ClipConfig", "short_side", self.short_side, 16)
@@ -51,6 +55,10 @@ class ClipConfig:
         _require_integer("ClipConfig", "flow_length", self.flow_length, 1)
         known = self.flow_algorithm in FLOW_ALGORITHMS
         _require(known, "ClipConfig", f"flow_algorithm must be one of {FLOW_ALGORITHMS}", self.flow_algorithm)
+        known = self.flow_source in FLOW_SOURCES
+        _require(known, "ClipConfig", f"flow_source must be one of {FLOW_SOURCES}", self.flow_source)
+        can_layer = self.flow_source == "store" or self.flow_algorithm == "farneback"
+        _require(can_layer, "ClipConfig", 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
         is_number = isinstance(self.flow_bound, int | float) and 0 < self.flow_bound < float("inf")
         _require(is_number, "ClipConfig", "flow_bound must be a positive number of px/frame", self.flow_bound)
         object.__setattr__(self, "flow_bound", float(self.flow_bound))  # 20 and 20.0 are the same store
@@ -61,6 +69,11 @@ class ClipConfig:
         return self.flow_length + 1
 
     @property
+    def run_length(self) -> int:
+        """Consecutive frames of a segment: for one stack or, where frames are kept, for stacks from L + 1 starts."""
+        return self.window_length if self.flow_source == "store" else 2 * self.flow_length + 1
+
+    @property
     def stack_channels(self) -> int:
         """Channels of one stack: 2L, in the order u1, v1, u2, v2, …"""
         return 2 * self.flow_length
@@ -68,8 +81,9 @@ class ClipConfig:
     @property
     def key(self) -> str:
         """A folder name that is different for different values, and says what they are."""
+        kept = self.flow_algorithm if self.flow_source == "store" else "frames"
         return (
-            f"{self.flow_algorithm}-short{self.short_side}-segments{self.num_segments}"
+            f"{kept}-short{self.short_side}-segments{self.num_segments}"
             f"-length{self.flow_length}-bound{self.flow_bound:g}-v{EXTRACTION}"
         )
 
@@ -177,7 +191,11 @@ def differences(old: dict, new: dict) -> list[str]:
 
 
 def clip_config_from_dict(values: dict) -> ClipConfig:
-    """A `ClipConfig` from the JSON that a store carries; unknown or missing names raise a ValueError."""
+    """A `ClipConfig` from the JSON that a store carries; unknown or missing names raise a ValueError.
+
+    Stores from before frames could be kept do not name their `flow_source`: they hold flow.
+    """
+    values = {"flow_source": "store"} | values
     names = {field.name for field in fields(ClipConfig)}
     _require(set(values) == names, "ClipConfig", f"must hold exactly {sorted(names)}", sorted(values))
     return ClipConfig(**values)

@@ -11,7 +11,7 @@ import numpy as np
 from src.clip_store import Clip, ClipStore, encode_clip
 from src.config import ClipConfig
 from src.digests import read_digest
-from src.optical_flow import compute_flow, quantize_flow, stack_flow
+from src.optical_flow import compute_flow, stack_fields
 from src.video import VideoError, read_segments
 from src.workers import Watch, one_thread
 
@@ -19,7 +19,10 @@ FILE_BLOCK = 4096  # bytes that a file on disk is rounded up to
 
 
 def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None = None) -> Clip:
-    """One RGB frame and one flow stack from each segment of a video, from one decode, so they are registered.
+    """What the store keeps of a video, from one decode, so that frames and flow are registered.
+
+    Of each segment one RGB frame, and a flow stack or, with `flow_source="layer"`, the grey frames that it and its
+    neighbours are computed from.
 
     Args:
         path: a video file.
@@ -27,31 +30,51 @@ def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None =
         seconds: time spent in "decode" and "flow" is added to it.
 
     Returns:
-        a `Clip`: frames uint8 (S, H, W, 3); stacks uint8 (S, H, W, 2L). The frame is the middle one of the stack.
+        a `Clip`. A frame is the middle one of its stack.
 
     Raises:
         VideoError: the video cannot be used.
     """
     seconds = Counter() if seconds is None else seconds
+    segments = read_segments(
+        path, config.num_segments, config.window_length, config.short_side, run_length=config.run_length
+    )
+    keep = _keep_flow if config.flow_source == "store" else _keep_frames
+    return keep(_timed(segments, seconds), config, seconds)
+
+
+def _timed(segments, seconds):
+    """Passes them on; the time that they take is "decode"."""
+    start = time.perf_counter()
+    for segment in segments:
+        seconds["decode"] += time.perf_counter() - start
+        yield segment
+        start = time.perf_counter()
+
+
+def _keep_flow(segments, config, seconds):
     frames, stacks, windows = [], [], []
     known, flow = (), None  # the window before, and its flow: windows of a short clip overlap
-    start = time.perf_counter()
-    for indices, gray, frame in read_segments(path, config.num_segments, config.window_length, config.short_side):
-        decoded = time.perf_counter()
+    for indices, gray, frame, _ in segments:
+        start = time.perf_counter()
         shared = sum(index in known for index in indices)
         flow = _continue_flow(flow, gray, shared, config.flow_algorithm)
-        fields = flow
-        if len(flow) < config.flow_length:  # a clip too short for a window: no motion where there is none
-            fields = np.zeros((config.flow_length, *flow.shape[1:]), np.float32)
-            fields[: len(flow)] = flow
-        stacks.append(stack_flow(quantize_flow(fields, config.flow_bound)))
+        stacks.append(stack_fields(flow, config.flow_length, config.flow_bound))
         frames.append(frame)
         windows.append(indices)
         known = indices
-        seconds["decode"] += decoded - start
-        start = time.perf_counter()
-        seconds["flow"] += start - decoded
+        seconds["flow"] += time.perf_counter() - start
     return Clip(np.stack(frames), np.stack(stacks), windows)
+
+
+def _keep_frames(segments, config, seconds):
+    frames, windows, runs, gray = [], [], [], {}
+    for segment in segments:
+        frames.append(segment.frame)
+        windows.append(segment.indices[segment.start :][: config.window_length])
+        runs.append(segment.indices)
+        gray |= zip(segment.indices, segment.gray, strict=True)
+    return Clip(np.stack(frames), None, windows, runs, gray)
 
 
 def _continue_flow(flow, gray, shared, algorithm):

@@ -59,14 +59,22 @@ def select_fields(stack: np.ndarray, length: int) -> np.ndarray:
     Raises:
         ValueError: `length` is not in 1 … L.
     """
-    stored = stack.shape[-1] // 2
+    first = first_field(stack.shape[-1] // 2, length)
+    return np.ascontiguousarray(stack[..., 2 * first : 2 * (first + length)])
+
+
+def first_field(stored: int, length: int) -> int:
+    """Which of the stored fields is the first of the `length` middle ones; where there is no middle, one place early.
+
+    Raises:
+        ValueError: `length` is not in 1 … stored.
+    """
     if not 1 <= length <= stored:
         raise ValueError(
             f"flow_length must be 1 … {stored}, the fields that are stored; for more, prepare a store with a larger "
             f"ClipConfig.flow_length. Received: {length}"
         )
-    first = (stored - length) // 2
-    return np.ascontiguousarray(stack[..., 2 * first : 2 * (first + length)])
+    return (stored - length) // 2
 
 
 def trajectory_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:

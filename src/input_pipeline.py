@@ -14,12 +14,13 @@ from src.class_maps import mirrored_classes, reversed_classes
 from src.clip_store import ClipStore
 from src.config import STREAMS, TrainConfig
 from src.manifest import read_prepared
-from src.optical_flow import mean_flow
+from src.optical_flow import compute_stack, mean_flow
 from src.pictures import Pictures
 from src.sampling import segment_centers
 from src.video_table import SPLITS
 
 LARGER = 4  # times: batches that are only evaluated, which take less memory
+START = 1  # of the random numbers that only windows of frames need: all others stay as they are
 READERS = 4  # threads that read and decode the pictures of a batch
 
 
@@ -50,11 +51,27 @@ def read_batches(
 
     Returns:
         (frames, stacks, labels): uint8 (count, crop_size, crop_size, 3) and (count, crop_size, crop_size, 2L), and
-        class indices int64 (count,), of the same clips in the same views.
+        class indices int64 (count,), of the same clips in the same views. Where the network computes flow itself, the
+        stacks are of what it will compute, at `flow_bound`.
     """
     config = dataclasses.replace(config, batch_size=count)
-    (frames, classes), (stacks, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
-    return frames, stacks, classes.argmax(axis=1)
+    (frames, classes), (motion, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
+    if store.config.flow_source == "layer":
+        motion = compute_stacks(motion, store.config.flow_bound)
+    return frames, motion, classes.argmax(axis=1)
+
+
+def compute_stacks(windows: np.ndarray, bound: float) -> np.ndarray:
+    """The quantised flow of what a temporal network is given that computes flow itself, to look at or to measure.
+
+    Args:
+        windows: uint8 (N, L + 1, s, s), grey.
+        bound: px/frame of the largest code.
+
+    Returns:
+        uint8 (N, s, s, 2L).
+    """
+    return np.stack([compute_stack(window, len(window) - 1, "farneback", bound) for window in windows])
 
 
 def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -110,13 +127,14 @@ class Batches(keras.utils.PyDataset):
 
 
 class TrainingBatches(Batches):
-    """Shuffled, augmented batches: of each clip and epoch one random segment, in a random view.
+    """Shuffled, augmented batches: of each clip and epoch one random segment, in a random view; of a window of frames
+    also a random start.
 
     What a clip gets in an epoch depends on (seed, epoch, clip) alone, so both streams see the same segment, view and
     direction of time, and training continued after an interruption sees what it would have seen. Set `epoch` before
     each.
 
-    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)). A mirrored
+    Batches are (pictures uint8 (B, …), as of `pictures.cut_view`, classes one-hot float32 (B, C)). A mirrored
     left/right template carries the label of its mirror image, and so does a reversed clip that of its reverse; a class
     without one is not mirrored, or not reversed. Without `config.augment` a clip gives the same view each time. With
     `config.data_parallel` the last batch is full, too: devices share each evenly.
@@ -147,8 +165,9 @@ class TrainingBatches(Batches):
             return self.pictures.views(picture, 1)[0], self.labels[place]
         generator = np.random.default_rng([self.config.seed, epoch, place])
         segment, label, backwards, mirrored = self.draw(generator, place)
-        picture = self.pictures.read(self.clips[place], segment, backwards)
-        view = random_view(generator, *picture.shape[:2], self.config.keep_aspect)
+        start = np.random.default_rng([self.config.seed, epoch, place, START]).random()
+        picture = self.pictures.read(self.clips[place], segment, backwards, start)
+        view = random_view(generator, *self.pictures.size(picture), self.config.keep_aspect)
         picture = self.pictures.cut(picture, dataclasses.replace(view, mirrored=mirrored))
         return jitter_colour(generator, picture) if self.pictures.stream == "spatial" else picture, label
 
@@ -165,7 +184,7 @@ class TrainingBatches(Batches):
 class EvaluationBatches(Batches):
     """The test segments of every clip of a split, in order, each in `num_crops` views: nothing random.
 
-    Batches are (pictures uint8 (B, crop_size, crop_size, 3 or 2L), classes one-hot float32 (B, C)); the views of a
+    Batches are (pictures uint8 (B, …), as of `pictures.cut_view`, classes one-hot float32 (B, C)); the views of a
     segment follow one another, and so do the segments of a clip. The label is that of the clip, also where a view is
     mirrored. B is about `LARGER` · `batch_size`, or less at the end.
 
@@ -174,7 +193,7 @@ class EvaluationBatches(Batches):
         split: "train", "validation" or "test".
         num_classes: C.
         num_crops: 1, 3, 5 or 10; see `augmentation.scored_views`.
-        change: what happens to a stored flow stack first; see `src.probes`.
+        change: what happens to a stored flow stack, or a window of frames, first; see `src.probes`.
     """
 
     def __init__(

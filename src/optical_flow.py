@@ -95,6 +95,29 @@ def unstack_flow(stack: np.ndarray) -> np.ndarray:
     return stack.reshape(height, width, channels // 2, 2).transpose(2, 0, 1, 3)
 
 
+def compute_stack(frames: np.ndarray, flow_length: int, algorithm: str, bound: float) -> np.ndarray:
+    """The quantised flow stack of a window of frames.
+
+    Args:
+        frames: uint8 (T, H, W), grey, T of 2 … L + 1; of a clip too short for L fields the missing ones are zero.
+        flow_length: L.
+        algorithm: a key of `ALGORITHMS`.
+        bound: as for `quantize_flow`.
+
+    Returns:
+        uint8 (H, W, 2L).
+    """
+    return stack_fields(compute_flow(frames, algorithm), flow_length, bound)
+
+
+def stack_fields(flow: np.ndarray, flow_length: int, bound: float) -> np.ndarray:
+    """At most L fields → their quantised stack: (T, H, W, 2), px/frame → uint8 (H, W, 2L), the missing ones zero."""
+    missing = flow_length - len(flow)
+    if missing:
+        flow = np.concatenate([flow, np.zeros((missing, *flow.shape[1:]), np.float32)])
+    return stack_flow(quantize_flow(flow, bound))
+
+
 def mean_flow(stack: np.ndarray, bound: float) -> np.ndarray:
     """One field to look at: uint8 (…, H, W, 2L), quantised → float32 (…, H, W, 2), px/frame, the mean over time."""
     flow = dequantize_flow(stack, bound)

@@ -4,7 +4,7 @@ import errno
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +72,7 @@ def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
     Raises:
         VideoError: no training clip can be used; the message is that of the last one tried.
     """
+    config = replace(config, flow_source="store")  # flow is what is looked at
     examples, error = {}, VideoError("A subset needs a training clip to show an example of. Received: none")
     for row in subset[subset.split == "train"].itertuples():
         if row.label in examples or len(examples) == EXAMPLE_CLASSES:

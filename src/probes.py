@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from models.temporal_cnn import reorder_fields, takes_frames
 from src.clip_store import ClipStore
 from src.config import TrainConfig
 from src.evaluation import predict_scores
@@ -34,22 +35,39 @@ def probe_streams(
         a row per class; columns "spatial", "one frame", "temporal", "backwards", "shuffled", "one field": accuracies
         0 … 1, NaN for a class without clips; and "clips".
     """
-    bound, one_frame = store.config.flow_bound, dataclasses.replace(config, test_segments=1)
-    changes = {
-        "temporal": None,
-        "backwards": lambda stack: reverse_stack(stack, bound),
-        "shuffled": _shuffle,
-        "one field": repeat_field,
-    }
+    one_frame = dataclasses.replace(config, test_segments=1)
     scores = {
         name: predict_scores(spatial, clips, store, "spatial", split, class_names, frames)
         for name, frames in {"spatial": config, "one frame": one_frame}.items()
     }
+    probes = _probe_frames(temporal) if takes_frames(temporal) else _probe_stacks(temporal, store.config.flow_bound)
     scores |= {
-        name: predict_scores(temporal, clips, store, "temporal", split, class_names, config, change)
-        for name, change in changes.items()
+        name: predict_scores(model, clips, store, "temporal", split, class_names, config, change)
+        for name, (model, change) in probes.items()
     }
     return class_accuracy(scores, clips[clips.split == split].class_index.to_numpy(), class_names)
+
+
+def _probe_stacks(temporal, bound):
+    """Of each probe the network, and what happens to a stored stack first."""
+    return {
+        "temporal": (temporal, None),
+        "backwards": (temporal, lambda stack: reverse_stack(stack, bound)),
+        "shuffled": (temporal, _shuffle),
+        "one field": (temporal, repeat_field),
+    }
+
+
+def _probe_frames(temporal):
+    """The same of a network that computes flow itself: its fields are changed in it, and its frames turned round."""
+    length = temporal.input_shape[1] - 1
+    shuffled = np.random.default_rng(0).permutation(length).tolist()
+    return {
+        "temporal": (temporal, None),
+        "backwards": (temporal, lambda window: window[::-1]),
+        "shuffled": (reorder_fields(temporal, shuffled), None),
+        "one field": (reorder_fields(temporal, [(length - 1) // 2] * length), None),
+    }
 
 
 def _shuffle(stack):

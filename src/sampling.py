@@ -44,7 +44,7 @@ def drop_repeats(is_repeat: Iterable[tuple[int, bool]]) -> Iterator[int]:
             yield index
 
 
-def segment_windows(indices: Iterable[int], centers: np.ndarray, length: int) -> Iterator[tuple[int, ...]]:
+def segment_windows(indices: Iterable[int], centers: Iterable[int], length: int) -> Iterator[tuple[int, ...]]:
     """For each centre the `length` indices around it, given as soon as they are known.
 
     A window is centred as well as the clip allows: at the ends it is moved inwards, and a clip with fewer than

@@ -19,8 +19,8 @@ from src.clip_store import ClipStore
 from src.config import TrainConfig
 from src.devices import EvenBatches, jit_compile, on_devices, synchronized_batch_norm
 from src.features import FeatureBatches, FrameFeatures, MiddleFeatures
-from src.input_pipeline import Batches, EvaluationBatches, TrainingBatches
-from src.pictures import Pictures
+from src.input_pipeline import Batches, EvaluationBatches, TrainingBatches, compute_stacks
+from src.pictures import Pictures, frames_bound
 from src.runs import Run
 
 WEIGHT_DECAY = 0.01
@@ -107,23 +107,27 @@ def build_temporal(
     """The temporal network before it is fitted, and its highest learning rate; `run` records which network it is."""
     keras.utils.set_random_seed(config.seed + 1)
     length, size = config.flow_length or store.config.flow_length, config.crop_size_of("temporal")
+    bound = frames_bound(store.config, config)
     if config.temporal_weights == "scratch":
-        head = config.temporal_head, config.subtract_mean
+        head = config.temporal_head, config.subtract_mean, bound
         return build_temporal_cnn(len(class_names), size, length, *head), config.temporal_learning_rate
     network = _network(run, "temporal", config.temporal_weights)
     train = clips[clips.split == "train"].clip_name
     some = train.iloc[:: -(-len(train) // SCALE_CLIPS)]  # of all classes: the table is in their order
     pictures, middle = Pictures(store, "temporal", config, keep=False), store.config.num_segments // 2
     stacks = np.concatenate([pictures.views(pictures.read(clip, middle), 1) for clip in some])
+    if bound:
+        stacks = compute_stacks(stacks, bound)
     model = build_cross_modality(
         len(class_names),
         size,
-        2 * length,
+        length,
         measure_flow_scale(stacks, config.subtract_mean),
         network["backbone"],
         network["weights"],
         config.backbone_preprocessing,
         config.subtract_mean,
+        bound,
     )
     return model, config.fine_tune_learning_rate if network["pretrained"] else config.temporal_learning_rate
 

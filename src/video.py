@@ -1,6 +1,7 @@
 """A video file â†’ frames, uint8 RGB. Each file is decoded once, and only as far as its last segment."""
 
 import os
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ HELD_BYTES = 1 << 20  # an image up to this size is held as decoded: up to 640 Ã
 MAX_PIXELS = 8192 * 8192
 MAX_ASPECT = 16
 CONVERT_INTERLACED = "it is interlaced: deinterlace it (ffmpeg -i IN -vf yadif OUT.mp4)"
+STREAM_TIMEOUT = 10_000  # ms that a stream may take to open, and to send its next frame
 BLACK = 1  # grey levels: a clip of a mean below this is black
 
 
@@ -104,47 +106,137 @@ class Segment(NamedTuple):
     Attributes:
         indices: which frames of the file, ascending.
         gray: uint8 (T, H, W), these frames.
-        frame: uint8 (H, W, 3), RGB, the middle one.
+        frame: uint8 (H, W, 3), RGB, the middle one of its window.
+        start: where in them its window begins.
     """
 
     indices: tuple[int, ...]
     gray: np.ndarray
     frame: np.ndarray
+    start: int
 
 
-def read_segments(path: str | Path, num_segments: int, window_length: int, short_side: int) -> Iterator[Segment]:
+def read_segments(
+    path: str | Path, num_segments: int, window_length: int, short_side: int, run_length: int | None = None
+) -> Iterator[Segment]:
     """Runs of consecutive frames around evenly spread places of a clip, one at a time.
 
     Frames that only repeat the one before (a raised frame rate) are left out first. A clip with too few frames for a
-    window gives all it has: T is at most `window_length`.
+    run gives all it has: T is at most `run_length`.
+
+    Args:
+        path: a video file.
+        num_segments: S, places.
+        window_length: frames of a window, which is as well in the middle of its place as the clip allows.
+        short_side: length of the shorter side of the frames, pixels.
+        run_length: frames around each place, `window_length` or more; None gives the windows alone.
 
     Raises:
         VideoError: unreadable, empty, truncated, damaged, a single frame, interlaced, black, or of an unusable size.
     """
     planned = count_frames(path)
     if planned < 2:
-        raise VideoError(
-            f"{path}: too short: motion needs 2 frames or more; the file holds {planned}. "
-            "A picture or the cover of a song is no video: leave it out. A video was cut off: download it again."
-        )
+        raise _too_short(path, planned)
     centers = segment_centers(planned, num_segments)
     # So many frames hold a window's worth of different ones. Others are decoded, as codecs need, but not converted.
-    reach = window_length * (MAX_REPEATS + 1)
+    run_length = run_length or window_length
+    reach = run_length * (MAX_REPEATS + 1)
     recent: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     near, brightest = _near(centers, reach, planned), 0.0
     images = _check_conversion(path, _decode(path, near, planned))
     marked = _mark_repeats(images, short_side, recent, reach)
-    for indices in segment_windows(drop_repeats(marked), centers, window_length):
+    runs = segment_windows(drop_repeats(marked), centers, run_length)
+    for center, indices in zip(centers, runs, strict=True):
         if len(indices) == 1 and indices[0] + 1 in recent:  # what follows repeats it: a still clip, one repeat is kept
             indices += (indices[0] + 1,)
         if len(indices) < 2 or not near[indices[0] : indices[-1]].all():
             raise VideoError(f"{path}: damaged: frames that a segment needs cannot be decoded. Download it again.")
         gray = np.stack([recent[index][0] for index in indices])
-        middle = indices[min((window_length - 1) // 2, len(indices) - 1)]
+        (window,) = segment_windows(indices, [center], window_length)
+        middle = window[min((window_length - 1) // 2, len(window) - 1)]
         brightest = max(brightest, gray.mean())
-        yield Segment(indices, gray, _to_rgb(recent[middle][1], gray.shape[1:]))
+        yield Segment(indices, gray, _to_rgb(recent[middle][1], gray.shape[1:]), indices.index(window[0]))
     if brightest < BLACK:
         raise VideoError(f"{path}: black: all its segments are. If players show more, {CONVERT_INTERLACED}.")
+
+
+class Frame(NamedTuple):
+    """One frame, as it comes.
+
+    Attributes:
+        index: how many came before it, repeats counted.
+        seconds: since the first: in the file, or, of a live source, on the clock of this machine.
+        gray: uint8 (H, W).
+        rgb: uint8 (H, W, 3).
+    """
+
+    index: int
+    seconds: float
+    gray: np.ndarray
+    rgb: np.ndarray
+
+
+class FrameStream:
+    """The frames of a video of any length, one at a time, without those that only repeat the one before.
+
+    They are converted as those of `read_segments` are. Iterate once.
+
+    Args:
+        source: a video file, the number of a camera, or the URL of a stream.
+        short_side: length of the shorter side of the frames, pixels.
+
+    Attributes:
+        live: whether the source goes on while it is not read: a camera, or a stream whose header announces no length.
+
+    Raises:
+        VideoError: it cannot be opened; of a file also, and maybe at its end, that it is truncated or damaged.
+    """
+
+    def __init__(self, source: str | Path | int, short_side: int):
+        self.source, self.short_side = source, short_side
+        self._is_file = not isinstance(source, int) and "://" not in str(source)
+        self._planned = count_frames(source) if self._is_file else None
+        self._capture = _open(source) if self._is_file else _open_stream(source)
+        self.live = not self._is_file and not 0 < self._capture.get(cv2.CAP_PROP_FRAME_COUNT) < 1e9
+
+    def __iter__(self) -> Iterator[Frame]:
+        recent: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        images = _decode(self.source, planned=self._planned, capture=self._capture)
+        images = _check_conversion(self.source, images) if self._is_file else images
+        start = None
+        for index in drop_repeats(_mark_repeats(images, self.short_side, recent, 1)):
+            seconds = self._seconds()  # of this frame: nothing reads ahead
+            start = seconds if start is None else start
+            gray, image = recent[index]
+            yield Frame(index, seconds - start, gray, _to_rgb(image, gray.shape))
+        received = max(recent, default=-1) + 1
+        if received < 2:
+            raise _too_short(self.source, received)
+
+    def _seconds(self):
+        return time.monotonic() if self.live else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+
+def _too_short(source, count):
+    return VideoError(
+        f"{source}: too short: motion needs 2 frames or more; the file holds {count}. "
+        "A picture or the cover of a song is no video: leave it out. A video was cut off: download it again."
+    )
+
+
+def _open_stream(source):
+    """Of a camera (int) or a URL."""
+    if isinstance(source, int):
+        capture, name = cv2.VideoCapture(source), f"camera {source}"
+    else:
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT]
+        capture, name = cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits), source
+    if not capture.isOpened():
+        raise VideoError(
+            f"{name}: must be a camera or a stream that OpenCV can open; it could not be opened. "
+            "Is it connected, its number or address right, and no other program using it?"
+        )
+    return capture
 
 
 def _open(path):
@@ -190,9 +282,9 @@ def _near(centers, reach, num_frames):
     return near
 
 
-def _decode(path, wanted=None, planned=None):
+def _decode(path, wanted=None, planned=None, capture=None):
     """Yields (index, uint8 BGR image of the size in the file) for the wanted frames."""
-    capture = _open(path)
+    capture = capture or _open(path)
     index = 0
     try:
         while capture.grab():

@@ -73,6 +73,7 @@ def test_a_key_per_set_of_values():
         ClipConfig(flow_length=5),
         ClipConfig(flow_algorithm="dis"),
         ClipConfig(flow_bound=12.5),
+        ClipConfig(flow_source="layer"),
     ]
     keys = {config.key for config in [ClipConfig(), *changed]}
     assert len(keys) == len(dataclasses.fields(ClipConfig)) + 1

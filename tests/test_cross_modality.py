@@ -74,7 +74,7 @@ def both(request, resnet_file, tmp_path):
     kind = request.param
     backbone = kind if kind in ("compact", "resnet50") else make_special(tmp_path / "mine.keras", kind)
     keras.utils.set_random_seed(3)  # the compact network has no file: the same seed, the same weights
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, backbone, resnet_file)
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, backbone, resnet_file)
     keras.utils.set_random_seed(3)
     return build_backbone(backbone, SIZE, resnet_file).network, model.get_layer("backbone")
 
@@ -122,7 +122,7 @@ def test_a_first_convolution_left_random_is_noticed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(layers.Conv2D, "set_weights", lambda *_: None)
         with pytest.raises(RuntimeError, match="mine.keras: .* must hold the backbone's weights.*'conv1'.*'conv2'"):
-            build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, path)
+            build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, path)
     right = cross_modality._flow_weights
 
     def not_averaged(*arguments):
@@ -132,7 +132,7 @@ def test_a_first_convolution_left_random_is_noticed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cross_modality, "_flow_weights", not_averaged)
     with pytest.raises(RuntimeError, match="their mean over RGB .* Layers that do not: .'conv1'."):
-        build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, path)
+        build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, path)
 
 
 # What reaches the backbone
@@ -149,7 +149,7 @@ def test_flow_reaches_the_backbone_as_displacements_at_the_scale_of_its_pictures
 ):
     """Defects 8 and 11: no motion is zero; a code is a displacement, not a grey level."""
     path = make_backbone(tmp_path / "mine.keras", SIZE)
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 2.5, path, None, preprocessing, subtract_mean)
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 2.5, path, None, preprocessing, subtract_mean)
     flow = pictures(CHANNELS)
     field = (flow.astype(np.float64) - 128) / 127
     field -= field.mean(axis=(1, 2), keepdims=True) * subtract_mean
@@ -160,7 +160,7 @@ def test_flow_reaches_the_backbone_as_displacements_at_the_scale_of_its_pictures
 
 def test_flow_resized_for_a_backbone_keeps_its_values(tmp_path):
     path = make_backbone(tmp_path / "mine.keras", side=24)
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 3.0, path, subtract_mean=False)
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 3.0, path, subtract_mean=False)
     inside = before_backbone(model, np.full((1, SIZE, SIZE, CHANNELS), 128 + 40, np.uint8))
     assert inside.shape == (1, 24, 24, CHANNELS)
     np.testing.assert_allclose(inside, 3 * 40 / 127, rtol=1e-5)
@@ -171,7 +171,7 @@ def test_flow_resized_for_a_backbone_keeps_its_values(tmp_path):
 def test_a_saved_stream_is_the_same_stream(kind, policy, resnet_file, tmp_path):
     backbone = kind if kind in ("compact", "resnet50") else make_special(tmp_path / "mine.keras", kind)
     with dtype_policy(policy):
-        model = build_cross_modality(CLASSES, SIZE, CHANNELS, 5.0, backbone, resnet_file)
+        model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 5.0, backbone, resnet_file)
     assert model.name == "temporal" and model.get_layer("dropout").rate == 0.7
     assert model.input.dtype == "uint8" and model.input_shape == (None, SIZE, SIZE, CHANNELS)
     assert first_convolution(model).compute_dtype == policy.removeprefix("mixed_")
@@ -213,7 +213,7 @@ def test_other_than_stacks_are_refused(stacks):
 @pytest.mark.parametrize("flow_scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_scale_that_is_none_is_refused(flow_scale):
     with pytest.raises(ValueError, match="flow_scale must be positive"):
-        build_cross_modality(CLASSES, SIZE, CHANNELS, flow_scale, "compact")
+        build_cross_modality(CLASSES, SIZE, CHANNELS // 2, flow_scale, "compact")
 
 
 def responses(stream, inputs):
@@ -232,7 +232,7 @@ def assert_same_scale(frames, stacks, backbone, preprocessing="torch", subtract_
     spatial = build_finetuned_resnet(CLASSES, size, **options)
     scale = measure_flow_scale(stacks, subtract_mean)
     keras.utils.set_random_seed(0)
-    temporal = build_cross_modality(CLASSES, size, channels, scale, subtract_mean=subtract_mean, **options)
+    temporal = build_cross_modality(CLASSES, size, channels // 2, scale, subtract_mean=subtract_mean, **options)
     (of_frames, features), (of_flow, flow_features) = responses(spatial, frames), responses(temporal, stacks)
     assert 0.5 < of_flow.std() / of_frames.std() < 2
     assert 0.5 < flow_features.std() / features.std() < 2
@@ -286,7 +286,7 @@ def moved_layers(model):
 
 def test_all_learns_but_batch_norm_after_the_first(tmp_path):
     path = make_backbone(tmp_path / "mine.keras", SIZE)
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, path)
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, path)
     assert freeze_batch_norm_but_first(model) == ["norm2"]
     norm = {("norm1", name) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
     weights = {(layer, name) for layer in ("conv1", "conv2", "scores") for name in ("kernel", "bias")}
@@ -296,19 +296,19 @@ def test_all_learns_but_batch_norm_after_the_first(tmp_path):
 
 
 def test_a_pretrained_stream_starts_with_partial_batch_norm(tmp_path):
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, make_backbone(tmp_path / "mine.keras", SIZE))
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, make_backbone(tmp_path / "mine.keras", SIZE))
     moved = {layer for layer, _ in moved_layers(model)}
     assert moved >= {"conv1", "conv2", "norm1", "scores"} and "norm2" not in moved
 
 
 def test_a_network_from_scratch_learns_with_all_its_batch_norm():
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, "compact")
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, "compact")
     moved = {layer for layer, name in moved_layers(model) if name == "moving_variance"}
     assert moved >= {"stem_norm", "stage1_conv1_norm", "stage4_shortcut_norm"}
 
 
 def test_the_phases_of_the_spatial_stream_work_on_this_one(tmp_path):
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, make_backbone(tmp_path / "mine.keras", SIZE))
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, make_backbone(tmp_path / "mine.keras", SIZE))
     freeze_backbone(model)
     assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["scores", "scores"]
     assert unfreeze_last_stage(model) == ["conv2"]
@@ -320,7 +320,7 @@ def test_folded_batch_norm_stays_in_inference_mode_and_the_convolutions_learn(tm
     for name in ("norm1", "norm2"):
         network.get_layer(name).beta.assign(np.linspace(-1, 1, network.get_layer(name).beta.shape[0]))
     network.save(tmp_path / "folded.keras")
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, tmp_path / "folded.keras")
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, tmp_path / "folded.keras")
     assert freeze_batch_norm_but_first(model) == ["norm1", "norm2"]
     moved = {layer for layer, _ in moved_layers(model)}
     assert moved == {"conv1", "conv2", "scores"}
@@ -329,17 +329,17 @@ def test_folded_batch_norm_stays_in_inference_mode_and_the_convolutions_learn(tm
 def test_a_backbone_without_batch_norm_learns_whole(tmp_path):
     image = keras.Input((SIZE, SIZE, 3))
     keras.Model(image, layers.Conv2D(4, 3, name="conv")(image)).save(tmp_path / "mine.keras")
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, tmp_path / "mine.keras")
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, tmp_path / "mine.keras")
     assert freeze_batch_norm_but_first(model) == []
     assert {layer for layer, _ in moved_layers(model)} == {"conv", "scores"}
 
 
 def test_real_networks_freeze_what_they_should(mobile_net):
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, mobile_net, None, "tf")
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, mobile_net, None, "tf")
     assert len(freeze_batch_norm_but_first(model)) == 52  # all: folded
     if not REAL_BACKBONE.exists():
         pytest.skip(f"{REAL_BACKBONE} is not there")
-    model = build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, REAL_BACKBONE)
+    model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, REAL_BACKBONE)
     frozen = freeze_batch_norm_but_first(model)
     assert "batchnorm1" not in frozen and "stage1_batchnorm0" in frozen
     assert model.get_layer("backbone").get_layer("batchnorm1").trainable
@@ -378,11 +378,11 @@ def refused(name):
 def test_a_backbone_that_does_not_begin_with_one_convolution_is_refused(found, tmp_path):
     refused(found).save(tmp_path / "mine.keras")
     with pytest.raises(ValueError, match=f"mine.keras: .* one Conv2D first.* Found: {found} .*Save the network"):
-        build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, tmp_path / "mine.keras")
+        build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, tmp_path / "mine.keras")
 
 
 def test_what_no_backbone_can_be_built_from_is_refused_here_too(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.keras: .* no such file"):
-        build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, tmp_path / "nowhere.keras")
+        build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, tmp_path / "nowhere.keras")
     with pytest.raises(ValueError, match="preprocessing must be one of"):
-        build_cross_modality(CLASSES, SIZE, CHANNELS, 1.0, "compact", preprocessing="inception")
+        build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, "compact", preprocessing="inception")

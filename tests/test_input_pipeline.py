@@ -68,8 +68,8 @@ def geometry(batches, epoch):
     """clip_name → (segment, backwards, view, class in the batch), as the pictures were asked for."""
     found, asked = {}, []
     read, cut = batches.pictures.read, batches.pictures.cut
-    batches.pictures.read = lambda clip, segment, backwards=False: (
-        asked.append((segment, backwards)) or read(clip, segment, backwards)
+    batches.pictures.read = lambda clip, segment, backwards, start: (
+        asked.append((segment, backwards)) or read(clip, segment, backwards, start)
     )
     batches.pictures.cut = lambda picture, view: asked.append(view) or cut(picture, view)
     for place, name in enumerate(batches.clips):

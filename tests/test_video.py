@@ -136,9 +136,9 @@ def test_segments_are_runs_of_consecutive_frames(webm):
     assert [segment.indices for segment in segments] == [
         tuple(range(2, 13)), tuple(range(17, 28)), tuple(range(32, 43)),
     ]  # fmt: skip
-    for indices, gray, frame in segments:
+    for indices, gray, frame, start in segments:
         assert gray.dtype == frame.dtype == np.uint8 and gray.shape == (11, *frame.shape[:2])
-        assert np.array_equal(frame, frames[indices[5]])
+        assert start == 0 and np.array_equal(frame, frames[indices[5]])
         as_gray = np.dot(frames[list(indices)], (0.299, 0.587, 0.114))
         assert np.abs(gray - as_gray).max() < 3  # grey first, then resized, or the other way round: rounding
 
