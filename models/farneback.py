@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.resampling import blur_matrix, linear_matrix, resample
 from src.farneback_steps import REGULARIZATION, blur_of_level, border_weights, expansion_kernels, pyramid
 
 # RGB → grey as OpenCV rounds it for 8 bits: in units of 2^-15; and for floats.
@@ -83,17 +84,17 @@ class FarnebackFlow(layers.Layer):
 
     def call(self, frames):
         _check_frames(frames.shape, keras.backend.standardize_dtype(frames.dtype))
-        grey = _to_grey(frames)
+        grey = to_grey(frames)
         num_frames, height, width = grey.shape[1:]
         images = ops.reshape(grey - _MIDDLE, (-1, height, width))
         flow = None
         for level in pyramid(height, width, self.pyr_scale, self.levels):
-            coefficients = self._expand(_resize(images, *_shrinking(height, width, level)))
+            coefficients = self._expand(resample(images, *_shrinking(height, width, level)))
             if flow is None:
                 still = ops.zeros_like(_of_pairs(coefficients[0], num_frames))
                 flow = ops.stack([still, still])
             else:
-                flow = _resize(flow, *_enlarging(*flow.shape[-2:], level)) / self.pyr_scale
+                flow = resample(flow, *_enlarging(*flow.shape[-2:], level)) / self.pyr_scale
             flow = self._improve(coefficients, flow, num_frames)
         equal = ops.all(grey[:, 1:] == grey[:, :-1], axis=(2, 3))[:, :, None, None, None]
         return ops.where(equal, 0.0, ops.stack([flow[0], flow[1]], axis=-1))  # to the last bit, which the sums miss
@@ -176,8 +177,8 @@ def _check_frames(shape, dtype="uint8"):
     _require(dtype == "uint8" or "float" in dtype, "frames must be uint8 or float, grey levels 0 … 255", dtype)
 
 
-def _to_grey(frames):
-    """float32 (B, T, H, W); 8-bit colours are rounded as OpenCV's are."""
+def to_grey(frames: keras.KerasTensor) -> keras.KerasTensor:
+    """Grey levels, float32 (B, T, H, W), of frames as `FarnebackFlow` takes them; 8-bit ones rounded as by OpenCV."""
     whole = keras.backend.standardize_dtype(frames.dtype) == "uint8"
     frames = ops.cast(frames, "float32")
     if len(frames.shape) == 4:
@@ -278,35 +279,16 @@ def _solve(equations):
     return [(g11 * h2 - g12 * h1) * inverse, (g22 * h1 - g12 * h2) * inverse]
 
 
-def _resize(x, vertical, horizontal):
-    """Rows, then columns, each a weighted sum of neighbouring ones: (…, H, W) → (…, h, w)."""
-    swapped = (*range(len(x.shape) - 2), -1, -2)
-    swapped = tuple(axis % len(x.shape) for axis in swapped)
-    return ops.transpose(_mix_rows(ops.transpose(_mix_rows(x, vertical), swapped), horizontal), swapped)
-
-
-def _mix_rows(x, matrix):
-    """matrix (h, H), of few entries a row that are not zero and neighbours: (…, H, W) → (…, h, W)."""
-    used = matrix != 0
-    taps = int(used.sum(axis=1).max())
-    starts = np.minimum(used.argmax(axis=1), matrix.shape[1] - taps)
-    mixed = 0.0
-    for tap in range(taps):
-        weights = np.take_along_axis(matrix, (starts + tap)[:, None], axis=1).astype(np.float32)
-        mixed = mixed + ops.take(x, starts + tap, axis=-2) * ops.convert_to_tensor(weights)
-    return mixed
-
-
 def _shrinking(height, width, level):
     """How a frame comes to a level: matrices (h, H) and (w, W) of a Gaussian blur and linear interpolation."""
     kernel = _gaussian(*blur_of_level(level.scale))
     sides = ((height, level.height), (width, level.width))
-    return [_interpolation(old, new) @ _blur(old, kernel) for old, new in sides]
+    return [linear_matrix(old, new) @ blur_matrix(old, kernel) for old, new in sides]
 
 
 def _enlarging(height, width, level):
     """How flow comes from the level above: matrices (h, H) and (w, W) of linear interpolation."""
-    return [_interpolation(height, level.height), _interpolation(width, level.width)]
+    return [linear_matrix(height, level.height), linear_matrix(width, level.width)]
 
 
 def _gaussian(side, sigma):
@@ -315,23 +297,3 @@ def _gaussian(side, sigma):
         return np.array([0.25, 0.5, 0.25])
     weights = np.exp(-((np.arange(side) - side // 2) ** 2) / (2 * sigma**2))
     return weights / weights.sum()
-
-
-def _blur(length, kernel):
-    """The matrix (length, length) of a blur that is reflected at the border, which is not repeated."""
-    radius, period = len(kernel) // 2, 2 * (length - 1)
-    blur = np.zeros((length, length))
-    for row in range(length):
-        places = np.abs((np.arange(row - radius, row + radius + 1) + length - 1) % period - (length - 1))
-        np.add.at(blur[row], places, kernel)
-    return blur
-
-
-def _interpolation(old, new):
-    """The matrix (new, old) of linear interpolation between the centres of pixels; the border is repeated."""
-    places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    left = np.minimum(np.floor(places).astype(int), old - 2)
-    matrix = np.zeros((new, old))
-    matrix[np.arange(new), left] = 1 - (places - left)
-    matrix[np.arange(new), left + 1] = places - left
-    return matrix

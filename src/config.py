@@ -124,7 +124,7 @@ class TrainConfig:
         fine_tune_learning_rate: Highest rate for pretrained layers, of either stream.
         temporal_learning_rate: Highest rate for a temporal network from scratch.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
-        xla: Compile the training step with XLA.
+        xla: Compile the training step with XLA; that of a network that computes flow always is, on one device.
         data_parallel: Split each batch over all devices of this machine; the last batch is then filled up.
         seed: Decides initial weights, order, crops, mirrors and dropout.
     """

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from models.temporal_cnn import takes_frames
 from src.clip_store import ClipStore
 from src.config import TrainConfig
 from src.devices import jit_compile, on_devices
@@ -75,7 +76,7 @@ def check_learning(
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0.0
         loss, optimizer = keras.losses.CategoricalCrossentropy(), keras.optimizers.Adam(rate)
-        model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit_compile(config.xla))
+        model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit_compile(config.xla or takes_frames(model)))
         batches = TrainingBatches(few, store, "temporal", class_names, config)
         start, accuracy, epochs = time.perf_counter(), 0.0, 0
         bar = progress(label=f"{len(few)} clips by heart", unit="epoch")

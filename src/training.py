@@ -11,8 +11,9 @@ import pandas as pd
 
 from models.backbones import freeze_backbone, resolve_weights, unfreeze_last_stage
 from models.cross_modality import build_cross_modality, measure_flow_scale
+from models.end_to_end import build_end_to_end
 from models.finetuned_resnet import build_finetuned_resnet
-from models.temporal_cnn import build_temporal_cnn
+from models.temporal_cnn import build_temporal_cnn, takes_frames
 from models.two_stream import build_two_stream
 from src.callbacks import Backup, BestWeights, EpochBar, History, StartEpoch, write_weights
 from src.clip_store import ClipStore
@@ -150,6 +151,16 @@ def save_two_stream(run: Run, spatial: keras.Model, temporal: keras.Model) -> ke
     return keras.models.load_model(path)
 
 
+def save_end_to_end(
+    run: Run, two_stream: keras.Model, class_names: list[str], store: ClipStore, config: TrainConfig,
+    height: int, width: int,
+) -> keras.Model:  # fmt: skip
+    """Saves the model from frames of a size to probabilities as end_to_end.keras, and returns the model read back."""
+    path = run.folder / "end_to_end.keras"
+    _save(build_end_to_end(two_stream, class_names, store.config, config, height, width), path)
+    return keras.models.load_model(path)
+
+
 def compile_model(model: keras.Model, learning_rate: float, steps: int, xla: bool = False) -> None:
     """Compiles with AdamW, a warm-up and a cosine decay to zero over `steps`, and cross-entropy on probabilities."""
     warm_up = max(1, round(WARM_UP * steps))
@@ -184,11 +195,15 @@ def _train(run, stream, build, config):
             for number, phase in enumerate(phases):
                 history.start(phase.name, first_epoch=sum(earlier.epochs for earlier in phases[:number]))
                 with synchronized_batch_norm(phase.model, devices):
-                    _run_phase(run.folder, stream, number, phase, history, config.xla, devices)
+                    xla = config.xla or (devices == 1 and takes_frames(model))
+                    _run_phase(run.folder, stream, number, phase, history, xla, devices)
             _save(keras.Model(model.input, model.output, name=model.name), finished)  # without its optimizer
     for weights in run.folder.glob(f"*_{stream}_*.weights.h5"):
         weights.unlink()
-    return keras.models.load_model(finished), history.table
+    model = keras.models.load_model(finished)
+    if takes_frames(model):
+        model.compile(jit_compile=True)  # several times as fast
+    return model, history.table
 
 
 def _run_phase(folder, stream, number, phase, history, xla, devices):

@@ -239,6 +239,25 @@ def _open_stream(source):
     return capture
 
 
+def read_window(path: str | Path, length: int, height: int, width: int) -> np.ndarray:
+    """Consecutive frames from the middle of a video, repeats left out, as `read_segments` chooses those of one segment.
+
+    Args:
+        path: a video file.
+        length: frames, L + 1; in a clip of fewer the last one is held.
+        height, width: of the result, pixels.
+
+    Returns:
+        uint8 (length, height, width, 3), RGB.
+
+    Raises:
+        VideoError: as of `read_segments`.
+    """
+    segment = next(iter(read_segments(path, 1, length, min(height, width))))
+    frames = [_resize(frame, (height, width)) for frame in read_frames(path, indices=segment.indices)]
+    return np.stack(frames + [frames[-1]] * (length - len(frames)))
+
+
 def _open(path):
     path = Path(path).absolute()  # so that FFmpeg takes no part of the name for a protocol
     start = _read_start(path)

@@ -14,12 +14,14 @@ ORDER = [
     *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused", "flow_accuracy"),
     *("class_maps", "augmentation", "pictures", "input_pipeline"),
     *(
+        "models.resampling",
         "models.farneback",
         "models.backbones",
         "models.finetuned_resnet",
         "models.temporal_cnn",
         "models.cross_modality",
         "models.two_stream",
+        "models.end_to_end",
     ),
     *("devices", "features", "runs", "callbacks", "training", "learning_check"),
     *(

@@ -1,0 +1,120 @@
+"""Pictures at another size, inside a model: rows, then columns, as weighted sums of few neighbours.
+
+Neither matrix products nor convolutions, whose factors accelerators round to fewer bits.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+_BITS, _KEPT = 11, 4  # of OpenCV's fixed-point interpolation: of a weight, and those dropped between rows and columns
+
+
+def resample(x: keras.KerasTensor, vertical: np.ndarray, horizontal: np.ndarray) -> keras.KerasTensor:
+    """Rows, then columns, each a weighted sum of neighbouring ones.
+
+    Args:
+        x: float32 (…, H, W).
+        vertical, horizontal: float (h, H) and (w, W), of few entries a row that are not zero, and neighbours.
+
+    Returns:
+        float32 (…, h, w).
+    """
+    return swap_sides(_mix_rows(swap_sides(_mix_rows(x, vertical)), horizontal))
+
+
+def swap_sides(x: keras.KerasTensor) -> keras.KerasTensor:
+    """(…, H, W) → (…, W, H)."""
+    axes = list(range(len(x.shape)))
+    return ops.transpose(x, (*axes[:-2], axes[-1], axes[-2]))
+
+
+def blur_matrix(length: int, kernel: np.ndarray) -> np.ndarray:
+    """The matrix (length, length) of a blur; at the border, which is not repeated, it is reflected."""
+    radius, period = len(kernel) // 2, 2 * (length - 1)
+    blur = np.zeros((length, length))
+    for row in range(length):
+        places = np.abs((np.arange(row - radius, row + radius + 1) + length - 1) % period - (length - 1))
+        np.add.at(blur[row], places, kernel)
+    return blur
+
+
+def linear_matrix(old: int, new: int) -> np.ndarray:
+    """The matrix (new, old) of linear interpolation between the centres of pixels; the border is repeated."""
+    places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    left = np.minimum(np.floor(places).astype(int), old - 2)
+    matrix = np.zeros((new, old))
+    matrix[np.arange(new), left] = 1 - (places - left)
+    matrix[np.arange(new), left + 1] = places - left
+    return matrix
+
+
+def area_matrix(old: int, new: int) -> np.ndarray:
+    """The matrix (new, old) of the mean over what a pixel covers, new ≤ old (`cv2.INTER_AREA`)."""
+    borders = np.arange(new + 1) * old / new
+    pixels = np.arange(old)
+    covered = np.minimum(borders[1:, None], pixels + 1) - np.maximum(borders[:-1, None], pixels)
+    return np.maximum(covered, 0) * new / old
+
+
+def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
+    """Pictures of 8 bits resized to a square, to the byte as `src.augmentation` does it with OpenCV.
+
+    By area where it shrinks, else by linear interpolation; with OpenCV's rounding: fixed-point where it is linear, and
+    halves up where both sides are exactly halved (of two channels alone it rounds them to even, and ours does not).
+
+    Args:
+        x: uint8 (…, H, W).
+        size: pixels.
+
+    Returns:
+        uint8 (…, size, size).
+    """
+    height, width = x.shape[-2:]
+    if (height, width) == (size, size):
+        return x
+    if min(height, width) < size:
+        return _interpolate_8bit(x, size)
+    mean = resample(ops.cast(x, "float32"), area_matrix(height, size), area_matrix(width, size))
+    halved = height == width == 2 * size
+    return ops.cast(ops.floor(mean + 0.5) if halved else ops.round(mean), "uint8")
+
+
+def _mix_rows(x, matrix):
+    """matrix (h, H), of few entries a row that are not zero and neighbours: (…, H, W) → (…, h, W)."""
+    used = matrix != 0
+    taps = int(used.sum(axis=1).max())
+    starts = np.minimum(used.argmax(axis=1), matrix.shape[1] - taps)
+    mixed = 0.0
+    for tap in range(taps):
+        weights = np.take_along_axis(matrix, (starts + tap)[:, None], axis=1).astype(np.float32)
+        mixed = mixed + ops.take(x, starts + tap, axis=-2) * ops.convert_to_tensor(weights)
+    return mixed
+
+
+def _interpolate_8bit(x, size):
+    """OpenCV's: columns with weights of 11 bits; then rows, of which four bits are dropped, each rounded down."""
+    height, width = x.shape[-2:]
+    left, right, (from_left, from_right) = _neighbours(width, size)
+    outside = left == right  # past the border; along rows OpenCV keeps the two weights there
+    from_left, from_right = np.where(outside, 1 << _BITS, from_left), np.where(outside, 0, from_right)
+    x = swap_sides(ops.cast(x, "int32"))
+    x = swap_sides(_pick(x, left, from_left) + _pick(x, right, from_right))
+    above, below, weights = _neighbours(height, size)
+    x = ops.floor_divide(x, 1 << _KEPT)
+    parts = [_pick(x, row, weight) for row, weight in zip((above, below), weights, strict=True)]
+    mixed = sum(ops.floor_divide(part, 1 << 16) for part in parts)
+    return ops.cast(ops.floor_divide(mixed + 2, 4), "uint8")
+
+
+def _pick(x, rows, weights):
+    return ops.take(x, rows, axis=-2) * ops.convert_to_tensor(weights[:, None].astype(np.int32))
+
+
+def _neighbours(old, new):
+    """The two pixels that each new one lies between, and their weights in units of 2^-11."""
+    places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
+    first = np.floor(places).astype(int)
+    share = places - first.astype(np.float32)
+    weights = [np.rint(part * np.float32(1 << _BITS)).astype(int) for part in (1 - share, share)]
+    return np.clip(first, 0, old - 1), np.clip(first + 1, 0, old - 1), weights
