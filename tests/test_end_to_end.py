@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import FIGHTS, TINY_CONFIG, moving_texture, write_video
 
-from models.end_to_end import CutViews, build_end_to_end
+from models.end_to_end import CutViews, build_end_to_end, export_onnx
 from models.resampling import resize_8bit
 from models.temporal_cnn import build_temporal_cnn
 from models.two_stream import build_two_stream
@@ -144,7 +144,7 @@ def test_onnx_gives_the_same(model, tmp_path):
     import onnxruntime
 
     two_stream, end_to_end = model
-    end_to_end.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    export_onnx(end_to_end, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     clips = make_clips((2, 1), (0, -1))
     (scores,) = session.run(None, {session.get_inputs()[0].name: clips})
