@@ -106,6 +106,10 @@ class Grey(layers.Layer):
     def call(self, frames):
         return ops.cast(ops.transpose(to_grey(frames), (0, 2, 3, 1)), "uint8")
 
+    def compute_output_spec(self, frames):
+        batch, length, height, width, _ = frames.shape
+        return keras.KerasTensor((batch, height, width, length), "uint8")
+
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class QuantizeFlow(layers.Layer):
@@ -124,6 +128,10 @@ class QuantizeFlow(layers.Layer):
         steps = ops.round(flow * float(np.float32(STEPS / self.bound)))
         codes = ops.cast(ops.clip(steps, -STEPS, STEPS) + ZERO, "uint8")
         return ops.reshape(ops.transpose(codes, (0, 2, 3, 1, 4)), (-1, height, width, 2 * length))
+
+    def compute_output_spec(self, flow):
+        batch, length, height, width, _ = flow.shape
+        return keras.KerasTensor((batch, height, width, 2 * length), "uint8")
 
     def get_config(self):
         return super().get_config() | {"bound": self.bound}
@@ -152,6 +160,11 @@ class CutViews(layers.Layer):
         cut = ops.stack([self._cut(planes, view) for view in self.views], axis=1)
         cut = ops.reshape(cut, (-1, *cut.shape[2:]))
         return cut if self.picture == "frames" else ops.transpose(cut, (0, 2, 3, 1))
+
+    def compute_output_spec(self, pictures):
+        channels, sides = pictures.shape[-1], (self.size, self.size)
+        shape = (channels, *sides) if self.picture == "frames" else (*sides, channels)
+        return keras.KerasTensor((None, *shape), "uint8")
 
     def get_config(self):
         views = [vars(view) for view in self.views]
@@ -187,6 +200,9 @@ class AverageViews(layers.Layer):
         by_view = ops.reshape(scores, (-1, len(self.mirrored), len(self.columns)))
         put_back = ops.take(by_view, self.columns, axis=-1)
         return ops.mean(ops.where(np.array(self.mirrored)[:, None], put_back, by_view), axis=1)
+
+    def compute_output_spec(self, scores):
+        return keras.KerasTensor((None, len(self.columns)), "float32")
 
     def get_config(self):
         return super().get_config() | {"mirrored": self.mirrored, "columns": self.columns}

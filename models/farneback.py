@@ -140,15 +140,15 @@ class FarnebackFlow(layers.Layer):
         starts = (frames[:, 1:] * (height * width))[:, :, None, None]
         border = ops.convert_to_tensor(border_weights(height)[:, None] * border_weights(width))
 
-        def iterate(flow):
+        def iterate(_, flow):
             u, v = flow[0], flow[1]
             equations = ops.stack(_equations(before, _follow(after, starts, u, v), border, u, v))
             return ops.stack(_solve(self._average(equations)))
 
         if not self.unroll:
-            return ops.scan(lambda flow, _: (iterate(flow), None), flow, length=self.iterations)[0]
-        for _ in range(self.iterations):
-            flow = iterate(flow)
+            return ops.fori_loop(0, self.iterations, iterate, flow)
+        for iteration in range(self.iterations):
+            flow = iterate(iteration, flow)
         return flow
 
     def _average(self, equations):

@@ -236,7 +236,7 @@ def test_it_trains_scores_and_is_probed(frames_store, run):
         predict_scores(which, clips, store, "temporal", "test", names, CONFIG)
         for which in (model, keras.models.load_model(run.folder / "temporal.keras"))
     )
-    np.testing.assert_array_equal(scores, again)
+    np.testing.assert_allclose(scores, again, atol=1e-5)  # compiled by XLA, and not
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
     probes = probe_streams(_uniform(names), model, clips, store, names, CONFIG)
     assert list(probes.columns)[2:6] == ["temporal", "backwards", "shuffled", "one field"]
