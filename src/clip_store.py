@@ -33,6 +33,7 @@ import psutil
 
 from src.config import ClipConfig, clip_config_from_dict, differences
 from src.optical_flow import compute_stack
+from src.video import hold_last
 
 FRAME_QUALITY = 85  # JPEG
 FLOW_QUALITY = 75  # JPEG; benchmarks/store_formats.py measures what it costs in px and in bytes
@@ -63,7 +64,7 @@ class Clip:
 
     def window(self, segment: int, length: int) -> np.ndarray:
         """The frames of a segment's window: uint8 (length, H, W); in a clip too short for it the last one is held."""
-        return _hold_last([self.gray[index] for index in self.indices[segment]], length)
+        return hold_last([self.gray[index] for index in self.indices[segment]], length)
 
 
 class ClipStore:
@@ -186,7 +187,7 @@ class ClipStore:
             content = memoryview(file.read())
         pictures = [content[start:end] for start, end in zip(starts, ends, strict=True)]
         frames = [_decode_picture(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE, path) for picture in pictures]
-        return _hold_last(frames, self.config.window_length), run.index(info["indices"][segment][0])
+        return hold_last(frames, self.config.window_length), run.index(info["indices"][segment][0])
 
     def num_bytes(self, name: str) -> int:
         """Bytes of a clip's files."""
@@ -279,10 +280,6 @@ def _encode(picture, quality):
     if not written:
         raise ValueError(f"OpenCV could not encode a picture of shape {picture.shape} as JPEG.")
     return data.tobytes()
-
-
-def _hold_last(frames, length):
-    return np.stack(frames + [frames[-1]] * (length - len(frames)))
 
 
 def _read_picture(path, flags):

@@ -1,16 +1,19 @@
 """A video file → a prediction, through the same code as training."""
 
+import json
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from src.clip_store import Clip
-from src.config import ClipConfig, TrainConfig
+from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict
 from src.evaluation import average_views
 from src.extraction import extract_clip
 from src.fusion import average_scores
-from src.pictures import cut_views, see_stack
+from src.input_pipeline import read_clips
+from src.manifest import manifest_digest
+from src.pictures import cut_views, see_stack, see_window
 from src.sampling import segment_centers
 
 
@@ -36,14 +39,63 @@ def predict_video(
     """
     clip = extract_clip(path, clip_config)
     places = segment_centers(clip_config.num_segments, config.test_segments or clip_config.num_segments)
-    pictures = {
-        "spatial": clip.frames[places],
-        "temporal": [see_stack(stack, clip_config, config) for stack in clip.stacks[places]],
-    }
+    motion = clip.stacks
+    if clip_config.flow_source == "layer":
+        motion = np.stack([clip.window(segment, clip_config.window_length) for segment in range(len(clip.frames))])
+    scores = score_segments(clip.frames[places], motion[places], two_stream, class_names, clip_config, config)
+    return {name: by_segment.mean(axis=0) for name, by_segment in scores.items()}, clip
+
+
+def score_segments(
+    frames: np.ndarray, motion: np.ndarray, two_stream: keras.Model, class_names: list[str],
+    clip_config: ClipConfig, config: TrainConfig,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """The scores of some segments, of one video or of several, each averaged over its views.
+
+    Args:
+        frames: uint8 (S, H, W, 3), RGB, all of one size.
+        motion: uint8, what the temporal network is to see: quantised flow as it is stored, (S, H, W, 2L), or, where it
+            computes that itself, the grey frames of the windows, (S, L + 1, H, W).
+        two_stream, class_names, clip_config, config: as for `predict_video`.
+
+    Returns:
+        {"spatial", "temporal", "fused"}: float32 (S, C), rows sum to 1.
+    """
+    see = see_stack if clip_config.flow_source == "store" else see_window
+    pictures = {"spatial": frames, "temporal": [see(one, clip_config, config) for one in motion]}
     scores = {}
-    for stream, seen in pictures.items():
-        views = np.concatenate([cut_views(picture, stream, config, config.test_crops) for picture in seen])
-        by_view = np.asarray(two_stream.get_layer(stream).predict_on_batch(views))
-        scores[stream] = average_views(by_view, len(places), class_names, config)
+    for stream in STREAMS:
+        views = [cut_views(seen, stream, clip_config, config, config.test_crops) for seen in pictures[stream]]
+        by_view = np.asarray(two_stream.get_layer(stream).predict_on_batch(np.concatenate(views)))
+        scores[stream] = average_views(by_view, 1, class_names, config)
     scores["fused"] = average_scores(scores["spatial"], scores["temporal"])
-    return {name: found[0] for name, found in scores.items()}, clip
+    return scores
+
+
+def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, TrainConfig]:
+    """What `predict_video` needs of a finished run, after its path.
+
+    Args:
+        folder: runs/<name>/, with two_stream.keras and config.json. Class names are those of the prepared data set
+            that config.json names, relative to the current folder.
+
+    Returns:
+        (two_stream, class_names, clip_config, config).
+
+    Raises:
+        FileNotFoundError: a file of the run, or the data set, is not there.
+        ValueError: another subset was prepared there since, whose classes may be others.
+    """
+    folder = Path(folder)
+    record = json.loads((folder / "config.json").read_text())
+    clips, _, class_names = read_clips(record["data"])
+    if manifest_digest(clips) != record["manifest_digest"]:
+        raise ValueError(
+            f"{folder}: the names of its classes are in the subset {record['manifest_digest']} of {record['data']}; "
+            f"the one prepared there now is {manifest_digest(clips)}. Prepare that of the run again."
+        )
+    model = folder / "two_stream.keras"
+    if not model.exists():
+        raise FileNotFoundError(f"{model}: not there. Finish the run: train_models.ipynb saves it at its end.")
+    two_stream = keras.models.load_model(model)
+    return two_stream, class_names, clip_config_from_dict(record["clips"]), TrainConfig(**record["training"])

@@ -28,7 +28,9 @@ from src.plots import (
 )
 
 STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
+CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # of Okabe and Ito, too, and of no stream
 MAX_MATRIX_NAMED, MAX_MATRIX_COUNTED = 30, 12  # classes
+MAX_POINTS = 200  # along a timeline; more are too close to be told apart
 
 
 @styled
@@ -230,6 +232,78 @@ def plot_video_prediction(
     legend_above(ax)
     explain_colours(fig, scale)
     return np.array([panels[name] for name in ("frame", "flow", "bars")])
+
+
+@styled
+def plot_timeline(frames: dict[float, np.ndarray], scores: pd.DataFrame) -> np.ndarray:
+    """Draws frames, each above its time, over the scores of the four classes that lead most often: (2,) Axes.
+
+    The bar above the lines has the colour of the class that leads, grey for any other. More than 200 windows are
+    averaged, as many at a time as it takes.
+
+    Args:
+        frames: seconds → uint8 (H, W, 3), RGB, all of one size; as many are drawn as fit.
+        scores: a row per window, indexed by seconds, ascending; a column per class, after softmax.
+    """
+    height, width = next(iter(frames.values())).shape[:2]
+    room = WIDTH - 0.75  # inches of the time axis
+    slots = int(np.clip(room * height / width, 1, MAX_PICTURES))  # pictures about an inch high
+    times, wide, limits = _spread(np.array(list(frames)), scores.index[[0, -1]].to_numpy(float), slots)
+    high = room * wide / np.ptp(limits) * height / width
+    # Placed by hand: the pictures' height depends on the length of the time axis, which a layout would change.
+    legend = 0.2 * min(3, scores.shape[1])
+    total = high + legend + 2.8
+    place = {"left": 0.55 / WIDTH, "right": 1 - 0.2 / WIDTH, "top": 1 - 0.25 / total, "bottom": (0.5 + legend) / total}
+    place |= {"hspace": 0.1 / (high + 2), "height_ratios": [high, 2]}
+    axes = plt.subplots(2, 1, figsize=(WIDTH, total), sharex=True, layout="none", gridspec_kw=place)[1]
+    style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": "0.3"}
+    for time in times:
+        axes[0].imshow(frames[time], extent=(time - wide / 2, time + wide / 2, 0, 1), aspect="auto")
+        axes[0].text(time, 1.03, f"{time:.1f} s" if limits[1] < 100 else f"{time:.0f} s", **style)
+        axes[1].axvline(time, color="0.85", linewidth=0.8, zorder=0)
+    axes[0].set(xlim=limits, ylim=(0, 1))
+    axes[0].set_axis_off()
+    _draw_scores(axes[1], scores)
+    return axes
+
+
+def _spread(times: np.ndarray, span: np.ndarray, slots: int) -> tuple[list[float], float, tuple[float, float]]:
+    """Which times to show, about one in each of equal slots; a picture's width; the axis' limits: all in seconds."""
+    first, last = span if span[1] > span[0] else (span[0] - 0.5, span[0] + 0.5)
+    slot = (last - first) / slots
+    nearest = {int(np.abs(times - (first + (n + 0.5) * slot)).argmin()) for n in range(slots)}
+    chosen = []
+    for time in times[sorted(nearest)]:
+        if not chosen or time - chosen[-1] > 0.75 * slot:
+            chosen.append(time)
+    wide = min(0.93 * slot, 0.96 * min(np.diff(chosen), default=slot))
+    return chosen, wide, (min(first, chosen[0] - wide / 2), max(last, chosen[-1] + wide / 2))
+
+
+def _draw_scores(ax: Axes, scores: pd.DataFrame) -> None:
+    """Draws the leading classes' scores over seconds, and the bar that says which one leads."""
+    together = -(-len(scores) // MAX_POINTS)
+    rows = scores.rename_axis("seconds").reset_index()
+    scores = rows.groupby(np.arange(len(rows)) // together).mean().set_index("seconds")
+    seconds, leader = scores.index.to_numpy(float), scores.to_numpy().argmax(axis=1)
+    leads = np.bincount(leader, minlength=scores.shape[1])
+    order = np.lexsort([-scores.mean().to_numpy(), -leads])
+    colours = dict(zip(order, CLASS_COLOURS, strict=False))
+    style = {"marker": ".", "markersize": 4 if len(scores) < 60 else 0}
+    for index, colour in colours.items():
+        ax.plot(seconds, scores.iloc[:, index], color=colour, label=shorten(scores.columns[index], 60), **style)
+    others = order[len(colours) :]
+    for number, index in enumerate(others):
+        label = None if number else f"{len(others)} other {'classes' if len(others) > 1 else 'class'}"
+        ax.plot(seconds, scores.iloc[:, index], color="0.8", linewidth=0.7, zorder=1, label=label)
+    half = np.diff(seconds).mean() / 2 if len(seconds) > 1 else 0.5
+    borders = np.concatenate([[seconds[0] - half], (seconds[1:] + seconds[:-1]) / 2, [seconds[-1] + half]])
+    bar = [colours.get(index, "0.8") for index in leader]
+    ax.bar(borders[:-1], 0.05, np.diff(borders), 1.03, color=bar, edgecolor=bar, linewidth=0.4, align="edge")
+    ax.set(ylim=(0, 1.09), yticks=np.linspace(0, 1, 6), xlabel="seconds")
+    ax.set_ylabel("score" if together == 1 else f"score, mean of {together} windows")
+    ax.grid(axis="y")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
 
 
 def _mark_phases(ax: Axes, history: pd.DataFrame) -> None:

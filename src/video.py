@@ -254,8 +254,13 @@ def read_window(path: str | Path, length: int, height: int, width: int) -> np.nd
         VideoError: as of `read_segments`.
     """
     segment = next(iter(read_segments(path, 1, length, min(height, width))))
-    frames = [_resize(frame, (height, width)) for frame in read_frames(path, indices=segment.indices)]
-    return np.stack(frames + [frames[-1]] * (length - len(frames)))
+    frames = read_frames(path, indices=segment.indices)
+    return hold_last([_resize(frame, (height, width)) for frame in frames], length)
+
+
+def hold_last(frames: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """A window of `length` frames from at most as many: what is missing at the end does not move."""
+    return np.stack([*frames, *[frames[-1]] * (length - len(frames))])
 
 
 def _open(path):

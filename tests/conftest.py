@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from src.annotations import read_source
-from src.config import ClipConfig
+from src.config import ClipConfig, TrainConfig
 from src.preprocessing import preprocess
 from src.subset import choose_subset
 from src.video_table import COLUMNS
@@ -21,6 +21,8 @@ TINY_CLASSES = {  # template → (u, v) of its clips, px/frame
     "Pushing [something] from left to right": (2.0, 0.0),
     "Pushing [something] from right to left": (-2.0, 0.0),
 }
+TINY_NAMES = [template.replace("[", "").replace("]", "") for template in TINY_CLASSES]
+TINY_TRAINING = TrainConfig(crop_size=32, batch_size=4)
 TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
 
 
@@ -60,8 +62,7 @@ def write_ssv2(folder, counts=None, num_frames=9, height=48, width=64):
                 write_video(videos / f"{video_id}.webm", moving_texture(num_frames, u, v, height, width, video_id))
                 entries[split].append({"id": str(video_id), "template": template})
                 video_id += 1
-    names = [template.replace("[", "").replace("]", "") for template in TINY_CLASSES]
-    (labels / "labels.json").write_text(json.dumps({name: str(index) for index, name in enumerate(names)}))
+    (labels / "labels.json").write_text(json.dumps({name: str(index) for index, name in enumerate(TINY_NAMES)}))
     for split in ("train", "validation"):
         (labels / f"{split}.json").write_text(json.dumps(entries[split]))
     (labels / "test.json").write_text(json.dumps([{"id": entry["id"]} for entry in entries["test"]]))
@@ -105,3 +106,24 @@ def tiny_store(tiny_ssv2, tmp_path_factory):
     report = preprocess(subset, root, TINY_CONFIG, workers=1)
     assert report.computed == len(subset) == 3 * sum(TINY_COUNTS.values())
     return root, subset
+
+
+@pytest.fixture(scope="session")
+def two_stream():
+    """Streams of `TINY_NAMES` that can be read: mean colour → scores; mean u → holding, to the right, to the left."""
+    import keras  # here, and not above: most tests do without it
+    from keras import layers
+
+    from models.two_stream import build_two_stream
+
+    size = TINY_TRAINING.crop_size
+    frame = keras.Input((size, size, 3), dtype="uint8")
+    flow = keras.Input((size, size, TINY_CONFIG.stack_channels), dtype="uint8")
+    colour = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(frame))
+    motion = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 127, -128 / 127)(flow))
+    spatial = keras.Model(frame, layers.Dense(3, activation="softmax", name="scores")(colour), name="spatial")
+    temporal = keras.Model(flow, layers.Dense(3, activation="softmax", name="scores")(motion), name="temporal")
+    spatial.get_layer("scores").set_weights([np.diag([9.0, 9.0, 9.0]), np.zeros(3)])
+    by_channel = [[0, 20, -20], [0, 0, 0]] * TINY_CONFIG.flow_length  # of u, of v
+    temporal.get_layer("scores").set_weights([np.array(by_channel, float), np.array([2.0, 0, 0])])
+    return build_two_stream(spatial, temporal)

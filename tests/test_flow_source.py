@@ -9,13 +9,16 @@ import pytest
 from conftest import TINY_CONFIG, moving_texture, write_video
 
 from models.temporal_cnn import build_temporal_cnn, reorder_fields, takes_frames
+from models.two_stream import build_two_stream
 from src.augmentation import View, cut_window, scored_views
 from src.clip_store import ClipStore, encode_clip
 from src.config import ClipConfig, TrainConfig, clip_config_from_dict
 from src.evaluation import predict_scores
 from src.extraction import extract_clip
+from src.inference import predict_video
 from src.input_pipeline import EvaluationBatches, TrainingBatches, read_batches, read_clips, read_examples
 from src.learning_check import check_learning
+from src.live import predict_stream
 from src.manifest import manifest_digest
 from src.optical_flow import compute_flow, dequantize_flow, mean_flow
 from src.pictures import Pictures, cut_views, frames_bound
@@ -242,6 +245,25 @@ def test_it_trains_scores_and_is_probed(frames_store, run):
     assert list(probes.columns)[2:6] == ["temporal", "backwards", "shuffled", "one field"]
 
 
+def test_a_video_file_goes_the_same_way(frames_store):
+    """Also one window after another; only the store's JPEGs are in between."""
+    clips, store, names = frames_store
+    keras.utils.set_random_seed(0)
+    bound = frames_bound(store.config, CONFIG)
+    temporal = build_temporal_cnn(len(names), SIZE, LAYER_CONFIG.flow_length, frames_bound=bound)
+    two_stream = build_two_stream(_uniform(names), temporal)
+    assert set(two_stream.input) == {"frame", "frames"}
+    row = clips[clips.split == "test"].iloc[2]
+    scores, clip = predict_video(row.path, two_stream, names, store.config, CONFIG)
+    expected = predict_scores(temporal, clips, store, "temporal", "test", names, CONFIG)[2]
+    np.testing.assert_allclose(scores["temporal"], expected, atol=0.02)
+    moments = {moment.index: moment for moment in predict_stream(row.path, two_stream, names, store.config, CONFIG, 1)}
+    middle = clip.indices[0][LAYER_CONFIG.flow_length // 2]
+    np.testing.assert_array_equal(moments[middle].frame, clip.frames[0])
+    both = [moments[window[LAYER_CONFIG.flow_length // 2]].scores["temporal"] for window in clip.indices]
+    np.testing.assert_allclose(np.mean(both, axis=0), scores["temporal"], atol=1e-4)
+
+
 def test_cross_modality_takes_frames_too(frames_store, run, tmp_path):
     clips, store, names = frames_store
     backbone = keras.Sequential(
@@ -300,4 +322,4 @@ def _uniform(names):
     """A spatial stream that knows nothing."""
     frame = keras.Input((SIZE, SIZE, 3), dtype="uint8")
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(frame))
-    return keras.Model(frame, keras.layers.Dense(len(names), activation="softmax")(mean))
+    return keras.Model(frame, keras.layers.Dense(len(names), activation="softmax")(mean), name="spatial")

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_CONFIG, moving_texture, write_video
+from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
 from keras import layers
 
 from models.two_stream import build_two_stream
@@ -13,25 +13,8 @@ from src.inference import predict_video
 from src.input_pipeline import read_clips
 from src.video import VideoError
 
-SIZE = 32
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
-NAMES = ["Holding something", "Pushing something from left to right", "Pushing something from right to left"]
-CONFIG = TrainConfig(crop_size=SIZE, batch_size=4)
-
-
-@pytest.fixture(scope="module")
-def two_stream():
-    """Streams that can be read: mean colour → scores; mean u → holding, to the right, to the left."""
-    frame = keras.Input((SIZE, SIZE, 3), dtype="uint8")
-    flow = keras.Input((SIZE, SIZE, TINY_CONFIG.stack_channels), dtype="uint8")
-    colour = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(frame))
-    motion = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 127, -128 / 127)(flow))
-    spatial = keras.Model(frame, layers.Dense(3, activation="softmax", name="scores")(colour), name="spatial")
-    temporal = keras.Model(flow, layers.Dense(3, activation="softmax", name="scores")(motion), name="temporal")
-    spatial.get_layer("scores").set_weights([np.diag([9.0, 9.0, 9.0]), np.zeros(3)])
-    by_channel = [[0, 20, -20], [0, 0, 0]] * TINY_CONFIG.flow_length  # of u, of v
-    temporal.get_layer("scores").set_weights([np.array(by_channel, float), np.array([2.0, 0, 0])])
-    return build_two_stream(spatial, temporal)
+NAMES, CONFIG, SIZE = TINY_NAMES, TINY_TRAINING, TINY_TRAINING.crop_size
 
 
 def test_the_scores_are_those_of_evaluation_but_for_compression(two_stream, tiny_store):

@@ -8,11 +8,11 @@ import pytest
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.colors import to_rgba  # noqa: E402
+from matplotlib.colors import to_hex, to_rgba  # noqa: E402
 from test_plots import MANY, PUSHES, closed_and_unseen, make_frames, tick_names, uniform_flow  # noqa: E402, F401
 
 from src import result_plots  # noqa: E402
-from src.plots import flow_to_rgb  # noqa: E402
+from src.plots import flow_to_rgb, shorten  # noqa: E402
 
 STREAMS = ("spatial", "temporal", "fused")
 
@@ -211,3 +211,61 @@ def test_probes_of_many_classes_are_colours_only():
     probes = pd.DataFrame(np.full((174, 6), 0.5), index=MANY[:174], columns=PROBES).assign(clips=1)
     ax = result_plots.plot_probes(probes)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all 174 clips"] and not ax.texts
+
+
+def make_timeline(num_windows, span, num_classes=8, num_frames=64, size=(24, 32)):
+    """Frames and scores in which each class leads for a time, one after the other."""
+    seconds = np.linspace(0.4, span, num_windows)
+    winners = np.arange(num_windows) * num_classes // num_windows
+    scores = pd.DataFrame(make_scores(winners, num_classes), seconds, MANY[:num_classes])
+    shown = np.linspace(0, num_windows - 1, min(num_frames, num_windows)).astype(int)
+    return {seconds[n]: np.full((*size, 3), 50 + n % 200, np.uint8) for n in shown}, scores
+
+
+@pytest.mark.parametrize("num_windows, span", [(1, 0.4), (2, 0.5), (14, 2.0), (300, 60.0), (3600, 600.0)])
+@pytest.mark.parametrize("size", [(24, 32), (27, 48), (48, 27)])
+def test_each_frame_of_a_timeline_stands_over_its_time(num_windows, span, size):
+    frames, scores = make_timeline(num_windows, span, size=size)
+    pictures, lines = axes = result_plots.plot_timeline(frames, scores)
+    fig = pictures.figure
+    fig.draw_without_rendering()
+    assert pictures.get_position().x0 == lines.get_position().x0 and pictures.get_xlim() == lines.get_xlim()
+    assert 1 <= len(pictures.images) <= 8 and len(axes) == 2
+    assert len(pictures.images) >= min(num_windows, 4)
+    boxes = []
+    for image, label in zip(pictures.images, pictures.texts, strict=True):
+        left, right, *_ = image.get_extent()
+        time = (left + right) / 2
+        nearest = min(frames, key=lambda t: abs(t - time))
+        assert nearest == pytest.approx(time) and label.get_text() == f"{time:.{int(span < 99)}f} s"
+        np.testing.assert_array_equal(image.get_array(), frames[nearest])
+        boxes.append(image.get_window_extent())
+        assert boxes[-1].height / boxes[-1].width == pytest.approx(size[0] / size[1], rel=0.02)
+        assert any(line.get_xdata()[0] == nearest for line in lines.lines)  # the mark in the panel below
+    assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:], strict=False))
+    assert boxes[0].x0 >= 0 and boxes[-1].x1 <= fig.bbox.x1 and 30 < boxes[0].height < 260
+    assert lines.get_legend().get_window_extent().y0 >= 0
+
+
+def test_a_timeline_shows_the_classes_that_lead_most_often():
+    scores = pd.DataFrame(make_scores([5] * 4 + [2] * 3 + [0] * 2 + [3, 1], 7), np.arange(11) / 2, MANY[:7])
+    frames = {0.0: np.zeros((24, 32, 3), np.uint8), 5.0: np.zeros((24, 32, 3), np.uint8)}
+    _, ax = result_plots.plot_timeline(frames, scores)
+    drawn = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+    assert list(drawn)[:3] == [shorten(MANY[n], 60) for n in (5, 2, 0)] and list(drawn)[4] == "3 other classes"
+    assert [line.get_color() for line in drawn.values()][:4] == list(result_plots.CLASS_COLOURS)
+    np.testing.assert_array_equal(drawn[shorten(MANY[5], 60)].get_xdata(), scores.index)
+    np.testing.assert_array_equal(drawn[shorten(MANY[5], 60)].get_ydata(), scores[MANY[5]])
+    bar = [to_hex(patch.get_facecolor()).upper() for patch in ax.patches]
+    first, second, third, *_ = result_plots.CLASS_COLOURS
+    assert bar[:9] == [first] * 4 + [second] * 3 + [third] * 2
+    assert ax.get_ylabel() == "score"
+
+
+def test_a_long_timeline_is_averaged_over_windows():
+    frames, scores = make_timeline(1001, 600.0, num_classes=3)
+    _, ax = result_plots.plot_timeline(frames, scores)
+    line = next(line for line in ax.lines if line.get_label() == shorten(MANY[0], 60))
+    assert len(line.get_xdata()) == 167 and ax.get_ylabel() == "score, mean of 6 windows"
+    np.testing.assert_allclose(line.get_ydata()[:-1], scores[MANY[0]].to_numpy()[:996].reshape(-1, 6).mean(axis=1))
+    np.testing.assert_allclose(line.get_xdata()[:-1], scores.index.to_numpy()[:996].reshape(-1, 6).mean(axis=1))
