@@ -7,7 +7,8 @@ rounds of a third of the clips, so that a machine that slows down meanwhile slow
 
 (a) earlier code: every frame is decoded, one process, OpenCV's Farneback, with the threads it takes, pair by pair at
     the stored size, float32 arrays saved;
-(b) ours, one worker;  (c) ours, all workers;  (d) as (c), with DIS.
+(b) ours, one worker;  (c) ours, all workers;  (d) as (c), with DIS;
+(e) all workers decode, and flow is computed in batches on the device that Keras uses; compiling is left out.
 
 Wall is that of the extraction; starting processes, loading compiled code and hashing come before it, in some seconds
 whatever the number of clips. flow MP/s counts the flow fields that were computed. The ideal of (c) is the work of (b),
@@ -32,6 +33,7 @@ from joblib.externals.loky import get_reusable_executor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from src.annotations import read_source
 from src.config import ClipConfig
+from src.extraction import extract_on_cores
 from src.flow_accuracy import measure_flow_error
 from src.manifest import read_prepared
 from src.optical_flow import compute_flow
@@ -67,10 +69,20 @@ def earlier_code(subset, config, workers, folder):
     return seconds, wall, pixels / 1e6, num_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def ours(subset, config, workers, folder):
+def ours_on_device(subset, config, workers, folder):
+    """The same with flow on the device, after a first run that compiles for each size of frames."""
+    from src.device_extraction import extract_on_device
+
+    preprocess(subset, folder / "first", config, workers, extract=extract_on_device)
+    seconds, *rest, memory = ours(subset, config, workers, folder / "second", extract_on_device)
+    memory = max(memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)  # Keras is in this process
+    return seconds | {"flow": seconds["flow"] / workers}, *rest, memory
+
+
+def ours(subset, config, workers, folder, extract=extract_on_cores):
     """The same of this project's job."""
     compute_flow(np.zeros((2, 16, 16), np.uint8))  # compiled once, not a clip's cost
-    report = preprocess(subset, folder, config, workers)
+    report = preprocess(subset, folder, config, workers, extract=extract)
     table, store = read_prepared(folder)
     pixels = num_bytes = 0
     for clip in table.clip_name[table.stored]:
@@ -91,6 +103,13 @@ def alone(function, subset, config, workers):
         return process.submit(function, subset, config, workers, Path(folder)).result()
 
 
+def device():
+    """The name of the device that computes flow in (e)."""
+    import keras  # here: the other ways must not share their memory with it
+
+    return f"flow on {keras.distribution.list_devices()[0]} ({keras.backend.backend()})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
@@ -107,6 +126,7 @@ def main():
         "(b) one worker": (ours, config, 1),
         f"(c) {n} workers": (ours, config, n),
         f"(d) {n} workers, DIS": (ours, dis, n),
+        f"(e) {n} workers, {device()}": (ours_on_device, config, n),
     }
     parts = [subset[start::ROUNDS] for start in range(ROUNDS)]
     results = {name: [] for name in ways}

@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,7 @@ from src.config import ClipConfig
 from src.digests import read_digest
 from src.optical_flow import compute_flow, stack_fields
 from src.video import VideoError, read_segments
-from src.workers import Watch, one_thread
+from src.workers import Watch, one_thread, run_tasks
 
 FILE_BLOCK = 4096  # bytes that a file on disk is rounded up to
 
@@ -36,15 +38,19 @@ def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None =
         VideoError: the video cannot be used.
     """
     seconds = Counter() if seconds is None else seconds
-    segments = read_segments(
-        path, config.num_segments, config.window_length, config.short_side, run_length=config.run_length
-    )
-    keep = _keep_flow if config.flow_source == "store" else _keep_frames
-    return keep(_timed(segments, seconds), config, seconds)
+    segments = _read_timed(path, config, config.run_length, seconds)
+    return _keep_flow(segments, config, seconds) if config.flow_source == "store" else _keep_frames(segments, config)
 
 
-def _timed(segments, seconds):
-    """Passes them on; the time that they take is "decode"."""
+def extract_windows(path: str | Path, config: ClipConfig, seconds: Counter | None = None) -> Clip:
+    """The same without flow, and with the grey frames of the windows alone."""
+    seconds = Counter() if seconds is None else seconds
+    return _keep_frames(_read_timed(path, config, config.window_length, seconds), config)
+
+
+def _read_timed(path, config, run_length, seconds):
+    """The segments; the time that they take is "decode"."""
+    segments = read_segments(path, config.num_segments, config.window_length, config.short_side, run_length)
     start = time.perf_counter()
     for segment in segments:
         seconds["decode"] += time.perf_counter() - start
@@ -67,7 +73,7 @@ def _keep_flow(segments, config, seconds):
     return Clip(np.stack(frames), np.stack(stacks), windows)
 
 
-def _keep_frames(segments, config, seconds):
+def _keep_frames(segments, config):
     frames, windows, runs, gray = [], [], [], {}
     for segment in segments:
         frames.append(segment.frame)
@@ -114,26 +120,68 @@ class Outcome:
     num_bytes: int | None = None
 
 
+def extract_on_cores(
+    tasks: Sequence[Task], store: ClipStore, watch: Watch, workers: int | None, client=None, write: bool = True
+) -> Iterator[Outcome]:
+    """Computes clips, each as a whole by one process, as `workers.run_tasks` runs them.
+
+    Args:
+        tasks: what to compute.
+        store: where it goes.
+        watch: over the tasks.
+        workers, client: as for `workers.run_tasks`.
+        write: without it nothing is written, and the outcomes tell what it would have cost.
+
+    Yields:
+        an `Outcome` for each task, in the order in which they end.
+    """
+    function = partial(extract_to_store if write else measure_extraction, store=store, watch=watch)
+    return run_tasks(function, tasks, [watch.note(task.clip) for task in tasks], workers, client)
+
+
 def extract_to_store(task: Task, store: ClipStore, watch: Watch) -> Outcome:
     """Computes a clip and writes it, unless another run did. Only what is wrong with the video becomes a reason."""
     if store.holds(task.clip):
         return Outcome(task.video_id, None, Counter())
-    return _attempt(task, store.config, watch, lambda clip: store.write(task.clip, clip, task.digest, watch.room))
+    return _attempt(task, store.config, watch, extract_clip, partial(finish_clip, task, store=store, watch=watch))
 
 
 def measure_extraction(task: Task, store: ClipStore, watch: Watch) -> Outcome:
     """What `extract_to_store` costs, in time and in bytes on disk, with nothing written."""
     compute_flow(np.zeros((2, 16, 16), np.uint8))  # a process loads compiled code once: that is not the clip's
-    return _attempt(task, store.config, watch, lambda clip: _size_on_disk(encode_clip(clip, task.digest)))
+    finish = partial(finish_clip, task, store=store, watch=watch, write=False)
+    return _attempt(task, store.config, watch, extract_clip, finish)
 
 
-def _attempt(task, config, watch, finish):
+def decode_to_memory(task: Task, store: ClipStore, watch: Watch) -> tuple[Task, Outcome, Clip | None]:
+    """The frames of a clip's windows, for flow that is computed elsewhere; None where there is no clip to compute."""
+    if store.holds(task.clip):
+        return task, Outcome(task.video_id, None, Counter()), None
+    kept: list[Clip] = []
+    outcome = _attempt(task, store.config, watch, extract_windows, kept.append)
+    return task, outcome, kept[0] if kept else None
+
+
+def finish_clip(task: Task, clip: Clip, store: ClipStore, watch: Watch, write: bool = True) -> int | None:
+    """Writes a clip; or, without `write`, gives the bytes that its files would take on disk."""
+    if write:
+        return store.write(task.clip, clip, task.digest, watch.room)
+    sizes = [len(content) for content in encode_clip(clip, task.digest).values()]
+    return FILE_BLOCK * sum(-(-size // FILE_BLOCK) for size in [*sizes, 1])  # 1: the folder
+
+
+def describe_failure(path: str, error: cv2.error) -> str:
+    """The reason of a video that OpenCV fails on."""
+    return f"{path}: OpenCV cannot work with it: {error}. Convert it to MP4 or WebM."
+
+
+def _attempt(task, config, watch, extract, finish):
     seconds, num_bytes = Counter(), None
     with watch.over(task.clip) as reason:
         if reason is None:
             try:
                 with one_thread():
-                    clip = extract_clip(task.path, config, seconds)
+                    clip = extract(task.path, config, seconds)
                 if read_digest(task.path) != task.digest:
                     raise VideoError(f"{task.path}: its bytes must not change while it is read, but did. Run again.")
                 start = time.perf_counter()
@@ -142,12 +190,7 @@ def _attempt(task, config, watch, finish):
             except VideoError as error:
                 reason = str(error)
             except cv2.error as error:
-                reason = f"{task.path}: OpenCV cannot work with it: {error}. Convert it to MP4 or WebM."
+                reason = describe_failure(task.path, error)
         else:
             reason = f"{task.path}: {reason}"
     return Outcome(task.video_id, reason, seconds, num_bytes)
-
-
-def _size_on_disk(files):
-    sizes = [len(content) for content in files.values()]
-    return FILE_BLOCK * sum(-(-size // FILE_BLOCK) for size in [*sizes, 1])  # 1: the folder

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import models.farneback  # noqa: F401 (Keras finds the layers of a saved network by what was imported)
 from src.clip_store import Clip
 from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict
 from src.evaluation import average_views

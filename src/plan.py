@@ -2,10 +2,9 @@
 
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ import pandas as pd
 from src.clip_store import ClipStore, clip_name
 from src.config import ClipConfig
 from src.digests import read_digests
-from src.extraction import Task, measure_extraction
+from src.extraction import Outcome, Task, extract_on_cores
 from src.video_table import seeded_keys
-from src.workers import Watch, connected, count_workers, run_tasks
+from src.workers import Watch, connected, count_workers
 
 PROBE = 8  # clips, at least
 PROBE_SECONDS = 60.0  # that a clip of the probe may take
@@ -102,6 +101,7 @@ def plan_preprocessing(
     workers: int | None = None,
     cluster=None,
     seconds_per_clip: float = SECONDS_PER_CLIP,
+    extract: Callable[..., Iterator[Outcome]] = extract_on_cores,
 ) -> Plan:
     """What `src.preprocessing.preprocess` would do with the same arguments; all that stays are the videos' digests.
 
@@ -115,14 +115,15 @@ def plan_preprocessing(
     rows = subset[~subset.clip_name.isin(there)]
     tasks = [Task(*row) for row in zip(rows.video_id, rows.path, rows.digest, rows.clip_name, strict=True)]
     with connected(cluster) as client:
+        extract([], store, None, workers, client)  # what it cannot do it refuses here, before anything is written
         at_a_time = count_workers(workers, client)
-        done = _probe(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS))
+        done = _probe(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
     seconds = np.mean([outcome.seconds.total() for outcome in done]) if done else np.nan
     num_bytes = np.mean([outcome.num_bytes for outcome in done]) if done else np.nan
     return Plan(subset, store, tasks, at_a_time, seconds, num_bytes, len(done), _free_bytes(store.root))
 
 
-def _probe(tasks, store, workers, client, seconds_per_clip):
+def _probe(tasks, store, workers, client, seconds_per_clip, extract):
     """Outcomes of a few tasks that succeed, drawn as always the same."""
     order = np.argsort(seeded_keys([task.video_id for task in tasks], 0))
     size = min(max(PROBE, 2 * count_workers(workers, client)), len(tasks) // 4)  # enough to keep all busy
@@ -130,9 +131,7 @@ def _probe(tasks, store, workers, client, seconds_per_clip):
     if not probe:
         return []
     with at_work(store, seconds_per_clip) as watch:
-        function = partial(measure_extraction, store=store, watch=watch)
-        notes = [watch.note(task.clip) for task in probe]
-        outcomes = list(run_tasks(function, probe, notes, workers, client))
+        outcomes = list(extract(probe, store, watch, workers, client, write=False))
     return [outcome for outcome in outcomes if outcome.reason is None]
 
 

@@ -3,9 +3,9 @@
 import errno
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,13 +14,13 @@ import pandas as pd
 
 from src.clip_store import Clip, write_text
 from src.config import ClipConfig
-from src.extraction import extract_clip, extract_to_store
+from src.extraction import Outcome, extract_clip, extract_on_cores
 from src.manifest import read_prepared, record_subset
 from src.optical_flow import STEPS, ZERO
 from src.plan import SECONDS_PER_CLIP, at_work, plan_preprocessing
 from src.progress import progress
 from src.video import VideoError
-from src.workers import connected, run_tasks
+from src.workers import connected
 
 EXAMPLE_CLASSES = 8
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -93,6 +93,7 @@ def preprocess(
     workers: int | None = None,
     cluster=None,
     seconds_per_clip: float = SECONDS_PER_CLIP,
+    extract: Callable[..., Iterator[Outcome]] = extract_on_cores,
 ) -> Report:
     """Extracts what is missing of a subset into `root`, and records manifest and failures there.
 
@@ -109,6 +110,7 @@ def preprocess(
         cluster: a `dask.distributed.Client`, or the address of a Dask scheduler; its workers, with one thread each,
             see the videos and `root` under the same paths, and take the place of `workers`.
         seconds_per_clip: a video that takes longer is given up.
+        extract: how clips are computed: `extraction.extract_on_cores`, or `device_extraction.extract_on_device`.
 
     Returns:
         a `Report`. Videos that cannot be used are in its `failures` and in `failures.csv`; they do not stop the job.
@@ -117,7 +119,7 @@ def preprocess(
         OSError: the disk has no room, by the plan or in fact. What was written stays, and counts when it is run again.
     """
     with connected(cluster) as client, _disk_full_explained(root):
-        plan = plan_preprocessing(subset, root, config, workers, client, seconds_per_clip)
+        plan = plan_preprocessing(subset, root, config, workers, client, seconds_per_clip, extract)
         print(plan, flush=True)
         plan.check_space()
         store, start = plan.store, time.perf_counter()
@@ -125,9 +127,7 @@ def preprocess(
         record_subset(plan.subset, store)
         reasons, stage_seconds = {}, Counter()
         with at_work(store, seconds_per_clip) as watch:
-            function = partial(extract_to_store, store=store, watch=watch)
-            notes = [watch.note(task.clip) for task in plan.tasks]
-            outcomes = run_tasks(function, plan.tasks, notes, workers, client)
+            outcomes = extract(plan.tasks, store, watch, workers, client)
             for outcome in progress(outcomes, len(plan.tasks), "extracting"):
                 stage_seconds.update(outcome.seconds)
                 if outcome.reason:

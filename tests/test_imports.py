@@ -23,7 +23,7 @@ ORDER = [
         "models.two_stream",
         "models.end_to_end",
     ),
-    *("devices", "features", "runs", "callbacks", "training", "learning_check"),
+    *("device_extraction", "devices", "features", "runs", "callbacks", "training", "learning_check"),
     *(
         "metrics",
         "statistics",
@@ -33,13 +33,14 @@ ORDER = [
         "evaluation",
         "probes",
         "inference",
+        "live",
         "comparison",
     ),
     *("plots", "result_plots", "fusion_plots"),
 ]
 USE_KERAS = {
-    *("input_pipeline", "features", "devices", "runs", "callbacks", "training", "learning_check"),
-    *("evaluation", "probes", "inference"),
+    *("device_extraction", "input_pipeline", "features", "devices", "runs", "callbacks", "training", "learning_check"),
+    *("evaluation", "probes", "inference", "live"),
 }
 USE_TENSORFLOW = {"devices"}  # tf.distribute, which Keras has no name for, where TensorFlow is the backend
 FILES = sorted([*(ROOT / "src").glob("*.py"), *(ROOT / "models").glob("*.py")])

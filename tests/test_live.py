@@ -1,5 +1,7 @@
 """A sliding window gives over time what the streams give of each window, holds no more than it, and never lags."""
 
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -7,12 +9,14 @@ from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, islice
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
 
+from models.temporal_cnn import build_temporal_cnn
 from src import live, video
 from src.extraction import extract_clip
 from src.inference import load_run, predict_video, score_segments
@@ -332,3 +336,11 @@ def test_a_run_that_is_not_finished_or_of_another_subset_is_refused(run):
     path.write_text(path.read_text().replace(run.record["manifest_digest"], "0123456789ab"))
     with pytest.raises(ValueError, match="subset 0123456789ab of .* prepared there now is"):
         load_run(run.folder)
+
+
+def test_a_network_that_computes_flow_is_loaded_by_a_process_that_did_not_build_it(tmp_path):
+    build_temporal_cnn(3, 64, 3, frames_bound=20.0).save(tmp_path / "temporal.keras")
+    code = "import sys, keras, src.live; print(keras.models.load_model(sys.argv[1]).name)"
+    command = [sys.executable, "-c", code, str(tmp_path / "temporal.keras")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.stdout == "temporal\n", done.stderr

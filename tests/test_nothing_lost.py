@@ -18,7 +18,7 @@ import pytest
 from conftest import TINY_CONFIG, moving_texture, write_video
 from distributed import Client, LocalCluster
 
-from src import clip_store, extraction, preprocessing
+from src import clip_store, extraction
 from src.clip_store import ClipStore
 from src.extraction import Outcome
 from src.preprocessing import check_store, preprocess
@@ -152,9 +152,12 @@ def test_a_task_that_hangs_or_crashes_takes_no_other_along(tmp_path):
     assert set(outcomes.values()) == {None}
 
 
+extract_to_store = extraction.extract_to_store
+
+
 def hang_at_seven(task, store, watch):
     if task.video_id != "7":
-        return extraction.extract_to_store(task, store, watch)
+        return extract_to_store(task, store, watch)
     with watch.over(task.clip) as reason:
         if reason is None:
             ctypes.PyDLL(None).pause()
@@ -162,7 +165,7 @@ def hang_at_seven(task, store, watch):
 
 
 def test_a_video_that_hangs_is_in_the_ledger(subset, undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr(preprocessing, "extract_to_store", hang_at_seven)
+    monkeypatch.setattr(extraction, "extract_to_store", hang_at_seven)
     root = tmp_path / "prepared"
     report = preprocess(subset[1][:20], root, TINY_CONFIG, workers=2, seconds_per_clip=3)
     assert report.failures.video_id.tolist() == ["7"] and report.computed == 19

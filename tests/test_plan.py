@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import TINY_CONFIG, make_subset, write_good
 
-from src import plan
+from src import extraction, plan
 from src.clip_store import ClipStore, clip_name
 from src.config import ClipConfig
 from src.digests import read_digest
@@ -37,7 +37,7 @@ def probed(monkeypatch):
         seen.append(task.video_id)
         return Outcome(task.video_id, None, Counter(decode=0.25, flow=0.25), 10 * FILE_BLOCK)
 
-    monkeypatch.setattr(plan, "measure_extraction", measure)
+    monkeypatch.setattr(extraction, "measure_extraction", measure)
     return seen
 
 
@@ -157,7 +157,7 @@ def test_videos_that_cannot_be_used_are_not_measured(videos, root, tmp_path):
 
 def test_with_nothing_to_do_nothing_is_measured(videos, root, monkeypatch):
     preprocess(make_subset(videos[:4]), root, TINY_CONFIG, workers=1)
-    monkeypatch.setattr(plan, "run_tasks", lambda *_: 1 / 0)
+    monkeypatch.setattr(extraction, "run_tasks", lambda *_: 1 / 0)
     found = make_plan(videos[:4], root)
     assert (found.tasks, found.probed, found.minutes, found.gigabytes) == ([], 0, 0, 0)
     assert found.table()["plan"]["to do"] == "0" and "not measured" not in str(found)
