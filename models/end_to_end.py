@@ -1,12 +1,9 @@
 """The whole model in one file: consecutive frames → class probabilities. Import it to load such a file."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import layers, ops
 
-from models.backbones import leaf_layers
 from models.farneback import FarnebackFlow, to_grey
 from models.resampling import resize_8bit
 from models.temporal_cnn import takes_frames
@@ -69,22 +66,6 @@ def build_end_to_end(
         for stream in (spatial, temporal)
     ]
     return keras.Model(frames, Fused(class_names, name="fused")(scores), name="end_to_end")
-
-
-def export_onnx(model: keras.Model, path: str | Path) -> None:
-    """Writes a model from frames as ONNX, for any number of clips at a time; needs `pip install onnx tf2onnx`.
-
-    The iterations of flow are written out, for the converter takes no loop.
-    """
-    flows = [layer for layer in leaf_layers(model) if isinstance(layer, FarnebackFlow)]
-    for layer in flows:
-        layer.unroll = True
-    try:
-        model(np.zeros((1, *model.input_shape[1:]), np.uint8))  # Keras exports what has been called
-        model.export(path, format="onnx", verbose=False)
-    finally:
-        for layer in flows:
-            layer.unroll = False
 
 
 def _see_motion(frames, views, from_frames, clip_config, config):

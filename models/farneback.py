@@ -43,8 +43,6 @@ class FarnebackFlow(layers.Layer):
         poly_n: radius of the neighbourhood whose polynomial a pixel has, px.
         poly_sigma: of the Gaussian that weights this neighbourhood, px.
         gaussian_window: average with a Gaussian instead of a box (`OPTFLOW_FARNEBACK_GAUSSIAN`).
-        unroll: write the iterations out instead of a loop, for converters that know no loops. In a loop XLA computes
-            once what it would else compute several times.
 
     Raises:
         ValueError: parameters out of range; frames of another shape or dtype, none at all, or, where they are given as
@@ -62,7 +60,6 @@ class FarnebackFlow(layers.Layer):
         poly_n: int = 5,
         poly_sigma: float = 1.2,
         gaussian_window: bool = False,
-        unroll: bool = False,
         **kwargs,
     ):
         asked = keras.dtype_policies.get(kwargs.pop("dtype", None) or keras.config.dtype_policy())
@@ -77,7 +74,7 @@ class FarnebackFlow(layers.Layer):
                 isinstance(value, int) and value >= least, f"{name} must be a whole number, {least} or more", value
             )
         self.pyr_scale, self.levels, self.winsize, self.iterations = pyr_scale, levels, winsize, iterations
-        self.poly_n, self.poly_sigma, self.gaussian_window, self.unroll = poly_n, poly_sigma, gaussian_window, unroll
+        self.poly_n, self.poly_sigma, self.gaussian_window = poly_n, poly_sigma, gaussian_window
 
     def __call__(self, frames, **kwargs):
         if isinstance(frames, np.ndarray):  # here, and not in call: inside a compiled model nothing can be raised
@@ -112,7 +109,7 @@ class FarnebackFlow(layers.Layer):
         return keras.KerasTensor(self.compute_output_shape(frames.shape), "float32")
 
     def get_config(self):
-        names = ("pyr_scale", "levels", "winsize", "iterations", "poly_n", "poly_sigma", "gaussian_window", "unroll")
+        names = ("pyr_scale", "levels", "winsize", "iterations", "poly_n", "poly_sigma", "gaussian_window")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     def _expand(self, images):
@@ -145,11 +142,8 @@ class FarnebackFlow(layers.Layer):
             equations = ops.stack(_equations(before, _follow(after, starts, u, v), border, u, v))
             return ops.stack(_solve(self._average(equations)))
 
-        if not self.unroll:
-            return ops.fori_loop(0, self.iterations, iterate, flow)
-        for iteration in range(self.iterations):
-            flow = iterate(iteration, flow)
-        return flow
+        # A loop: written out, XLA would compute several times what it computes once
+        return ops.fori_loop(0, self.iterations, iterate, flow)
 
     def _average(self, equations):
         """Means over the windows: (…, h, w) → the same."""

@@ -60,8 +60,10 @@ def area_matrix(old: int, new: int) -> np.ndarray:
 def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
     """Pictures of 8 bits resized to a square, to the byte as `src.augmentation` does it with OpenCV.
 
-    By area where it shrinks, else by linear interpolation; with OpenCV's rounding: fixed-point where it is linear, and
-    halves up where both sides are exactly halved (of two channels alone it rounds them to even, and ours does not).
+    By area where it shrinks, else by linear interpolation; with OpenCV's rounding: fixed-point where it is linear; by
+    area its order of sums, or whole sums where both sides are multiples; halves up where both sides are exactly halved
+    (of two channels alone it rounds them to even, and ours does not). A compiler that fuses products and sums can round
+    a tie otherwise.
 
     Args:
         x: uint8 (…, H, W).
@@ -75,9 +77,10 @@ def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
         return x
     if min(height, width) < size:
         return _interpolate_8bit(x, size)
-    mean = resample(ops.cast(x, "float32"), area_matrix(height, size), area_matrix(width, size))
-    halved = height == width == 2 * size
-    return ops.cast(ops.floor(mean + 0.5) if halved else ops.round(mean), "uint8")
+    down, across = (side // size if height % size == width % size == 0 else 1 for side in (height, width))
+    sums = swap_sides(_mix_rows(swap_sides(ops.cast(x, "float32")), across * area_matrix(width, size)))
+    mean = _mix_rows(sums, down * area_matrix(height, size)) * float(np.float32(1 / (down * across)))
+    return ops.cast(ops.floor(mean + 0.5) if down == across == 2 else ops.round(mean), "uint8")
 
 
 def _mix_rows(x, matrix):

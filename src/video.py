@@ -253,7 +253,7 @@ def read_window(path: str | Path, length: int, height: int, width: int) -> np.nd
     Raises:
         VideoError: as of `read_segments`.
     """
-    segment = next(iter(read_segments(path, 1, length, min(height, width))))
+    (segment,) = read_segments(path, 1, length, min(height, width))  # to its end: there it is seen whether all is black
     frames = read_frames(path, indices=segment.indices)
     return hold_last([_resize(frame, (height, width)) for frame in frames], length)
 
