@@ -24,6 +24,7 @@ import cv2
 import keras
 import numpy as np
 import pandas as pd
+import psutil
 
 from models.farneback import FarnebackFlow
 from src.farneback import farneback
@@ -41,6 +42,7 @@ SETTINGS = {
 DEFAULTS = dict(pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2)
 FRAMES = 11
 ROUNDS = 3
+BYTES = 450  # of memory for a pixel of a frame, as seen on the CPU
 BRIGHTER = (-3, 1, 100)  # grey levels
 FAR, DECIDED = 0.05, 0.005  # px
 
@@ -58,13 +60,20 @@ def main():
         print(measure_agreement(Path(arguments.agreement), arguments.clips).to_string(index=False))
         return
     print(f"{keras.backend.backend()} on {keras.distribution.list_devices()}, {os.cpu_count()} cores; pairs/s\n")
-    rows = [row for size in arguments.sizes for row in measure_speed(_size(size), arguments)]
+    rows = []
+    for size in arguments.sizes:
+        for row in measure_speed(_size(size), arguments):
+            print(row, file=sys.stderr, flush=True)  # a batch too large for the memory ends the process
+            rows.append(row)
     print(pd.DataFrame(rows).to_string(index=False))
 
 
 def measure_speed(size, arguments):
-    """A row for each batch size."""
+    """A row for each batch size that the memory has room for."""
     for batch in arguments.batches:
+        if BYTES * batch * FRAMES * size[0] * size[1] > psutil.virtual_memory().available:
+            print(f"{size} at batch {batch}: not measured, the memory has no room for it", flush=True)
+            continue
         frames = moving_noise(batch, *size)
         pairs = batch * (FRAMES - 1)
         ways = {"layer": compiled_layer(frames.shape[1:])}
