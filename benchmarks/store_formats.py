@@ -1,6 +1,8 @@
 """Which picture format should the store use? Bytes, read time and error of the candidates, on your videos.
 
 python benchmarks/store_formats.py FOLDER_OF_VIDEOS [--clips 40] [--short-side 256]
+
+First of flow stacks; then of the grey frames that are kept instead with flow_source="layer": what their flow loses.
 """
 
 import argparse
@@ -16,7 +18,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from src.clip_store import encode_frame, join_tiles, split_tiles
 from src.config import ClipConfig
-from src.extraction import extract_clip
+from src.extraction import extract_clip, extract_windows
+from src.optical_flow import compute_flow
 
 ENCODINGS = {
     "PNG": (".png", []),
@@ -60,6 +63,21 @@ def measure(name, stack, bound):
     }
 
 
+def measure_gray(name, window):
+    """The same of grey frames (L + 1, H, W): bytes of one, and the error of their flow."""
+    extension, options = ENCODINGS[name]
+    coded = [cv2.imencode(extension, frame, options)[1] for frame in window]
+    back = np.stack([cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) for data in coded])
+    error = np.linalg.norm(compute_flow(back) - compute_flow(window), axis=-1)
+    size = np.mean([len(data) for data in coded]) / 1e3
+    return {
+        "format": name,
+        "KB / frame": size,
+        "mean error px": error.mean(),
+        "99 % error px": np.percentile(error, 99),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -70,16 +88,20 @@ def main():
     config = ClipConfig(short_side=arguments.short_side)
     videos = sorted(path for path in arguments.folder.rglob("*") if path.suffix in (".webm", ".mp4", ".avi"))
     chosen = np.random.default_rng(0).permutation(len(videos))[: arguments.clips]
-    rows, frame_bytes = [], []
+    rows, gray_rows, frame_bytes = [], [], []
     for index in chosen:
         clip = extract_clip(videos[index], config)
         frame_bytes += [len(encode_frame(frame)) for frame in clip.frames]
+        window = extract_windows(videos[index], config).window(0, config.window_length)
+        gray_rows += [measure_gray(name, window) for name in ENCODINGS]
         rows += [measure(name, stack, config.flow_bound) for name in [*ENCODINGS, "npz"] for stack in clip.stacks]
     print(f"{len(chosen)} clips, {config}, OpenCV {cv2.__version__}, one thread; means over stacks")
     table = pd.DataFrame(rows).groupby("format", sort=False).mean()
     table["KB / clip"] = config.num_segments * (table["KB / stack"] + np.mean(frame_bytes) / 1e3)
     print(f"RGB frames: {np.mean(frame_bytes) / 1e3:.1f} KB each as written by the store")
     print(table.round(3).to_string())
+    print("\nGrey frames:")
+    print(pd.DataFrame(gray_rows).groupby("format", sort=False).mean().round(3).to_string())
 
 
 if __name__ == "__main__":
