@@ -96,16 +96,16 @@ def ours(subset, config, workers, folder, extract=extract_on_cores):
     return report.stage_seconds, report.seconds, pixels / 1e6, num_bytes, resource.getrusage(who).ru_maxrss / 1e3
 
 
-def alone(function, subset, config, workers):
-    """The result of a function in a fresh process, given a folder that is removed afterwards."""
+def alone(function, *arguments):
+    """The result of a function in a fresh process, given a folder that is removed afterwards, too."""
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(function, subset, config, workers, Path(folder)).result()
+        return process.submit(function, *arguments, Path(folder)).result()
 
 
-def device():
+def device(folder):
     """The name of the device that computes flow in (e)."""
-    import keras  # here: the other ways must not share their memory with it
+    import keras  # in a process of its own: the others' peak of memory begins at that of this one
 
     return f"flow on {keras.distribution.list_devices()[0]} ({keras.backend.backend()})"
 
@@ -126,7 +126,7 @@ def main():
         "(b) one worker": (ours, config, 1),
         f"(c) {n} workers": (ours, config, n),
         f"(d) {n} workers, DIS": (ours, dis, n),
-        f"(e) {n} workers, {device()}": (ours_on_device, config, n),
+        f"(e) {n} workers, {alone(device)}": (ours_on_device, config, n),
     }
     parts = [subset[start::ROUNDS] for start in range(ROUNDS)]
     results = {name: [] for name in ways}
