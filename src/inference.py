@@ -1,6 +1,7 @@
 """A video file → a prediction, through the same code as training."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict
 from src.evaluation import average_views
 from src.extraction import extract_clip
 from src.fusion import average_scores
-from src.input_pipeline import read_clips
+from src.input_pipeline import compute_stacks, read_clips
 from src.manifest import manifest_digest
 from src.pictures import cut_views, see_stack, see_window
 from src.sampling import segment_centers
@@ -32,8 +33,9 @@ def predict_video(
 
     Returns:
         (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,), averaged over segments and views;
-        clip is what the networks saw, before cropping. The frames and flow are not compressed as the store's are,
-        which moves scores a little.
+        clip is what the networks saw, before cropping; where the temporal network computes flow itself, its stacks are
+        that flow at the stored size. The frames and flow are not compressed as the store's are, which moves scores a
+        little.
 
     Raises:
         VideoError: the video cannot be used.
@@ -43,6 +45,7 @@ def predict_video(
     motion = clip.stacks
     if clip_config.flow_source == "layer":
         motion = np.stack([clip.window(segment, clip_config.window_length) for segment in range(len(clip.frames))])
+        clip = replace(clip, stacks=compute_stacks(motion, clip_config.flow_bound))
     scores = score_segments(clip.frames[places], motion[places], two_stream, class_names, clip_config, config)
     return {name: by_segment.mean(axis=0) for name, by_segment in scores.items()}, clip
 

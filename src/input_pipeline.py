@@ -65,11 +65,11 @@ def compute_stacks(windows: np.ndarray, bound: float) -> np.ndarray:
     """The quantised flow of what a temporal network is given that computes flow itself, to look at or to measure.
 
     Args:
-        windows: uint8 (N, L + 1, s, s), grey.
+        windows: uint8 (N, L + 1, H, W), grey.
         bound: px/frame of the largest code.
 
     Returns:
-        uint8 (N, s, s, 2L).
+        uint8 (N, H, W, 2L).
     """
     return np.stack([compute_stack(window, len(window) - 1, "farneback", bound) for window in windows])
 

@@ -255,6 +255,7 @@ def test_a_video_file_goes_the_same_way(frames_store):
     assert set(two_stream.input) == {"frame", "frames"}
     row = clips[clips.split == "test"].iloc[2]
     scores, clip = predict_video(row.path, two_stream, names, store.config, CONFIG)
+    assert clip.stacks.shape == (2, 48, 64, 2 * LAYER_CONFIG.flow_length)  # to look at
     expected = predict_scores(temporal, clips, store, "temporal", "test", names, CONFIG)[2]
     np.testing.assert_allclose(scores["temporal"], expected, atol=0.02)
     moments = {moment.index: moment for moment in predict_stream(row.path, two_stream, names, store.config, CONFIG, 1)}

@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[1]
 RUN = ROOT / "runs" / "test_notebooks"
 
 
-@pytest.fixture(scope="module")
-def executed(tiny_ssv2, tmp_path_factory):
+@pytest.fixture(scope="module", params=["store", "layer"])
+def executed(request, tiny_ssv2, tmp_path_factory):
     data = tmp_path_factory.mktemp("notebooks")
     shutil.rmtree(RUN, ignore_errors=True)
     store = {"source": str(tiny_ssv2), "output": str(data), "short_side": 48, "num_segments": 2, "flow_length": 3}
+    store["flow_source"] = request.param
     train = {"data": str(data), "run_name": RUN.name, "spatial_weights": "compact", "crop_size": 32}
     train |= {"training": {"subtract_mean": False}}  # all that moves in these clips is the whole picture
     parameters = {"preprocess_data": store, "train_models": train | {"spatial_epochs": 1, "temporal_epochs": 1}}
