@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from src.comparison import describe_protocol
+from src.evaluation import describe_protocol
 from src.metrics import accuracy_table
 
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")

@@ -10,10 +10,9 @@ import argparse
 import fits
 import pandas as pd
 
-from src.comparison import describe_protocol
 from src.config import TrainConfig
-from src.evaluation import evaluation_protocol, predict_scores
-from src.input_pipeline import read_clips
+from src.evaluation import describe_protocol, evaluation_protocol, predict_scores
+from src.inputs import read_clips
 from src.metrics import compute_metrics
 from src.training import train_temporal
 
@@ -46,7 +45,7 @@ def main():
             scores = predict_scores(model, clips, store, "temporal", arguments.split, class_names, config)
             rows.append({"input": name, "seed": seed} | compute_metrics(scores, labels))
         print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
-    table = fits.show_spread(pd.DataFrame(rows), "input", ["top1", "mean_class"])
+    table = fits.show_spread(pd.DataFrame(rows), "input", ["top1", "balanced"])
     table["paper, UCF101 split 1, %"] = [INPUTS[name][1] for name in table.index]
     print(f"\n{arguments.data}, {len(clips)} clips; seeds {arguments.seeds}; {' '.join(arguments.set)}")
     print(describe_protocol(protocol, arguments.split, len(labels)))

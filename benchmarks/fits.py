@@ -12,10 +12,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pandas as pd
 
-from src.clip_store import ClipStore
 from src.config import TrainConfig
-from src.manifest import manifest_digest
-from src.runs import Run, git_commit, start_run
+from src.store import ClipStore, manifest_digest
+from src.training import Run, git_commit, start_run
 
 
 def add_arguments(parser):

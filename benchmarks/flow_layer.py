@@ -26,9 +26,8 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from models.farneback import FarnebackFlow
-from src.farneback import farneback
-from src.farneback_steps import pyramid
+from models import FarnebackFlow
+from src.flow import compute_flow, farneback_steps
 from src.progress import progress
 from src.video import VideoError, read_frames
 
@@ -80,7 +79,7 @@ def measure_speed(size, arguments):
         ways |= {
             "OpenCV, one core": lambda clips: opencv_flow(clips[0]),
             "OpenCV, all cores": opencv_on_all_cores,
-            "numba, one core": lambda clips: farneback(clips[0]),
+            "numba, one core": lambda clips: compute_flow(clips[0]),
         }
         rates = {name: [] for name in ways}
         for way in ways.values():
@@ -109,7 +108,7 @@ def bytes_per_pair(height: int, width: int) -> int:
     flow read, five equations written, read, averaged along one side, written and read, the flow written.
     """
     floats = 1 + 5 + DEFAULTS["iterations"] * (10 + 2 + 4 * 5 + 2)
-    return 4 * floats * sum(level.height * level.width for level in pyramid(height, width))
+    return 4 * floats * sum(level.height * level.width for level in farneback_steps.pyramid(height, width))
 
 
 def compiled_layer(shape, **settings):

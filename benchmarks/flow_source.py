@@ -16,8 +16,8 @@ from fits import add_arguments, open_run, parameters, show_spread
 from src.config import TrainConfig
 from src.evaluation import predict_scores
 from src.fusion import average_scores
-from src.input_pipeline import read_clips
-from src.manifest import manifest_digest
+from src.inputs import read_clips
+from src.store import manifest_digest
 from src.training import train_spatial, train_temporal
 
 

@@ -31,14 +31,12 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from src.annotations import read_source
 from src.config import ClipConfig
-from src.extraction import extract_on_cores
-from src.flow_accuracy import measure_flow_error
-from src.manifest import read_prepared
-from src.optical_flow import compute_flow
-from src.preprocessing import preprocess
-from src.subset import choose_subset
+from src.flow import compute_flow
+from src.preprocessing import choose_extraction, measure_flow_error, preprocess
+from src.sources import read_source
+from src.store import read_prepared
+from src.subsets import choose_subset
 from src.video import stored_size
 
 ROUNDS = 3
@@ -71,15 +69,14 @@ def earlier_code(subset, config, workers, folder):
 
 def ours_on_device(subset, config, workers, folder):
     """The same with flow on the device, after a first run that compiles for each size of frames."""
-    from src.device_extraction import extract_on_device
-
+    extract_on_device = choose_extraction(accelerator=True)
     preprocess(subset, folder / "first", config, workers, extract=extract_on_device)
     seconds, *rest, memory = ours(subset, config, workers, folder / "second", extract_on_device)
     memory = max(memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)  # Keras is in this process
     return seconds | {"flow": seconds["flow"] / workers}, *rest, memory
 
 
-def ours(subset, config, workers, folder, extract=extract_on_cores):
+def ours(subset, config, workers, folder, extract=choose_extraction(accelerator=False)):
     """The same of this project's job."""
     compute_flow(np.zeros((2, 16, 16), np.uint8))  # compiled once, not a clip's cost
     report = preprocess(subset, folder, config, workers, extract=extract)

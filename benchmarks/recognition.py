@@ -16,14 +16,12 @@ import fits
 import numpy as np
 import pandas as pd
 
-from src.comparison import describe_protocol
 from src.config import TrainConfig
-from src.evaluation import evaluation_protocol, score_split
-from src.folds import make_folds
+from src.evaluation import describe_protocol, evaluation_protocol, score_split
 from src.fusion import KINDS, fuse
-from src.input_pipeline import read_clips
-from src.metrics import chance_accuracy, evaluate_split
-from src.statistics import bootstrap_interval, mcnemar
+from src.inputs import read_clips
+from src.metrics import bootstrap_interval, evaluate_split, majority_class_accuracy, mcnemar
+from src.subsets import make_folds
 from src.training import train_spatial, train_temporal
 
 PLAIN = {
@@ -71,7 +69,9 @@ def score_fold(way, clips, store, class_names, config, split):
     validation, scores = (score_split(run, *models, *rest, name) for name in ("validation", split))
     rows, held = clips[clips.split == split], clips[clips.split == "validation"]
     labels, train = rows.class_index.to_numpy(), clips[clips.split == "train"].class_index.to_numpy()
-    run.write_metrics({split: evaluate_split(scores, labels, chance_accuracy(labels, train)), "protocol": protocol})
+    run.write_metrics(
+        {split: evaluate_split(scores, labels, majority_class_accuracy(labels, train)), "protocol": protocol}
+    )
     print(describe_protocol(protocol, split, len(labels)))
     for kind in KINDS[1:]:  # the average is "fused"
         scores[kind] = fuse(kind, validation, held.class_index.to_numpy(), scores, held.group.to_numpy())

@@ -25,9 +25,9 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from src.annotations import read_source
 from src.config import ClipConfig
 from src.preprocessing import preprocess
+from src.sources import read_source
 
 
 def link_copies(table, count, folder):

@@ -15,8 +15,8 @@ import av
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from src.annotations import read_source
 from src.progress import progress
+from src.sources import read_source
 from src.video import count_frames, read_frames
 
 HEIGHT, RATE, FRAMES = 240, 12, 48

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from src.clip_store import encode_frame, join_tiles, split_tiles
 from src.config import ClipConfig
-from src.extraction import extract_clip, extract_windows
-from src.optical_flow import compute_flow
+from src.flow import compute_flow
+from src.preprocessing import extract_clip, extract_windows
+from src.store import encode_frame, join_tiles, split_tiles
 
 ENCODINGS = {
     "PNG": (".png", []),

@@ -22,14 +22,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from models.backbones import freeze_backbone, resolve_weights
-from models.finetuned_resnet import build_finetuned_resnet
-from models.temporal_cnn import build_temporal_cnn
+from models import build_finetuned_resnet, build_temporal_cnn, freeze_backbone, resolve_weights
 from src.config import PRECISIONS, STREAMS, TrainConfig
-from src.devices import on_devices
-from src.features import FeatureBatches, FrameFeatures, MiddleFeatures
-from src.input_pipeline import EvaluationBatches, TrainingBatches, read_clips
-from src.training import build_extractor, build_head, compile_model
+from src.inputs import EvaluationBatches, FeatureBatches, FrameFeatures, MiddleFeatures, TrainingBatches, read_clips
+from src.training import build_extractor, build_head, compile_model, on_devices
 
 EPOCHS_OF_HEAD = 24
 

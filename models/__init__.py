@@ -1,1 +1,24 @@
 """Build functions that return functional `keras.Model`s: the spatial stream, the temporal stream, and both in one."""
+
+from models.backbones import freeze_backbone, leaf_layers, resolve_weights, unfreeze_last_stage
+from models.cross_modality import build_cross_modality, measure_flow_scale
+from models.end_to_end import build_end_to_end
+from models.farneback import FarnebackFlow
+from models.finetuned_resnet import build_finetuned_resnet
+from models.temporal_cnn import build_temporal_cnn, takes_frames
+from models.two_stream import build_two_stream
+
+__all__ = [
+    "FarnebackFlow",
+    "build_cross_modality",
+    "build_end_to_end",
+    "build_finetuned_resnet",
+    "build_temporal_cnn",
+    "build_two_stream",
+    "freeze_backbone",
+    "leaf_layers",
+    "measure_flow_scale",
+    "resolve_weights",
+    "takes_frames",
+    "unfreeze_last_stage",
+]

@@ -8,7 +8,7 @@ from keras import layers
 
 from models.backbones import build_backbone, classify, leaf_layers, picture_scale, resize_to
 from models.temporal_cnn import flow_input
-from src.optical_flow import STEPS, ZERO
+from src.flow import STEPS, ZERO
 
 _MOMENTUM = 0.9  # of the batch norm that learns: small sets have few steps an epoch
 

@@ -7,11 +7,10 @@ from keras import layers, ops
 from models.farneback import FarnebackFlow, to_grey
 from models.resampling import resize_8bit
 from models.temporal_cnn import takes_frames
-from src.augmentation import View, scored_views
-from src.class_maps import exchange_columns, mirrored_classes
 from src.config import ClipConfig, TrainConfig
-from src.flow_input import first_field
-from src.optical_flow import STEPS, ZERO
+from src.flow import STEPS, ZERO, first_field
+from src.subsets import exchange_columns, flipped_classes
+from src.video import crops
 
 _PACKAGE = "two_stream"
 
@@ -38,7 +37,7 @@ def build_end_to_end(
         probabilities. It takes `inference.score_segments`'s way to the byte, but where rounding decides a flow's code.
 
     Raises:
-        ValueError: a flow input that is not a stack, or flow that is not Farneback's; mirrored views, and a class
+        ValueError: a flow input that is not a stack, or flow that is not Farneback's; flipped views, and a class
             without a mirror image.
 
     `model.get_layer("fused").class_names` are the names of the classes, also in a model that was loaded.
@@ -48,21 +47,19 @@ def build_end_to_end(
         raise ValueError(
             f"The model from frames needs a flow_input of stacks, of Farneback's flow. Received: {received}"
         )
-    views = scored_views(height, width, config.test_crops, config.keep_aspect)
+    views = crops.scored_crops(height, width, config.test_crops, config.keep_aspect)
     columns = np.arange(len(class_names))
-    if any(view.mirrored for view in views):
-        columns = exchange_columns(columns, mirrored_classes(class_names, config.mirror_map))
+    if any(view.flipped for view in views):
+        columns = exchange_columns(columns, flipped_classes(class_names, config.flip_map))
     frames = keras.Input((clip_config.window_length, height, width, 3), dtype="uint8", name="frames")
     spatial, temporal = two_stream.get_layer("spatial"), two_stream.get_layer("temporal")
     seen = {
-        "spatial": CutViews(views, config.crop_size, "frame", name="frame_views")(
-            frames[:, clip_config.flow_length // 2]
-        ),
+        "spatial": Crops(views, config.crop_size, "frame", name="frame_views")(frames[:, clip_config.flow_length // 2]),
         "temporal": _see_motion(frames, views, takes_frames(temporal), clip_config, config),
     }
-    mirrored = [view.mirrored for view in views]
+    flipped = [view.flipped for view in views]
     scores = [
-        AverageViews(mirrored, columns.tolist(), name=f"{stream.name}_scores")(stream(seen[stream.name]))
+        AverageCrops(flipped, columns.tolist(), name=f"{stream.name}_scores")(stream(seen[stream.name]))
         for stream in (spatial, temporal)
     ]
     return keras.Model(frames, Fused(class_names, name="fused")(scores), name="end_to_end")
@@ -74,10 +71,10 @@ def _see_motion(frames, views, from_frames, clip_config, config):
     first = first_field(clip_config.flow_length, length)
     window, size = frames[:, first : first + length + 1], config.crop_size_of("temporal")
     if from_frames:
-        return CutViews(views, size, "frames", name="window_views")(Grey(name="grey")(window))
+        return Crops(views, size, "frames", name="window_views")(Grey(name="grey")(window))
     flow = FarnebackFlow(dtype="float32", name="farneback")(window)
     stack = QuantizeFlow(clip_config.flow_bound, name="quantize")(flow)
-    return CutViews(views, size, "flow", name="flow_views")(stack)
+    return Crops(views, size, "flow", name="flow_views")(stack)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -119,21 +116,21 @@ class QuantizeFlow(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class CutViews(layers.Layer):
-    """Views of pictures, as `augmentation.cut_frame`, `cut_stack` and `cut_window` cut those that are scored.
+class Crops(layers.Layer):
+    """Views of pictures, as `src.video.crops.crop_frame`, `crop_stack` and `crop_window` cut those that are scored.
 
     uint8 (B, H, W, channels) → uint8 (B · V, size, size, channels), or (B · V, channels, size, size) of "frames"; the
     views of a picture follow one another.
 
     Args:
-        views: V of them, each a `View`, or its values by name.
+        views: V of them, each a `Crop`, or its values by name.
         size: s, pixels.
         picture: "frame", RGB; "flow", a quantised stack; or "frames", consecutive grey ones.
     """
 
-    def __init__(self, views: list[View], size: int, picture: str, **kwargs):
+    def __init__(self, views: list[crops.Crop], size: int, picture: str, **kwargs):
         super().__init__(**{"dtype": "float32"} | kwargs)
-        self.views = [view if isinstance(view, View) else View(**view) for view in views]
+        self.views = [view if isinstance(view, crops.Crop) else crops.Crop(**view) for view in views]
         self.size, self.picture = size, picture
 
     def call(self, pictures):
@@ -154,7 +151,7 @@ class CutViews(layers.Layer):
     def _cut(self, planes, view):
         part = planes[:, :, view.top : view.top + view.height, view.left : view.left + view.width]
         part = resize_8bit(part, self.size)
-        if not view.mirrored:
+        if not view.flipped:
             return part
         part = ops.flip(part, axis=-1)
         if self.picture == "flow":  # u, each other channel, is negated
@@ -165,28 +162,28 @@ class CutViews(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class AverageViews(layers.Layer):
+class AverageCrops(layers.Layer):
     """Scores of views, float (B · V, C) → float32 (B, C).
 
     Args:
-        mirrored: of each of the V views, whether it is.
-        columns: in mirrored ones, what `class_maps.exchange_columns` puts in place of each of the C columns.
+        flipped: of each of the V views, whether it is.
+        columns: in flipped ones, what `class_maps.exchange_columns` puts in place of each of the C columns.
     """
 
-    def __init__(self, mirrored: list[bool], columns: list[int], **kwargs):
+    def __init__(self, flipped: list[bool], columns: list[int], **kwargs):
         super().__init__(**{"dtype": "float32"} | kwargs)
-        self.mirrored, self.columns = mirrored, columns
+        self.flipped, self.columns = flipped, columns
 
     def call(self, scores):
-        by_view = ops.reshape(scores, (-1, len(self.mirrored), len(self.columns)))
+        by_view = ops.reshape(scores, (-1, len(self.flipped), len(self.columns)))
         put_back = ops.take(by_view, self.columns, axis=-1)
-        return ops.mean(ops.where(np.array(self.mirrored)[:, None], put_back, by_view), axis=1)
+        return ops.mean(ops.where(np.array(self.flipped)[:, None], put_back, by_view), axis=1)
 
     def compute_output_spec(self, scores):
         return keras.KerasTensor((None, len(self.columns)), "float32")
 
     def get_config(self):
-        return super().get_config() | {"mirrored": self.mirrored, "columns": self.columns}
+        return super().get_config() | {"flipped": self.flipped, "columns": self.columns}
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)

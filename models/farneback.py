@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from models.resampling import blur_matrix, linear_matrix, resample
-from src.farneback_steps import REGULARIZATION, blur_of_level, border_weights, expansion_kernels, pyramid
+from src.flow import farneback_steps
 
 # RGB → grey as OpenCV rounds it for 8 bits: in units of 2^-15; and for floats.
 _GREY_UNITS, _GREY_BITS = np.array([9798, 19235, 3735], np.float32), 15
@@ -88,7 +88,7 @@ class FarnebackFlow(layers.Layer):
         num_frames, height, width = grey.shape[1:]
         images = ops.reshape(grey - _MIDDLE, (-1, height, width))
         flow = None
-        for level in pyramid(height, width, self.pyr_scale, self.levels):
+        for level in farneback_steps.pyramid(height, width, self.pyr_scale, self.levels):
             coefficients = self._expand(resample(images, *_shrinking(height, width, level)))
             if flow is None:
                 still = ops.zeros_like(_of_pairs(coefficients[0], num_frames))
@@ -118,7 +118,7 @@ class FarnebackFlow(layers.Layer):
         Sums over columns of pixels, then over rows of these.
         """
         n = self.poly_n
-        kernels = expansion_kernels(n, self.poly_sigma)
+        kernels = farneback_steps.expansion_kernels(n, self.poly_sigma)
         g, xg, xxg, (of_x, of_constant, of_square, of_product) = (kernel.tolist() for kernel in kernels)
         even, odd, square = _symmetric_sums(_repeat_edges(images, n, 1), n, 1, (g, xg, xxg))
         sums = _repeat_edges(ops.stack([even, odd, square]), n, 3)
@@ -135,7 +135,9 @@ class FarnebackFlow(layers.Layer):
         after = ops.reshape(ops.stack(coefficients, axis=-1), (-1, _COEFFICIENTS))  # side by side: read as one
         frames = ops.reshape(ops.arange(ops.shape(flow)[1] * num_frames, dtype="int32"), (-1, num_frames))
         starts = (frames[:, 1:] * (height * width))[:, :, None, None]
-        border = ops.convert_to_tensor(border_weights(height)[:, None] * border_weights(width))
+        border = ops.convert_to_tensor(
+            farneback_steps.border_weights(height)[:, None] * farneback_steps.border_weights(width)
+        )
 
         def iterate(_, flow):
             u, v = flow[0], flow[1]
@@ -276,13 +278,13 @@ def _equations(before, found, border, u, v):
 def _solve(equations):
     """[u, v] of each pixel, px, from the means of its equations."""
     g11, g12, g22, h1, h2 = (equations[k] for k in range(_COEFFICIENTS))
-    inverse = 1 / (g11 * g22 - g12 * g12 + REGULARIZATION)
+    inverse = 1 / (g11 * g22 - g12 * g12 + farneback_steps.REGULARIZATION)
     return [(g11 * h2 - g12 * h1) * inverse, (g22 * h1 - g12 * h2) * inverse]
 
 
 def _shrinking(height, width, level):
     """How a frame comes to a level: matrices (h, H) and (w, W) of a Gaussian blur and linear interpolation."""
-    kernel = _gaussian(*blur_of_level(level.scale))
+    kernel = _gaussian(*farneback_steps.blur_of_level(level.scale))
     sides = ((height, level.height), (width, level.width))
     return [linear_matrix(old, new) @ blur_matrix(old, kernel) for old, new in sides]
 

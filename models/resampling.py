@@ -1,4 +1,4 @@
-"""Pictures at another size, inside a model: rows, then columns, as weighted sums of few neighbours.
+"""StreamInputs at another size, inside a model: rows, then columns, as weighted sums of few neighbours.
 
 Neither matrix products nor convolutions, whose factors accelerators round to fewer bits.
 """
@@ -58,7 +58,7 @@ def area_matrix(old: int, new: int) -> np.ndarray:
 
 
 def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
-    """Pictures of 8 bits resized to a square, to the byte as `src.augmentation` does it with OpenCV.
+    """StreamInputs of 8 bits resized to a square, to the byte as `src.video.crops` does it with OpenCV.
 
     By area where it shrinks, else by linear interpolation; with OpenCV's rounding: fixed-point where it is linear; by
     area its order of sums, or whole sums where both sides are multiples; halves up where both sides are exactly halved

@@ -1,10 +1,10 @@
 """The temporal stream: a stack of L flow fields, or the frames it is of → class probabilities. How it moves."""
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from models.farneback import FarnebackFlow
-from src.optical_flow import STEPS, ZERO
+from src.flow import STEPS, ZERO
 
 # Five convolutions as in the paper (CNN-M-2048): filters, kernel, strides, and whether pooling follows.
 _CONVOLUTIONS = (
@@ -91,13 +91,6 @@ def flow_input(
 def takes_frames(temporal: keras.Model) -> bool:
     """Whether a temporal network takes frames, and computes flow itself."""
     return any(isinstance(layer, FarnebackFlow) for layer in temporal.layers)
-
-
-def reorder_fields(temporal: keras.Model, order: list[int]) -> keras.Model:
-    """A temporal network that takes frames, with its flow fields in another order, of L; it shares its layers."""
-    fields = temporal.get_layer("farneback").output
-    rest = keras.Model(fields, temporal.output)
-    return keras.Model(temporal.input, rest(ops.take(fields, order, axis=1)))
 
 
 def _dense_head(x):

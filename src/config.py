@@ -112,7 +112,7 @@ class TrainConfig:
         augment: Random segments, corner and multi-scale crops, mirrors and colour jitter; False trains on one view,
             the middle of the middle segment.
         time_reversal: Also show training clips backwards, where the reversed class is known.
-        mirror_map: What each class becomes in a mirror; None goes by "left" and "right" in the names.
+        flip_map: What each class becomes in a mirror; None goes by "left" and "right" in the names.
         reversal_map: What each class becomes backwards; None goes by 20BN's map for Something-Something V2.
         test_segments: Segments of a clip that are scored, evenly spread over those stored, also to choose the best
             epoch; None takes all.
@@ -142,7 +142,7 @@ class TrainConfig:
     keep_aspect: bool = False
     augment: bool = True
     time_reversal: bool = False
-    mirror_map: dict[str, str] | None = None
+    flip_map: dict[str, str] | None = None
     reversal_map: dict[str, str] | None = None
     test_segments: int | None = None
     test_crops: int = 3

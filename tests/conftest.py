@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.annotations import read_source
 from src.config import ClipConfig, TrainConfig
-from src.preprocessing import preprocess
-from src.subset import choose_subset
-from src.video_table import COLUMNS
+from src.preprocessing.job import preprocess
+from src.sources.annotations import read_source
+from src.sources.video_table import COLUMNS
+from src.subsets.subset import choose_subset
 
 FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights"
 TINY_CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)

@@ -1,106 +1,119 @@
-"""The data's way has one direction: a module imports only from those above it."""
+"""The data's way has one direction: a package imports only from those above it, and only their public names."""
 
 import ast
+import json
+import subprocess
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ORDER = [
-    *("config", "progress"),
-    *("sample_textures", "sample_rendering", "sample_dataset"),
-    *("video_table", "ssv2", "archive_parts", "archive", "annotations", "subset", "folds"),
-    *("sampling", "video", "farneback_steps", "farneback", "optical_flow", "flow_input"),
-    *("clip_store", "manifest", "digests", "workers", "extraction", "plan", "preprocessing", "unused", "flow_accuracy"),
-    *("class_maps", "augmentation", "pictures", "input_pipeline"),
-    *(
-        "models.resampling",
-        "models.farneback",
-        "models.backbones",
-        "models.finetuned_resnet",
-        "models.temporal_cnn",
-        "models.cross_modality",
-        "models.two_stream",
-        "models.end_to_end",
-    ),
-    *("device_extraction", "devices", "features", "runs", "callbacks", "training", "learning_check"),
-    *(
-        "metrics",
-        "statistics",
-        "calibration",
-        "fusion",
-        "fusion_report",
-        "evaluation",
-        "probes",
-        "inference",
-        "live",
-        "comparison",
-    ),
-    *("plots", "result_plots", "fusion_plots"),
-]
-USE_KERAS = {
-    *("device_extraction", "input_pipeline", "features", "devices", "runs", "callbacks", "training", "learning_check"),
-    *("evaluation", "probes", "inference", "live"),
-}
-USE_TENSORFLOW = {"devices"}  # tf.distribute, which Keras has no name for, where TensorFlow is the backend
-FILES = sorted([*(ROOT / "src").glob("*.py"), *(ROOT / "models").glob("*.py")])
-every_module = pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+ORDER = (
+    *("src.config", "src.progress", "src.files", "src.sample", "src.sources", "src.flow", "src.video", "src.subsets"),
+    *("models", "src.store", "src.preprocessing", "src.inputs", "src.training", "src.metrics", "src.fusion"),
+    *("src.evaluation", "src.inference", "src.plots"),
+)
+FILES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "models").glob("*.py")])
+READERS = sorted([*(ROOT / "benchmarks").glob("*.py"), *ROOT.glob("*.ipynb"), ROOT / "run_notebooks.py"])
+MANY_FIGURES = {"src.plots"}  # one name a figure
 
 
-def name_of(path):
-    """As in `ORDER`; "" for src/__init__.py."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(part for part in parts if part not in ("src", "__init__"))
+def parse(path):
+    """The code of a module or of a notebook."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = (cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")
+        text = "\n".join("".join(source) for source in cells)
+    return ast.parse(text)
 
 
 def imported(path):
-    """Full names of all that a file imports, also inside functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """(module, name) of all that a file imports, also inside functions; name is "" for `import module`."""
+    found = set()
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            found |= {(alias.name, "") for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute here. Found: a relative one, line {node.lineno}"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            found |= {(node.module, alias.name) for alias in node.names}
+    return found
 
 
-def own_modules(path):
-    """The modules of `ORDER` that a file imports."""
-    names = {name.removeprefix("src.") for name in imported(path) if name.split(".")[0] in ("src", "models")}
-    return {module for module in ORDER for name in names if name == module or name.startswith(f"{module}.")}
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def test_every_module_has_its_place():
-    assert {name_of(path) for path in FILES} <= {*ORDER, "", "models"}
+def package_of(module):
+    """The entry of `ORDER` that a module of ours belongs to, or None."""
+    return next((entry for entry in ORDER if module == entry or module.startswith(f"{entry}.")), None)
 
 
-@every_module
-def test_modules_import_only_from_those_above(path):
-    name = name_of(path)
-    above = ORDER[: ORDER.index(name)] if name in ORDER else []
-    assert own_modules(path) <= set(above)
+def public_names(package):
+    path = ROOT / package.replace(".", "/") / "__init__.py"
+    if not path.is_file():
+        return None  # a single module
+    assigned = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
+    return next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == "__all__")
 
 
-@every_module
-def test_nothing_imports_tensorflow(path):
-    uses = any(name.split(".")[0] == "tensorflow" for name in imported(path))
-    assert not uses or name_of(path) in USE_TENSORFLOW
+PUBLIC = {package: public_names(package) for package in ORDER}
 
 
-@every_module
-def test_keras_is_kept_where_it_belongs(path):
-    uses = any(name.split(".")[0] == "keras" for name in imported(path))
-    assert not uses or path.parent.name == "models" or name_of(path) in USE_KERAS
+def check_public(path, own=None):
+    """From another package a file imports nothing but its public names."""
+    for module, name in imported(path):
+        module, name = (f"src.{name}", "") if module == "src" else (module, name)
+        package = package_of(module)
+        if package is None or package == own:
+            continue
+        assert module == package, f"{path}: import from {package}, not from {module}"
+        assert not name or PUBLIC[package] is None or name in PUBLIC[package], (
+            f"{path}: {package} does not hand on {name}"
+        )
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_packages_import_only_from_those_above(path):
+    own = package_of(module_name(path))
+    assert own or module_name(path) == "src", f"{path}: its package has no place in ORDER"
+    check_public(path, own)
+    used = {package_of(f"src.{name}" if module == "src" else module) for module, name in imported(path)} - {None, own}
+    assert used <= set(ORDER[: ORDER.index(own)] if own else ())
+
+
+@pytest.mark.parametrize("path", READERS, ids=lambda path: path.name)
+def test_notebooks_and_benchmarks_use_public_names(path):
+    check_public(path)
+
+
+@pytest.mark.parametrize("package", [package for package in ORDER if PUBLIC[package]])
+def test_modules_of_a_package_import_in_one_direction(package):
+    files = [path for path in FILES if package_of(module_name(path)) == package and path.name != "__init__.py"]
+    modules = {module_name(path) for path in files}
+    graph = {}
+    for path in files:
+        names = {name for module, name in imported(path) for name in (module, f"{module}.{name}")}
+        graph[module_name(path)] = names & modules
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_a_package_has_a_dozen_names_at_most():
+    many = {package: len(names) for package, names in PUBLIC.items() if names and len(names) > 12}
+    assert set(many) <= MANY_FIGURES
+
+
+def test_tensorflow_is_imported_in_one_place():
+    """tf.distribute, which Keras has no name for, where TensorFlow is the backend."""
+    users = [module_name(path) for path in FILES if any(m.split(".")[0] == "tensorflow" for m, _ in imported(path))]
+    assert users == ["src.training.devices"]
 
 
 def test_preprocessing_needs_neither_keras_nor_figures():
     """Its processes start in a second, not in ten."""
-    needed, waiting = set(), {"preprocessing"}
-    while waiting:
-        module = waiting.pop()
-        needed.add(module)
-        waiting |= own_modules(ROOT / "src" / f"{module}.py") - needed
-    packages = {name.split(".")[0] for module in needed for name in imported(ROOT / "src" / f"{module}.py")}
-    assert needed >= {"video", "optical_flow", "clip_store", "config", "extraction", "plan"}
-    assert not packages & {"keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn"}
+    program = "import sys, src.preprocessing; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = set(done.stdout.split())
+    assert {"cv2", "src"} <= loaded
+    assert not loaded & {"keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn"}

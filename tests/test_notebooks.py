@@ -44,7 +44,7 @@ def test_the_run_leaves_what_it_promises(executed):
         "subset": "", "store": "", "segments": 2, "crops": 3, "seed": 0,
     }  # fmt: skip
     for split in ("validation", "test"):
-        assert set(metrics[split]) == {"n", "chance", "spatial", "temporal", "fused"}
+        assert set(metrics[split]) == {"n", "majority_class", "spatial", "temporal", "fused"}
     for name in ("config.json", "history_spatial.csv", "history_temporal.csv", "scores_test.npz", "two_stream.keras"):
         assert (RUN / name).is_file()
 

@@ -1,0 +1,89 @@
+"""What a model uses: its accuracy when time is turned round, mixed up, or taken away."""
+
+import dataclasses
+import zlib
+
+import keras
+import numpy as np
+import pandas as pd
+
+from models import takes_frames
+from src.config import TrainConfig
+from src.evaluation.scores import predict_scores
+from src.flow import reorder_fields, reverse_stack
+from src.metrics import class_accuracy
+from src.store import ClipStore
+
+
+def probe_streams(
+    spatial: keras.Model, temporal: keras.Model, clips: pd.DataFrame, store: ClipStore, class_names: list[str],
+    config: TrainConfig, split: str = "validation",
+) -> pd.DataFrame:  # fmt: skip
+    """Accuracy per class of both streams, as they are and with what they see changed; labels stay.
+
+    Where the temporal accuracy stays when the clip runs backwards or its fields are shuffled, their order is not used;
+    where it stays with one field shown L times, neither is any change of the motion. The spatial stream sees frames one
+    by one, whose order cannot matter to it; with "one frame" it sees the middle segment alone.
+
+    Args:
+        spatial, temporal: the streams.
+        clips, store, class_names: from `input_pipeline.read_clips`.
+        config: as for `evaluation.predict_scores`.
+        split: validation by default; the test is scored once, for its own number.
+
+    Returns:
+        a row per class; columns "spatial", "one frame", "temporal", "backwards", "shuffled", "one field": accuracies
+        0 … 1, NaN for a class without clips; and "clips".
+    """
+    one_frame = dataclasses.replace(config, test_segments=1)
+    scores = {
+        name: predict_scores(spatial, clips, store, "spatial", split, class_names, frames)
+        for name, frames in {"spatial": config, "one frame": one_frame}.items()
+    }
+    probes = _probe_frames(temporal) if takes_frames(temporal) else _probe_stacks(temporal, store.config.flow_bound)
+    scores |= {
+        name: predict_scores(model, clips, store, "temporal", split, class_names, config, change)
+        for name, (model, change) in probes.items()
+    }
+    return class_accuracy(scores, clips[clips.split == split].class_index.to_numpy(), class_names)
+
+
+def _probe_stacks(temporal, bound):
+    """Of each probe the network, and what happens to a stored stack first."""
+    return {
+        "temporal": (temporal, None),
+        "backwards": (temporal, lambda stack: reverse_stack(stack, bound)),
+        "shuffled": (temporal, _shuffle),
+        "one field": (temporal, _repeat_middle),
+    }
+
+
+def _probe_frames(temporal):
+    """The same of a network that computes flow itself: its fields are changed in it, and its frames turned round."""
+    length = temporal.input_shape[1] - 1
+    shuffled = np.random.default_rng(0).permutation(length).tolist()
+    return {
+        "temporal": (temporal, None),
+        "backwards": (temporal, lambda window: window[::-1]),
+        "shuffled": (_build_with_order(temporal, shuffled), None),
+        "one field": (_build_with_order(temporal, [(length - 1) // 2] * length), None),
+    }
+
+
+def _shuffle(stack):
+    """The same order each time for the same stack."""
+    generator = np.random.default_rng(zlib.crc32(stack.tobytes()))
+    return reorder_fields(stack, generator.permutation(stack.shape[-1] // 2))
+
+
+def _repeat_middle(stack):
+    """The middle field L times: all that two frames tell."""
+    length = stack.shape[-1] // 2
+    return reorder_fields(stack, [(length - 1) // 2] * length)
+
+
+def _build_with_order(temporal: keras.Model, order: list[int]) -> keras.Model:
+    """A temporal network that takes frames, with its flow fields in another order, of L; it shares its layers."""
+    fields = temporal.get_layer("farneback").output
+    rest = keras.Model(fields, temporal.output)
+    return keras.Model(temporal.input, rest(keras.ops.take(fields, order, axis=1)))

@@ -1,0 +1,36 @@
+"""Atomic writing, once: a reader sees the old file or the new one, never a part of it."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PARTIAL = ".partial-"  # what the name of an unfinished file begins with
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; it becomes `path` when the block ends, and is removed if the block fails.
+
+    The temporary name ends like `path`, because some writers choose the format by the suffix.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes text as UTF-8, atomically. File names in it may hold bytes that are not UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Writes indented JSON, atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,20 @@
+"""Frames → displacements → 8-bit codes → the stack that the temporal network is given."""
+
+from src.flow import farneback_steps
+from src.flow.flow_input import first_field, make_flow_input, reorder_fields, reverse_stack
+from src.flow.optical_flow import STEPS, ZERO, compute_flow, dequantize_flow, mean_flow, stack_fields, unstack_flow
+
+__all__ = [
+    "STEPS",
+    "ZERO",
+    "compute_flow",
+    "dequantize_flow",
+    "farneback_steps",
+    "first_field",
+    "make_flow_input",
+    "mean_flow",
+    "reorder_fields",
+    "reverse_stack",
+    "stack_fields",
+    "unstack_flow",
+]

@@ -1,0 +1,20 @@
+"""The job that fills the store: plan, workers, extraction, report."""
+
+from src.preprocessing.extraction import extract_clip, extract_windows
+from src.preprocessing.flow_accuracy import FOLLOWED, describe_limit, measure_flow_error, measure_motion
+from src.preprocessing.job import check_store, choose_extraction, find_example, preprocess
+from src.preprocessing.plan import plan_preprocessing
+
+__all__ = [
+    "FOLLOWED",
+    "check_store",
+    "choose_extraction",
+    "describe_limit",
+    "extract_clip",
+    "extract_windows",
+    "find_example",
+    "measure_flow_error",
+    "measure_motion",
+    "plan_preprocessing",
+    "preprocess",
+]

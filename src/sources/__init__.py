@@ -1,0 +1,16 @@
+"""Any source of videos (an SSv2 download, class folders, a CSV, the sample) → one annotation table."""
+
+from src.sources.annotations import read_source
+from src.sources.archive import unpack_subset
+from src.sources.video_table import COLUMNS, SPLITS, check_disjoint, few, in_two_splits, seeded_keys
+
+__all__ = [
+    "COLUMNS",
+    "SPLITS",
+    "check_disjoint",
+    "few",
+    "in_two_splits",
+    "read_source",
+    "seeded_keys",
+    "unpack_subset",
+]

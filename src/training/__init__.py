@@ -1,0 +1,29 @@
+"""Compile, one fit a phase, exact resume, and the folder of a run."""
+
+from src.training.devices import on_devices
+from src.training.learning_check import check_learning
+from src.training.runs import Run, git_commit, start_run
+from src.training.streams import (
+    build_extractor,
+    build_head,
+    compile_model,
+    save_end_to_end,
+    save_two_stream,
+    train_spatial,
+    train_temporal,
+)
+
+__all__ = [
+    "Run",
+    "build_extractor",
+    "build_head",
+    "check_learning",
+    "compile_model",
+    "git_commit",
+    "on_devices",
+    "save_end_to_end",
+    "save_two_stream",
+    "start_run",
+    "train_spatial",
+    "train_temporal",
+]

@@ -1,0 +1,303 @@
+"""Runs in one table, over folders as runs leave them; means and spreads against the statistics module."""
+
+import json
+import re
+import statistics
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.config import ClipConfig, TrainConfig
+from src.evaluation.comparison import SCORED, VIEWS, compare_runs, describe_protocol
+
+DIGEST = "0123456789ab"
+NUMBERS = ["n", "seeds", VIEWS, "spatial", "spatial sd", "temporal", "temporal sd", "fused", "fused sd"]
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def make_entry(fused, n, top5=1.0):
+    """Numbers of one split; the other streams' follow from the fused one's."""
+    top1 = {"spatial": fused / 2, "temporal": fused / 4, "fused": fused}
+    return {"n": n, "majority_class": 0.5} | {s: {"top1": top1[s], "top5": top5, "balanced": top1[s]} for s in SCORED}
+
+
+def write_run(root, name, fused=0.5, n=8, top5=1.0, clips=None, digest=DIGEST, network=None, **training):
+    """Writes config.json and metrics.json as a run does; returns its folder."""
+    clips, config, folder = clips or ClipConfig(), TrainConfig(**training), root / name
+    segments = config.test_segments or clips.num_segments
+    views = {"segments": segments, "crops": config.test_crops, "seed": config.seed}
+    metrics = {split: make_entry(fused, n, top5) for split in ("validation", "test")}
+    metrics["protocol"] = {"subset": digest, "store": clips.key} | views
+    record = {"manifest_digest": digest, "clips": clips.to_dict(), "training": config.to_dict()}
+    record |= {"notes": {"spatial_network": {"backbone": network, "weights": None}}} if network else {}
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(record))
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+def edit(path, change):
+    """Rewrites a JSON file after `change` has altered its content."""
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def make_older(folder, *fields):
+    """A run from before metrics.json had a protocol, and TrainConfig these fields."""
+    edit(folder / "metrics.json", lambda metrics: metrics.pop("protocol"))
+    edit(folder / "config.json", lambda record: [record["training"].pop(field) for field in fields])
+
+
+# Rows
+
+
+def test_seeds_of_one_configuration_are_one_row(tmp_path):
+    for seed, fused in enumerate((0.5, 0.7, 0.6)):
+        write_run(tmp_path, f"plain-{seed}", fused, seed=seed)
+    table = compare_runs(tmp_path)
+    assert table.columns.tolist() == ["runs", *NUMBERS] and len(table) == 1
+    row = table.iloc[0]
+    assert row[["runs", "n", "seeds", VIEWS]].tolist() == ["plain-0, plain-1, plain-2", 8, 3, "3 × 3"]
+    assert row[["fused", "spatial", "temporal"]].tolist() == pytest.approx([0.6, 0.3, 0.15])
+    assert row[["fused sd", "spatial sd", "temporal sd"]].tolist() == pytest.approx([0.1, 0.05, 0.025])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_means_and_spreads_are_those_of_the_runs_in_any_order(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    top1 = {length: rng.random(rng.integers(1, 5)).tolist() for length in (1, 5, 10)}
+    folders = [
+        write_run(tmp_path, f"L{length}-{number}", fused, flow_length=length, seed=number)
+        for length, values in top1.items()
+        for number, fused in enumerate(values)
+    ]
+    table = compare_runs(rng.permutation(folders).tolist()).set_index("flow_length")
+    assert sorted(table.index) == [1, 5, 10]
+    for length, values in top1.items():
+        assert table.seeds[length] == len(values)
+        assert table.fused[length] == pytest.approx(statistics.mean(values))
+        expected = statistics.stdev(values) if len(values) > 1 else float("nan")
+        assert table["fused sd"][length] == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_spread_of_one_seed_is_not_known(tmp_path):
+    row = compare_runs(write_run(tmp_path, "only")).iloc[0]
+    assert row.seeds == 1 and row.fused == 0.5 and np.isnan(row["fused sd"])
+
+
+def test_rows_are_in_the_order_of_their_first_run(tmp_path):
+    first, second = write_run(tmp_path, "b"), write_run(tmp_path, "a", augment=False)
+    assert compare_runs([first, second]).runs.tolist() == ["b", "a"]
+    assert compare_runs(tmp_path).runs.tolist() == ["a", "b"]
+
+
+def test_the_split_is_that_asked_for(tmp_path):
+    folder = write_run(tmp_path, "a", 0.25)
+    edit(folder / "metrics.json", lambda metrics: metrics.update(validation=make_entry(0.75, 4)))
+    assert compare_runs(folder, "validation")[["n", "fused"]].iloc[0].tolist() == [4, 0.75]
+    assert compare_runs(folder, "test")[["n", "fused"]].iloc[0].tolist() == [8, 0.25]
+
+
+def test_a_table_of_numbers_can_be_rounded(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, f"a{seed}", 1 / 3, seed=seed, flip_map={"left": "right"})
+    write_run(tmp_path, "b", 2 / 3, test_crops=3)
+    assert compare_runs(tmp_path).round(2).fused.tolist() == [0.33, 0.67]
+
+
+# What differs between the rows
+
+
+def test_only_the_fields_that_differ_are_columns_and_keep_their_values(tmp_path):
+    write_run(tmp_path, "a", flow_length=None, spatial_weights=None)
+    write_run(tmp_path, "b", flow_length=5, spatial_weights="compact", flip_map={"left": "right"})
+    table = compare_runs(tmp_path)
+    assert table.columns.tolist() == ["runs", "spatial_weights", "flow_length", "flip_map", *NUMBERS]
+    assert table.flow_length.tolist() == [None, 5] and type(table.flow_length[1]) is int
+    assert table.spatial_weights.tolist() == [None, "compact"]
+    assert table.flip_map.tolist() == [None, {"left": "right"}]
+
+
+def test_a_field_that_a_run_is_older_than_is_not_set(tmp_path):
+    new, old = write_run(tmp_path, "new", seed=1), write_run(tmp_path, "old")
+    edit(old / "config.json", lambda record: record["training"].pop("time_reversal"))
+    for order in ([new, old], [old, new]):
+        table = compare_runs(order).set_index("runs")
+        assert table.time_reversal.to_dict() == {"new": False, "old": "(not set)"}
+
+
+def test_auto_that_found_another_network_is_another_row(tmp_path):
+    for name, backbone in (("online", "resnet50"), ("offline", "compact")):
+        write_run(tmp_path, name, network=backbone)
+    assert compare_runs(tmp_path).spatial_weights.tolist() == ["auto (compact)", "auto (resnet50)"]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_path(tmp_path):
+    folders = [write_run(tmp_path / place, "plain", augment=place == "x") for place in ("x", "y")]
+    assert compare_runs([tmp_path / "x", tmp_path / "y"]).runs.tolist() == [str(folder) for folder in folders]
+
+
+# Protocols
+
+
+@pytest.mark.parametrize(
+    "changed, line",
+    [
+        ({"digest": "ba9876543210"}, "subset: '0123456789ab' → 'ba9876543210'"),
+        ({"clips": ClipConfig(flow_bound=10)}, f"store: '{ClipConfig().key}' → '{ClipConfig(flow_bound=10).key}'"),
+        ({"test_segments": 1}, "segments: 3 → 1"),
+        ({"test_crops": 10}, "crops: 3 → 10"),
+        ({"n": 9}, "n: 8 → 9"),
+    ],
+)
+def test_numbers_of_another_protocol_are_refused_and_shown_where_that_is_wanted(tmp_path, changed, line):
+    folders = [write_run(tmp_path, "a"), write_run(tmp_path, "b", seed=1), write_run(tmp_path, "c", seed=2, **changed)]
+    with pytest.raises(ValueError, match=re.escape(line)) as error:
+        compare_runs(folders)
+    message = str(error.value)
+    assert f"Against {folders[0]}: {folders[2]} ({line})" in message and str(folders[1]) not in message
+    assert "allow_mixed=True" in message
+    table = compare_runs(folders, allow_mixed=True)
+    assert table.runs.tolist() == ["a, b", "c"] and table.seeds.tolist() == [2, 1]
+    assert set(table) - {"runs", *NUMBERS} == {line.split(":")[0]} & {"subset", "store"}
+    shown = table.drop(columns=["runs", "seeds"]).astype(str)
+    assert (shown.iloc[0] != shown.iloc[1]).any()
+    new_value = line.split("→ ")[1].strip("'")
+    assert any(re.search(rf"(^|× ){new_value}( ×|$)", value) for value in shown.iloc[1])
+
+
+def test_all_runs_that_do_not_fit_are_named_at_once(tmp_path):
+    write_run(tmp_path, "a")
+    for name in "bc":
+        write_run(tmp_path, name, test_crops=1, n=4)
+    write_run(tmp_path, "d", digest="ba9876543210")
+    with pytest.raises(ValueError) as error:
+        compare_runs(tmp_path)
+    b, c, d = (tmp_path / name for name in "bcd")
+    assert f": {b}, {c} (crops: 3 → 1, n: 8 → 4); {d} (subset: " in str(error.value)
+
+
+def test_the_table_carries_its_protocol(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, f"a{seed}", seed=seed)
+    line = f"test, n = 8, 3 segments × 3 crops, subset {DIGEST}, store {ClipConfig().key}, seed 0 / 1 / 2"
+    assert compare_runs(tmp_path).attrs["protocol"] == line
+    write_run(tmp_path, "b", n=4, test_crops=1)
+    mixed = line.replace("n = 8", "n = 8 / 4").replace("3 crops", "3 / 1 crops")
+    assert compare_runs(tmp_path, allow_mixed=True).round(2).attrs["protocol"] == mixed
+
+
+def test_a_protocol_in_one_line():
+    protocol = {"subset": DIGEST, "store": ClipConfig().key, "segments": 1, "crops": 10, "seed": 4}
+    line = f"validation, n = 160, 1 segment × 10 crops, subset {DIGEST}, store {ClipConfig().key}, seed 4"
+    assert describe_protocol(protocol, "validation", 160) == line
+
+
+def test_older_runs_compare_with_one_another(tmp_path):
+    for seed in range(2):
+        make_older(write_run(tmp_path, f"old-{seed}", seed=seed), "test_segments", "test_crops")
+    table = compare_runs(tmp_path)
+    assert table.seeds.tolist() == [2] and table[VIEWS].tolist() == ["3 × (not set)"]
+    make_older(write_run(tmp_path, "other", clips=ClipConfig(short_side=256)), "test_segments", "test_crops")
+    with pytest.raises(ValueError, match="short_side=128.* → .*short_side=256"):
+        compare_runs(tmp_path)
+
+
+def test_older_runs_are_not_taken_for_new_ones(tmp_path):
+    """What they did not record, the views and the extraction's version, may have been anything."""
+    new, old = write_run(tmp_path, "new"), write_run(tmp_path, "old")
+    make_older(old, "test_segments", "test_crops")
+    with pytest.raises(ValueError, match=r"store: .*, crops: 3 → '\(not set\)'"):
+        compare_runs([new, old])
+    assert compare_runs([new, old], allow_mixed=True)[VIEWS].tolist() == ["3 × 3", "3 × (not set)"]
+
+
+# Which runs
+
+
+def test_runs_without_numbers_are_named_and_left_out(tmp_path):
+    tested, untested, unfinished = (write_run(tmp_path, name) for name in ("tested", "untested", "unfinished"))
+    edit(untested / "metrics.json", lambda metrics: metrics.pop("test"))
+    (unfinished / "metrics.json").unlink()
+    (tmp_path / "notes").mkdir()
+    with pytest.warns(UserWarning) as found:
+        table = compare_runs(tmp_path)
+    assert table.runs.tolist() == ["tested"] and len(found) == 1
+    for line in (f"{untested} (no test split in metrics.json)", f"{unfinished} (no metrics.json)"):
+        assert line in str(found[0].message)
+    assert str(tested) not in str(found[0].message)
+
+
+def test_no_run_with_numbers_is_refused(tmp_path):
+    folder = write_run(tmp_path, "untested")
+    edit(folder / "metrics.json", lambda metrics: metrics.pop("test"))
+    with pytest.raises(ValueError, match=r"test numbers.*Received: .*untested \(no test split in metrics\.json\)"):
+        compare_runs(folder)
+    with pytest.raises(ValueError, match="Received: an empty list"):
+        compare_runs([])
+
+
+def test_a_folder_that_is_no_run_and_holds_none_is_refused(tmp_path):
+    write_run(tmp_path / "runs", "a")
+    (tmp_path / "empty").mkdir()
+    for name, found in (("rnus", "no such folder"), ("empty", "neither config.json nor a folder with one")):
+        with pytest.raises(ValueError, match=f"{name}: must be the folder of a run.*Received: {found}"):
+            compare_runs([tmp_path / "runs", tmp_path / name])
+
+
+def test_a_run_given_twice_counts_once(tmp_path):
+    folder = write_run(tmp_path, "a")
+    for given in ([folder, tmp_path], [str(folder), folder], [tmp_path / "a" / ".." / "a", folder]):
+        table = compare_runs(given)
+        assert table.runs.tolist() == ["a"] and table.seeds.tolist() == [1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_repeated_run_changes_no_number(tmp_path, seed):
+    fused = np.random.default_rng(seed).random(3).tolist()
+    for number, value in enumerate(fused):
+        write_run(tmp_path, f"run-{number}", value, seed=number)
+    before = compare_runs(tmp_path)
+    write_run(tmp_path, "run-0-again", fused[0], seed=0)
+    after = compare_runs(tmp_path)
+    assert after.runs.tolist() == ["run-0, run-0-again, run-1, run-2"]
+    pd.testing.assert_frame_equal(after[NUMBERS], before[NUMBERS], check_exact=True)
+
+
+def test_a_repeated_run_of_other_numbers_is_warned_about_and_its_seed_weighs_no_more(tmp_path):
+    first, again = write_run(tmp_path, "a", 0.2), write_run(tmp_path, "a-again", 0.4)
+    write_run(tmp_path, "a-once-more", 0.2)  # equal to the first: counts once
+    write_run(tmp_path, "b", 0.7, seed=1)
+    with pytest.warns(UserWarning, match="same configuration and seed 0, but not the same numbers") as found:
+        row = compare_runs(tmp_path).iloc[0]
+    message = str(found[0].message)
+    assert str(first) in message and str(again) in message and "fused top1: 0.2 → 0.4" in message
+    assert row.seeds == 2 and row.fused == pytest.approx((0.3 + 0.7) / 2)
+    assert row["fused sd"] == pytest.approx(statistics.stdev([0.3, 0.7]))
+
+
+def test_a_repeated_run_that_differs_only_in_another_number_is_warned_about(tmp_path):
+    for name, top5 in (("a", 1.0), ("b", 0.9)):
+        write_run(tmp_path, name, top5=top5)
+    with pytest.warns(UserWarning, match="spatial top5: 1.0 → 0.9"):
+        assert compare_runs(tmp_path).fused.tolist() == [0.5]
+
+
+def test_it_reads_what_a_run_writes(tmp_path):
+    from src.training.runs import start_run  # takes seconds to import
+
+    clips, config = ClipConfig(), TrainConfig(seed=3)
+    run = start_run("real", "datasets/tiny", DIGEST, clips, config, tmp_path)
+    protocol = {"subset": DIGEST, "store": clips.key, "segments": 3, "crops": 3, "seed": 3}
+    run.write_metrics({"test": make_entry(0.5, 8), "protocol": protocol})
+    write_run(tmp_path, "written-here", 0.7, seed=4)
+    assert compare_runs(tmp_path)[["runs", "seeds"]].iloc[0].tolist() == ["real, written-here", 2]

@@ -1,0 +1,146 @@
+"""The table and the sentence: right numbers, nothing learned from test, and no praise that they do not bear out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_fusion import accuracy, make_scores, random_labels
+
+from src.fusion.late_fusion import KINDS, fuse, out_of_fold_accuracy
+from src.fusion.report import best_on_validation, better_stream, describe_fusion, format_p, fusion_table
+from src.metrics.statistics import bootstrap_interval, mcnemar
+
+LABELS, TEST_LABELS = random_labels(60, 3), random_labels(90, 3, seed=1)
+VALIDATION, TEST = make_scores(LABELS, 3, spatial=1, temporal=1.5), make_scores(TEST_LABELS, 3, 1, 1, 1.5)
+ROWS = ["spatial", "temporal", *KINDS]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return fusion_table(VALIDATION, LABELS, TEST, TEST_LABELS)
+
+
+def make_table(validation=None, **rows):
+    """A table of 200 test videos, each row (test, p)."""
+    accuracies = {name: (0.5, 1.0) for name in ROWS} | rows
+    table = pd.DataFrame(accuracies, index=["test", "p"]).T
+    table.loc[["spatial", "temporal"], "p"] = np.nan
+    table["validation"] = pd.Series({name: 0.5 for name in ROWS} | (validation or {}))
+    return table.assign(n=200, low=table["test"] - 0.05, high=table["test"] + 0.05)
+
+
+def test_each_row_is_a_stream_or_a_kind_with_its_numbers(table):
+    assert table.index.tolist() == ROWS
+    measured = ["validation", "test", "low", "high", "only_this", "only_other", "p"]
+    assert table.columns.tolist() == ["n", "learned", *measured]
+    assert (table["n"] == 90).all()
+    temporal = TEST["temporal"].argmax(axis=1) == TEST_LABELS
+    assert better_stream(table) == "temporal"
+    for kind in KINDS:
+        right = fuse(kind, VALIDATION, LABELS, TEST).argmax(axis=1) == TEST_LABELS
+        row = table.loc[kind]
+        assert row["test"] == right.mean() and (row["low"], row["high"]) == bootstrap_interval(right)
+        assert (row["only_this"], row["only_other"]) == ((right & ~temporal).sum(), (temporal & ~right).sum())
+        assert row["p"] == mcnemar(right, temporal)
+        assert row["validation"] == out_of_fold_accuracy(kind, VALIDATION, LABELS)
+
+
+def test_streams_have_their_own_accuracies_and_no_test(table):
+    for stream in ("spatial", "temporal"):
+        assert table.loc[stream, "validation"] == accuracy(VALIDATION[stream], LABELS)
+        assert table.loc[stream, "test"] == accuracy(TEST[stream], TEST_LABELS)
+        assert np.isnan(table.loc[stream, "p"]) and table.loc[stream, "learned"] == ""
+    assert table.loc["temporal", ["only_this", "only_other"]].tolist() == [0, 0]
+
+
+def test_what_is_learned_does_not_depend_on_test(table):
+    """Defect 6: other labels of the same test videos, and other test videos, change what is measured only."""
+    relabelled = fusion_table(VALIDATION, LABELS, TEST, np.roll(TEST_LABELS, 1))
+    assert (relabelled["test"] != table["test"]).any()
+    other = fusion_table(VALIDATION, LABELS, make_scores(TEST_LABELS, 3, seed=9), TEST_LABELS)
+    for changed in (relabelled, other):
+        pd.testing.assert_frame_equal(changed[["learned", "validation"]], table[["learned", "validation"]])
+
+
+def test_the_better_stream_is_the_better_on_test():
+    swapped = {"spatial": TEST["temporal"], "temporal": TEST["spatial"]}
+    found = fusion_table(VALIDATION, LABELS, swapped, TEST_LABELS)
+    assert better_stream(found) == "spatial" and found.loc["spatial", "only_other"] == 0
+    assert found.loc["temporal", "only_other"] > 0
+    same = fusion_table(VALIDATION, LABELS, dict.fromkeys(TEST, TEST["spatial"]), TEST_LABELS)
+    assert better_stream(same) == "spatial" and same.loc["average", "p"] == 1
+
+
+def test_groups_widen_intervals_and_stay_whole():
+    groups, test_groups = np.arange(60) // 6, np.arange(90) // 10
+    found = fusion_table(VALIDATION, LABELS, TEST, TEST_LABELS, groups, test_groups)
+    right = TEST["temporal"].argmax(axis=1) == TEST_LABELS
+    assert tuple(found.loc["temporal", ["low", "high"]]) == bootstrap_interval(right, groups=test_groups)
+    assert found.loc["svm", "validation"] == out_of_fold_accuracy("svm", VALIDATION, LABELS, groups)
+
+
+def test_a_validation_of_two_clips_per_class_gives_a_table_and_a_sentence():
+    labels = np.repeat(np.arange(3), 2)
+    found = fusion_table(make_scores(labels, 3), labels, make_scores(labels, 3, seed=1), labels)
+    assert not found.drop(columns="p").isna().any(axis=None)
+    assert describe_fusion(found).startswith("Fusion ")
+
+
+def test_a_validation_of_one_clip_per_class_cannot_judge_what_learns():
+    labels = np.arange(3)
+    found = fusion_table(make_scores(labels, 3), labels, make_scores(labels, 3, seed=1), labels)
+    assert found.loc[list(KINDS[1:]), "validation"].isna().all()
+    assert "the average, the best on validation" in describe_fusion(found)
+
+
+def test_labels_of_other_test_videos_are_refused():
+    with pytest.raises(ValueError, match=r"one for each of 90 test videos. Received: \(60,\)"):
+        fusion_table(VALIDATION, LABELS, TEST, LABELS)
+
+
+def test_a_sentence_when_the_average_helps():
+    assert describe_fusion(make_table(temporal=(0.7, 1), average=(0.76, 0.021))) == (
+        "Fusion helps here: of 200 test videos temporal, the better stream, is right about 70.0%, and the average, "
+        "the best on validation, about 76.0% (95 % interval 71.0% to 81.0%), 6.0 points above (p = 0.021)."
+    )
+
+
+def test_a_sentence_when_fusion_is_below_its_better_stream():
+    """A published project has 65 spatial, 42 temporal, 59 fused."""
+    assert describe_fusion(make_table(spatial=(0.65, 1), temporal=(0.42, 1), average=(0.59, 0.0004))) == (
+        "Fusion does not help here: of 200 test videos spatial, the better stream, is right about 65.0%, and the "
+        "average, the best on validation, about 59.0% (95 % interval 54.0% to 64.0%), 6.0 points below (p < 0.001)."
+    )
+
+
+def test_a_sentence_when_fusion_changes_nothing():
+    sentence = describe_fusion(make_table())
+    assert sentence.startswith("Fusion does not help here") and "no more and no less (p = 1.000)" in sentence
+
+
+def test_a_sentence_about_a_gain_that_may_be_chance():
+    sentence = describe_fusion(make_table(average=(0.52, 0.05)))
+    assert sentence.startswith("Fusion is not shown to help here") and "2.0 points above (p = 0.050)" in sentence
+
+
+def test_the_kind_best_on_validation_is_judged_and_the_average_beside_it():
+    """Not the kind best on test: that would choose on test."""
+    rows = {"svm": (0.56, 0.03), "average": (0.48, 0.6), "logistic": (0.9, 0.0)}
+    sentence = describe_fusion(make_table({"svm": 0.8}, **rows))
+    assert sentence.startswith("Fusion helps here") and "'svm', the best on validation, about 56.0%" in sentence
+    assert sentence.endswith(
+        "; the average does not help: 48.0% (95 % interval 43.0% to 53.0%), 2.0 points below (p = 0.600)."
+    )
+    assert "logistic" not in sentence
+
+
+@pytest.mark.parametrize(("p", "text"), [(1, "p = 1.000"), (0.0214, "p = 0.021"), (0.0009, "p < 0.001")])
+def test_p_values_are_short(p, text):
+    assert format_p(p) == text
+
+
+def test_the_most_accurate_kind_on_validation_is_chosen_and_of_equals_the_first():
+    accuracies = dict(zip(KINDS, (0.5, 0.7, np.nan, 0.7, 0.6), strict=True)) | {"spatial": 0.9, "temporal": 0.9}
+    table = pd.DataFrame({"validation": accuracies})
+    assert best_on_validation(table) == KINDS[1]
+    table.loc["average", "validation"] = 0.7
+    assert best_on_validation(table) == "average"

@@ -1,0 +1,110 @@
+"""Metrics against values computed by hand."""
+
+import numpy as np
+import pytest
+
+from src.metrics.accuracy import (
+    accuracy_table,
+    choose_examples,
+    class_accuracy,
+    compute_metrics,
+    confusion_matrix,
+    evaluate_split,
+    majority_class_accuracy,
+    most_confused,
+)
+
+# Five videos of three classes; the predictions are 0, 1, 0, 2, 0.
+SCORES = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.1, 0.2, 0.7], [0.5, 0.4, 0.1]])
+LABELS = np.array([0, 1, 1, 2, 0])
+
+
+def test_metrics_by_hand():
+    assert compute_metrics(SCORES, LABELS) == pytest.approx({"top1": 4 / 5, "top5": 1, "balanced": (1 + 0.5 + 1) / 3})
+
+
+def test_metrics_do_not_average_over_unequal_batches():
+    """Defect 17: batches of 2, 2 and 1 have accuracies 1, 1/2 and 0; their mean, 1/2, is not the accuracy, 3/5."""
+    labels = np.array([0, 1, 0, 1, 1])
+    assert compute_metrics(SCORES, labels)["top1"] == pytest.approx(3 / 5)
+
+
+def test_mean_class_leaves_out_classes_without_videos():
+    labels = np.array([0, 0, 0, 2, 0])
+    assert compute_metrics(SCORES, labels)["balanced"] == pytest.approx((3 / 4 + 1) / 2)
+
+
+def test_top5_by_hand():
+    scores = np.array([[0.3, 0.2, 0.15, 0.14, 0.12, 0.09]] * 6)
+    metrics = compute_metrics(scores, np.arange(6))
+    assert metrics["top1"] == pytest.approx(1 / 6) and metrics["top5"] == pytest.approx(5 / 6)
+
+
+def test_ties_are_broken_the_same_way_in_top1_and_top5():
+    """A network that gives every class the same score knows nothing, and must not get top-5 for it."""
+    uniform = np.full((10, 10), 0.1)
+    metrics = compute_metrics(uniform, np.arange(10))
+    assert metrics["top1"] == pytest.approx(0.1) and metrics["top5"] == pytest.approx(0.5)
+    assert confusion_matrix(uniform, np.arange(10)).trace() == 1
+
+
+def test_metrics_are_plain_numbers_for_json():
+    assert all(type(value) is float for value in compute_metrics(SCORES, LABELS).values())
+    assert type(majority_class_accuracy(LABELS, LABELS)) is float
+
+
+@pytest.mark.parametrize("scores, labels", [(SCORES[:0], LABELS[:0]), (SCORES, LABELS[:4]), (SCORES[0], LABELS[:3])])
+def test_metrics_of_nothing_or_of_other_videos_are_refused(scores, labels):
+    with pytest.raises(ValueError, match="Received"):
+        compute_metrics(scores, labels)
+
+
+def test_chance_is_the_most_frequent_class_of_the_training_clips():
+    """Defect 6: it is looked up in training, not in the split that is measured (where class 0 would give 3/5)."""
+    assert majority_class_accuracy(np.array([0, 0, 0, 1, 2]), np.array([1, 1, 0, 2])) == pytest.approx(1 / 5)
+
+
+def test_rows_of_the_confusion_matrix_are_the_truth():
+    matrix = confusion_matrix(SCORES, LABELS)
+    assert matrix.tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 1]] and matrix.dtype == np.int64
+
+
+def test_accuracy_per_class():
+    flipped = SCORES[:, ::-1]
+    table = class_accuracy({"spatial": SCORES, "temporal": flipped}, np.array([0, 1, 1, 0, 0]), ["a", "b", "c"])
+    assert table.columns.tolist() == ["spatial", "temporal", "clips"] and table.index.tolist() == ["a", "b", "c"]
+    assert table.spatial[:2].tolist() == pytest.approx([2 / 3, 1 / 2]) and table.temporal["a"] == pytest.approx(1 / 3)
+    assert np.isnan(table.spatial["c"]) and table.clips.tolist() == [3, 2, 0]
+
+
+def test_most_confused_pairs_in_order():
+    matrix = np.array([[5, 3, 0], [1, 9, 0], [4, 0, 0]])
+    table = most_confused(matrix, ["a", "b", "c"])
+    assert table.to_numpy().tolist() == [["c", "a", 4, 1.0], ["a", "b", 3, 3 / 8], ["b", "a", 1, 1 / 10]]
+    assert table.columns.tolist() == ["truth", "predicted", "clips", "share"]
+    assert len(most_confused(matrix, ["a", "b", "c"], count=2)) == 2
+
+
+def test_nothing_confused_is_an_empty_table():
+    assert most_confused(np.diag([3, 2]), ["a", "b"]).columns.tolist() == ["truth", "predicted", "clips", "share"]
+
+
+def test_examples_show_right_and_wrong_ones_the_same_each_time():
+    scores = np.tile([0.9, 0.1], (20, 1))
+    labels = np.repeat([0, 1], 10)
+    chosen = choose_examples(scores, labels, count=6, seed=1)
+    assert labels[chosen].tolist() == [0, 0, 0, 1, 1, 1] and len(set(chosen)) == 6
+    np.testing.assert_array_equal(chosen, choose_examples(scores, labels, count=6, seed=1))
+    assert len(set(choose_examples(scores, np.zeros(20, int), count=6))) == 6  # none is wrong
+
+
+def test_splits_become_a_table():
+    metrics = {
+        "validation": evaluate_split({"spatial": SCORES, "fused": SCORES}, LABELS, chance=0.4),
+        "test": evaluate_split({"spatial": SCORES[:2], "fused": SCORES[:2]}, LABELS[:2], chance=0.5),
+    }
+    assert metrics["test"]["n"] == 2 and metrics["validation"]["spatial"]["top1"] == pytest.approx(0.8)
+    table = accuracy_table(metrics)
+    assert table.columns.tolist() == ["n", "majority_class", "top1", "top5", "balanced"]
+    assert table.index.tolist() == [(s, t) for s in ("validation", "test") for t in ("spatial", "fused")]
+    assert table.loc[("test", "fused")].tolist() == [2, 0.5, 1, 1, 1]

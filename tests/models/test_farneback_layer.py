@@ -1,0 +1,285 @@
+"""Flow as a layer: OpenCV's, on any backend, exactly zero where nothing moves, and differentiable."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from conftest import FIGHTS, moving_texture
+from keras import ops
+
+from models.farneback import FarnebackFlow
+from src.sample.rendering import ACTIONS, clip_spec, render_clip, true_flow
+from src.video.video import read_frames
+
+SETTINGS = {
+    "as the store's": {},
+    "fine pyramid, wide window": {
+        "pyr_scale": 0.7,
+        "levels": 5,
+        "winsize": 21,
+        "iterations": 2,
+        "poly_n": 7,
+        "poly_sigma": 1.5,
+    },
+    "Gaussian window": {"winsize": 24, "gaussian_window": True},
+}
+CLIPS = ["fi026", "fi001", "nofi013"]  # a frame with a still border, a fast scene, a slow one
+SIZES = [(96, 128), (97, 131), (128, 171), (171, 128), (224, 224)]
+
+
+def to_grey(frames):
+    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def opencv_flow(grey, **settings):
+    """float32 (T-1, H, W, 2)."""
+    settings = {
+        "pyr_scale": 0.5,
+        "levels": 3,
+        "winsize": 15,
+        "iterations": 3,
+        "poly_n": 5,
+        "poly_sigma": 1.2,
+    } | settings
+    flags = cv2.OPTFLOW_FARNEBACK_GAUSSIAN if settings.pop("gaussian_window", False) else 0
+    pairs = zip(grey, grey[1:], strict=False)
+    return np.stack([cv2.calcOpticalFlowFarneback(*pair, None, **settings, flags=flags) for pair in pairs])
+
+
+def layer_flow(frames, **settings):
+    """Of one clip: (T, H, W[, 3]) → float32 (T-1, H, W, 2)."""
+    return ops.convert_to_numpy(FarnebackFlow(**settings)(frames[None]))[0]
+
+
+def end_point_error(flow, expected):
+    return np.linalg.norm(flow - expected, axis=-1)
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_it_is_the_flow_of_opencv(size, settings):
+    grey = to_grey(moving_texture(3, 2.3, -1.1, *size))
+    error = end_point_error(layer_flow(grey, **settings), opencv_flow(grey, **settings))
+    assert error.mean() < 1e-5 and error.max() < 1e-3
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_it_is_the_flow_of_opencv_on_real_clips(size, settings):
+    """But where rounding decides, for example whether a still border leads out of the picture: there OpenCV itself has
+    another flow when all frames are brighter by the same."""
+    if not FIGHTS.exists():
+        pytest.skip("the real clips of shared/data/fights are not here")
+    for name in CLIPS:
+        frames = read_frames(next(FIGHTS.glob(f"*/{name}.mp4")), indices=range(20, 23))
+        grey = np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA) for frame in to_grey(frames)])
+        expected = opencv_flow(grey, **settings)
+        error = end_point_error(layer_flow(grey, **settings), expected)
+        brighter = [opencv_flow(grey.astype(np.float32) + by, **settings) for by in (-3, 1, 100)]
+        decided = np.all([end_point_error(flow, expected) < 5e-3 for flow in brighter], axis=0)
+        assert decided.mean() > 0.99, name
+        assert error.mean() <= 1e-3 and error[decided].max() <= 0.05, name
+
+
+@pytest.mark.parametrize("u, v", [(3, 0), (0, -2), (-4.5, 2.5), (0.4, 0.3)])
+def test_a_known_motion_is_found(u, v):
+    flow = layer_flow(moving_texture(3, u, v, 96, 128))[:, 16:-16, 16:-16]
+    assert np.median(end_point_error(flow, np.array([u, v]))) < 0.1
+
+
+def test_a_diagonal_motion_is_not_transposed():
+    """Defect 3: u is first and to the right, v second and down."""
+    u, v = np.median(layer_flow(moving_texture(2, 3, -1, 96, 128))[0], axis=(0, 1))
+    assert u == pytest.approx(3, abs=0.1) and v == pytest.approx(-1, abs=0.1)
+
+
+def test_still_frames_give_exactly_zero():
+    frames = np.random.default_rng(0).integers(0, 256, (1, 40, 50), np.uint8)
+    flow = layer_flow(np.concatenate([frames, frames, frames[:, ::-1]]))
+    assert not flow[0].any() and flow[1].any()
+
+
+def test_a_colour_frame_is_its_grey_frame_to_the_byte():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(layer_flow(frames), layer_flow(to_grey(frames)))
+
+
+def test_float_frames_are_taken_as_they_are():
+    frames = moving_texture(2, 2, 1, 64, 80)
+    np.testing.assert_array_equal(layer_flow(to_grey(frames).astype(np.float32)), layer_flow(to_grey(frames)))
+    rounded = end_point_error(layer_flow(frames.astype(np.float32)), layer_flow(frames))
+    assert 0 < np.median(rounded) < 0.02
+
+
+def test_the_flow_of_mirrored_frames_is_mirrored_with_u_negated():
+    """Sides that halve evenly: else a pyramid has no mirror image, of OpenCV's neither."""
+    grey = to_grey(moving_texture(2, 2, -1, 64, 128))
+    mirrored = layer_flow(np.ascontiguousarray(grey[:, :, ::-1]))[:, :, ::-1] * np.array([-1, 1])
+    inside = (slice(None), slice(8, -8), slice(8, -8))  # the weight at the border is that of where the flow leads
+    assert end_point_error(mirrored, layer_flow(grey))[inside].max() < 0.02
+
+
+def test_each_clip_of_a_batch_is_on_its_own():
+    grey = np.stack([to_grey(moving_texture(3, u, 1, 48, 64, seed=seed)) for seed, u in enumerate((2, -1, 0))])
+    flow = ops.convert_to_numpy(FarnebackFlow()(grey))
+    assert flow.shape == (3, 2, 48, 64, 2) and flow.dtype == np.float32
+    for clip, expected in zip(grey, flow, strict=True):
+        np.testing.assert_allclose(layer_flow(clip), expected, atol=1e-5)
+
+
+def test_its_gradient_is_that_of_finite_differences():
+    """Of a mean flow by frames, along a random direction; in float32, hence the tolerance."""
+    backend = keras.backend.backend()
+    frames = to_grey(moving_texture(2, 0.3, 0.2, 32, 40)).astype(np.float32)[None]
+    generator = np.random.default_rng(0)
+    direction = cv2.GaussianBlur(generator.normal(size=(32, 40, 2)), (0, 0), 2).transpose(2, 0, 1)[None]
+    weights = ops.convert_to_tensor(generator.normal(size=(1, 1, 32, 40, 2)).astype(np.float32))
+    layer = FarnebackFlow(levels=1)
+
+    def score(frames):
+        return ops.sum(layer(frames) * weights)
+
+    if backend == "tensorflow":
+        import tensorflow
+
+        with tensorflow.GradientTape() as tape:
+            variable = tensorflow.Variable(frames)
+            total = score(variable)
+        gradient = tape.gradient(total, variable)
+    elif backend == "jax":
+        import jax
+
+        gradient = jax.grad(score)(frames)
+    else:
+        variable = ops.convert_to_tensor(frames).requires_grad_()
+        score(variable).backward()
+        gradient = variable.grad
+    step = 0.05 * direction.astype(np.float32)
+    difference = float(score(ops.convert_to_tensor(frames + step)) - score(ops.convert_to_tensor(frames - step))) / 2
+    expected = float((ops.convert_to_numpy(gradient) * step).sum())
+    assert abs(expected) > 1e-2
+    assert difference == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_backends_agree(backend, tmp_path):
+    if not importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is not installed")
+    grey = to_grey(moving_texture(3, 2.3, -1.1, 97, 131))[None]
+    np.save(tmp_path / "frames.npy", grey)
+    program = (
+        "import sys, keras, numpy as np\nfrom models.farneback import FarnebackFlow\n"
+        "flow = FarnebackFlow()(np.load(sys.argv[1] + '/frames.npy'))\n"
+        "np.save(sys.argv[1] + '/flow.npy', keras.ops.convert_to_numpy(flow)); print(keras.backend.backend())"
+    )
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.split()[-1] == backend, done.stderr
+    found = np.load(tmp_path / "flow.npy")
+    np.testing.assert_allclose(found, ops.convert_to_numpy(FarnebackFlow()(grey)), atol=1e-4)
+
+
+def test_compiled_and_in_a_model_it_is_the_same():
+    grey = np.stack([to_grey(moving_texture(3, u, 1, 48, 64)) for u in (2, -1)])
+    frames = keras.Input((3, 48, 64), dtype="uint8")
+    model = keras.Model(frames, FarnebackFlow(name="flow")(frames))
+    assert model.output.shape == (None, 2, 48, 64, 2) and model.output.dtype == "float32"
+    model.compile(jit_compile=True)
+    np.testing.assert_allclose(model.predict_on_batch(grey), ops.convert_to_numpy(FarnebackFlow()(grey)), atol=1e-4)
+
+
+def test_a_saved_model_gives_the_same_flow(tmp_path):
+    settings = SETTINGS["fine pyramid, wide window"]
+    frames = keras.Input((2, 48, 64, 3), dtype="uint8")
+    model = keras.Model(frames, FarnebackFlow(**settings, name="flow")(frames))
+    model.save(tmp_path / "flow.keras")
+    loaded = keras.models.load_model(tmp_path / "flow.keras")
+    clip = moving_texture(2, 1, 2, 48, 64)[None]
+    np.testing.assert_array_equal(loaded.predict_on_batch(clip), model.predict_on_batch(clip))
+    assert {name: getattr(loaded.get_layer("flow"), name) for name in settings} == settings
+
+
+def test_under_mixed_precision_it_stays_in_float32_and_says_so():
+    clip = moving_texture(2, 2, 1, 48, 64)
+    expected = layer_flow(clip)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with pytest.warns(UserWarning, match="float32, not in bfloat16"):
+            layer = FarnebackFlow()
+        flow = layer(clip[None])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert keras.backend.standardize_dtype(flow.dtype) == layer.compute_dtype == "float32"
+    np.testing.assert_array_equal(ops.convert_to_numpy(flow)[0], expected)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (20, 17), (31, 200)])
+def test_a_clip_too_small_for_one_level_has_the_flow_of_its_full_size(size):
+    grey = np.random.default_rng(0).integers(0, 256, (2, *size), np.uint8)
+    error = end_point_error(layer_flow(grey), opencv_flow(grey))
+    assert error.mean() < 1e-4 and error.max() < 0.05
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_its_error_against_the_sample_s_true_flow_is_that_of_opencv(number):
+    spec = clip_spec(list(ACTIONS)[2 * number], seed=number)
+    frames, truth = render_clip(spec)[8:12], true_flow(spec, starts=range(8, 11))
+    errors = [end_point_error(flow, truth) for flow in (layer_flow(frames), opencv_flow(to_grey(frames)))]
+    assert errors[0].mean() < 2
+    for share in (50, 90, 99):
+        assert np.percentile(errors[0], share) == pytest.approx(np.percentile(errors[1], share), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "frames, message",
+    [
+        (np.zeros((0, 3, 40, 40), np.uint8), "a batch must hold a clip"),
+        (np.zeros((1, 1, 40, 40), np.uint8), "T, H and W of 2 or more"),
+        (np.zeros((1, 3, 40, 1), np.uint8), "T, H and W of 2 or more"),
+        (np.zeros((3, 40, 40, 3), np.uint8), r"frames\[None\]"),
+        (np.zeros((1, 3, 40, 40, 4), np.uint8), "RGB"),
+        (np.zeros((1, 3, 40, 40), np.int32), "uint8 or float"),
+        (np.full((1, 3, 40, 40), np.nan, np.float32), "finite"),
+        (np.full((1, 3, 40, 40), np.inf, np.float32), "finite"),
+    ],
+)
+def test_what_is_no_batch_of_clips_is_refused(frames, message):
+    with pytest.raises(ValueError, match=message):
+        FarnebackFlow()(frames)
+
+
+def test_where_a_frame_is_not_a_number_nor_is_the_flow():
+    """Inside a model nothing can be raised; what is not known must not look like a flow."""
+    clips = np.stack([to_grey(moving_texture(2, 2, 1, 48, 64))] * 2).astype(np.float32)
+    clips[1, 0, 20, 30] = np.nan
+    flow = ops.convert_to_numpy(FarnebackFlow()(ops.convert_to_tensor(clips)))
+    assert np.isfinite(flow[0]).all() and np.isnan(flow[1, 0, 20, 30]).all()
+
+
+def test_a_model_of_unknown_size_is_refused():
+    with pytest.raises(ValueError, match="known T, H and W"):
+        FarnebackFlow()(keras.Input((3, None, None), dtype="uint8"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pyr_scale": 1.0},
+        {"pyr_scale": 0},
+        {"levels": -1},
+        {"winsize": 1},
+        {"iterations": 0},
+        {"poly_n": 2.5},
+        {"poly_sigma": 0},
+    ],
+)
+def test_parameters_out_of_range_are_refused(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        FarnebackFlow(**settings)

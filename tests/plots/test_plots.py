@@ -1,0 +1,210 @@
+"""Figures of the data: what is drawn is what was given, names fit, nothing is shown and nothing warns."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.colors import rgb_to_hsv  # noqa: E402
+from matplotlib.quiver import Quiver  # noqa: E402
+
+from src.config import ClipConfig  # noqa: E402
+from src.flow.optical_flow import quantize_flow, stack_flow  # noqa: E402
+from src.plots import data as plots
+from src.preprocessing.flow_accuracy import bin_names  # noqa: E402
+
+BOUND = 20.0
+PUSHES = ["Pushing something from left to right", "Pushing something from right to left"]
+MANY = [f"Pretending or failing to wipe something off of something, {i} in so many words" for i in range(174)]
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(autouse=True)
+def closed_and_unseen(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("plt.show was called")
+
+    monkeypatch.setattr(plt, "show", refuse)
+    settings = dict(matplotlib.rcParams)
+    yield
+    assert dict(matplotlib.rcParams) == settings
+    for number in plt.get_fignums():  # layout and glyph warnings come with the drawing
+        plt.figure(number).draw_without_rendering()
+        assert plt.figure(number).get_figwidth() <= 9
+    plt.close("all")
+
+
+def tick_names(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def make_frames(count, height=24, width=32):
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+def uniform_flow(u, v, height=24, width=32):
+    return np.full((height, width, 2), (u, v), np.float32)
+
+
+def make_table(counts, splits=("train", "validation", "test")):
+    rows = []
+    for label, numbers in counts.items():
+        for split, number in zip(splits, numbers, strict=True):
+            rows += [(label, split)] * number
+    return pd.DataFrame(rows, columns=["label", "split"])
+
+
+def test_class_counts_are_the_stacked_bars():
+    table = make_table({PUSHES[0]: (3, 2, 1), PUSHES[1]: (5, 0, 4)})
+    ax = plots.plot_class_counts(table)
+    assert tick_names(ax.yaxis) == PUSHES  # bottom to top: the larger class is above
+    widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
+    assert widths == {"train": [3, 5], "validation": [2, 0], "test": [1, 4]}
+    assert [bar.get_x() for bar in ax.containers[2]] == [5, 5]
+    assert ax.get_title() == "15 clips in 2 classes"
+
+
+def test_class_counts_without_splits_have_one_colour_and_no_legend():
+    ax = plots.plot_class_counts(make_table({"fight": (2,)}, splits=("",)))
+    assert [bar.get_width() for bar in ax.patches] == [2]
+    assert ax.get_legend() is None
+
+
+def test_class_counts_of_many_classes_say_how_many_and_name_none():
+    ax = plots.plot_class_counts(make_table({name: (1, 1, 1) for name in MANY}))
+    assert tick_names(ax.yaxis) == []
+    assert ax.get_ylabel() == "174 classes"
+    assert len(ax.patches) == 3 * 174
+
+
+def test_class_counts_are_drawn_where_they_are_told():
+    _, panel = plt.subplots()
+    assert plots.plot_class_counts(make_table({"fight": (1, 1, 1)}), ax=panel) is panel
+    assert len(plt.get_fignums()) == 1
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(1, [0]), (3, [0, 1, 2]), (15, range(0, 15, 2))])
+def test_frames_are_at_most_eight_from_first_to_last(count, chosen):
+    frames = make_frames(count)
+    axes = plots.plot_frames(frames)
+    assert [ax.get_title() for ax in axes] == [f"frame {number}" for number in chosen]
+    np.testing.assert_array_equal(axes[-1].images[0].get_array(), frames[-1])
+
+
+def test_frames_need_one_title_each():
+    assert plots.plot_frames(make_frames(1), ["start"])[0].get_title() == "start"
+    with pytest.raises(ValueError, match="2 frames, 1 titles"):
+        plots.plot_frames(make_frames(2), ["start"])
+
+
+def test_no_motion_is_white():
+    assert (plots.flow_to_rgb(uniform_flow(0, 0)) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("motion", "hue"), [((4, 0), 0), ((0, 4), 0.25), ((-4, 0), 0.5), ((0, -4), 0.75), ((-4, -4), 0.625)]
+)
+def test_hue_is_the_direction(motion, hue):
+    picture = plots.flow_to_rgb(uniform_flow(*motion))
+    assert picture.dtype == np.uint8 and picture.shape == (24, 32, 3)
+    found, saturation, _ = rgb_to_hsv(picture[0, 0] / 255)
+    assert found == pytest.approx(hue, abs=0.005)
+    assert saturation == 1
+
+
+def test_opposite_motion_has_the_opposite_hue():
+    flow = np.random.default_rng(0).normal(size=(8, 8, 2)).astype(np.float32) * 5
+    one, other = (rgb_to_hsv(plots.flow_to_rgb(f, max_magnitude=1) / 255)[..., 0] for f in (flow, -flow))
+    np.testing.assert_allclose((one - other) % 1, 0.5, atol=0.01)
+
+
+def test_saturation_is_the_speed_up_to_the_maximum():
+    for speed, saturation in ((1, 0.25), (2, 0.5), (4, 1), (9, 1)):
+        colour = plots.flow_to_rgb(uniform_flow(speed, 0), max_magnitude=4)[0, 0] / 255
+        assert rgb_to_hsv(colour)[1] == pytest.approx(saturation, abs=0.01)
+    assert plots.flow_to_rgb(uniform_flow(0.1, 0)).min() > 225  # noise below a pixel stays pale
+
+
+def test_flow_arrows_end_where_the_pixels_go():
+    axes = plots.plot_flow(make_frames(1, 64, 96)[0], uniform_flow(3, 6, 64, 96))
+    arrows = next(artist for artist in axes[0].collections if isinstance(artist, Quiver))
+    assert arrows.N == 4 * 6
+    assert (arrows.U == 3).all() and (arrows.V == 6).all()
+    assert arrows.angles == arrows.scale_units == "xy"
+    assert axes[0].get_title() == f"frame, arrows = motion × {round(1 / arrows.scale)}"
+    axes[0].figure.draw_without_rendering()
+    tips = arrows.get_paths()[0].vertices * arrows.get_transform().transform((1, 1))
+    tip = tips[np.argmax(np.abs(tips).sum(axis=1))]
+    assert tip[0] > 0 > tip[1]  # on the canvas, where y grows upwards: to the right, and down
+
+
+def test_flow_wheel_has_the_scale_of_the_flow():
+    frame_axes, flow_axes, wheel_axes = plots.plot_flow(make_frames(1)[0], uniform_flow(-3, 4))
+    assert tick_names(wheel_axes.xaxis) == ["-5.0", "0", "5.0"]
+    assert wheel_axes.yaxis_inverted()  # + v is down, as in the picture
+    wheel = wheel_axes.images[0].get_array()
+    assert (wheel[0, 0] == 255).all() and (wheel[100, 200] == (255, 0, 0)).all()
+    assert (flow_axes.images[0].get_array() == plots.flow_to_rgb(uniform_flow(-3, 4))).all()
+
+
+def test_a_still_scene_has_no_arrows():
+    axes = plots.plot_flow(make_frames(1)[0], uniform_flow(0, 0))
+    assert next(artist for artist in axes[0].collections if isinstance(artist, Quiver)).N == 0
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 10])
+def test_flow_stack_has_u_above_v_in_px_per_frame(length):
+    flow = np.stack([uniform_flow(i + 1, -i) for i in range(length)])
+    axes = plots.plot_flow_stack(stack_flow(quantize_flow(flow, BOUND)), BOUND)
+    assert axes.shape == (2, length)
+    for i in range(length):
+        (above,), (below,) = axes[0, i].images, axes[1, i].images
+        assert (axes[0, i].get_title(), axes[1, i].get_title()) == (f"u{i + 1}", f"v{i + 1}")
+        np.testing.assert_allclose(above.get_array(), i + 1, atol=BOUND / 254)
+        np.testing.assert_allclose(below.get_array(), -i, atol=BOUND / 254)
+        assert above.get_clim() == below.get_clim()
+        assert sum(above.get_clim()) == 0  # no motion is in the middle
+    assert axes[0, 0].figure.axes[-1].get_ylabel() == "px/frame"
+
+
+@pytest.mark.parametrize("count", [1, 2, 11])
+def test_batch_shows_frames_mean_flow_and_names(count):
+    flow = np.stack([uniform_flow(2, 0), uniform_flow(6, 0)])  # on average 4
+    still = np.zeros_like(flow)
+    stacks = np.stack([stack_flow(quantize_flow(still if i else flow, BOUND)) for i in range(count)])
+    frames = make_frames(count)
+    axes = plots.plot_batch(frames, stacks, (PUSHES + MANY)[:count], BOUND)
+    assert axes.shape == (2, min(count, 8))
+    assert axes[0, 0].get_title().replace("\n", " ") == PUSHES[0]
+    np.testing.assert_array_equal(axes[0, 0].images[0].get_array(), frames[0])
+    assert (axes[1, 0].images[0].get_array() == (255, 0, 0)).all()
+    assert all((ax.images[0].get_array() == 255).all() for ax in axes[1, 1:])
+    assert "full colour = 4.0 px/frame" in axes[0, 0].figure.get_supxlabel().replace("\n", " ")
+
+
+def test_flow_error_is_above_what_the_subset_does():
+    rows = [
+        (name, label, 9, error, error)
+        for name in ("farneback", "dis")
+        for label, error in zip(bin_names(), (0.1, 0.1, 0.2, 20, 40), strict=True)
+    ]
+    errors = pd.DataFrame(rows, columns=["algorithm", "displacement", "values", "median", "mean"])
+    motion = pd.Series([0.6, 0.2, 0.1, 0.1, 0], index=bin_names())
+    above, below = plots.plot_flow_error(errors, motion, ClipConfig(flow_algorithm="dis"))
+    farneback, dis, *_ = above.get_lines()
+    assert farneback.get_ydata().tolist() == [0.1, 0.1, 0.2, 20, 40]
+    assert dis.get_linewidth() > farneback.get_linewidth()
+    assert [text.get_text() for text in above.get_legend().get_texts()] == ["farneback", "dis (chosen)"]
+    assert [bar.get_height() for bar in below.patches] == pytest.approx([60, 20, 10, 10, 0])
+    assert tick_names(below.xaxis) == ["0-4", "4-8", "8-16", "16-32", "32+"]
+
+
+def test_names_keep_the_end_that_tells_them_apart():
+    names = [plots.shorten(name, 26) for name in PUSHES]
+    assert names == ["Pushing sth … to right", "Pushing sth … to left"]
+    assert plots.shorten("Holding something", 26) == "Holding something"
+    assert all(len(plots.shorten(name, width)) <= width for name in MANY for width in (26, 30, 46, 68))

@@ -1,0 +1,248 @@
+import errno
+import time
+from collections import Counter, namedtuple
+
+import numpy as np
+import pytest
+from conftest import TINY_CONFIG, make_subset, write_good
+
+from src.config import ClipConfig
+from src.preprocessing import extraction, plan
+from src.preprocessing.extraction import FILE_BLOCK, Outcome, Task
+from src.preprocessing.job import preprocess
+from src.preprocessing.plan import PROBE, Plan, plan_preprocessing
+from src.store.clip_store import ClipStore, clip_name
+from src.store.digests import read_digest
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """(video_id, path) of nine videos. Do not write to them."""
+    return write_good(tmp_path_factory.mktemp("videos"), 9)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "prepared"
+
+
+@pytest.fixture
+def probed(monkeypatch):
+    """The ids of the clips that are measured; each takes half a second and ten blocks, without being computed."""
+    seen = []
+
+    def measure(task, store, watch):
+        seen.append(task.video_id)
+        return Outcome(task.video_id, None, Counter(decode=0.25, flow=0.25), 10 * FILE_BLOCK)
+
+    monkeypatch.setattr(extraction, "measure_extraction", measure)
+    return seen
+
+
+def make_plan(videos, root, config=TINY_CONFIG, workers=1):
+    return plan_preprocessing(make_subset(videos), root, config, workers)
+
+
+def make_fakes(folder, count):
+    """(video_id, path) of files that are no videos."""
+    folder.mkdir()
+    for n in range(count):
+        (folder / f"{n}.webm").write_bytes(b"%d" % n)
+    return [(str(n), folder / f"{n}.webm") for n in range(count)]
+
+
+def list_files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def planned(tasks=100, workers=4, seconds=3.0, num_bytes=1e6, free=10**9):
+    """A plan of so many tasks."""
+    subset = make_subset([(str(n), "a.webm") for n in range(tasks + 20)])
+    tasks = [Task(str(n), "a.webm", "d", f"{n}-d") for n in range(tasks)]
+    return Plan(subset, ClipStore("datasets/x", TINY_CONFIG), tasks, workers, seconds, num_bytes, 8, free)
+
+
+# What is to do
+
+
+def test_of_a_new_folder_everything_is_to_do(videos, root):
+    found = make_plan(videos, root)
+    assert [(task.video_id, task.path) for task in found.tasks] == [(name, str(path)) for name, path in videos]
+    assert [task.digest for task in found.tasks] == [read_digest(path) for _, path in videos]
+    assert found.subset.clip_name.tolist() == [task.clip for task in found.tasks]
+    assert (found.workers, found.probed) == (1, 2)
+    assert found.store.config == TINY_CONFIG and found.store.root == root
+
+
+def test_what_is_there_is_not_to_do(videos, root):
+    preprocess(make_subset(videos[:4]), root, TINY_CONFIG, workers=1)
+    found = make_plan(videos, root)
+    assert [task.video_id for task in found.tasks] == [name for name, _ in videos[4:]]
+    assert found.table()["plan"][["clips wanted", "already there", "to do"]].tolist() == ["9", "4", "5"]
+    other = make_plan(videos, root, ClipConfig(short_side=32, num_segments=2, flow_length=3))
+    assert len(other.tasks) == 9
+
+
+def test_what_cannot_be_read_is_to_do(root, tmp_path):
+    """It ends in the ledger."""
+    found = make_plan([("a", tmp_path / "missing"), ("b", tmp_path)], root)
+    assert [(task.video_id, task.digest) for task in found.tasks] == [("a", ""), ("b", "")]
+
+
+def test_the_job_does_what_was_planned(videos, root, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "src.preprocessing.job.plan_preprocessing", lambda *a: made.append(plan_preprocessing(*a)) or made[-1]
+    )
+    report = preprocess(make_subset(videos), root, TINY_CONFIG, workers=1)
+    assert report.computed == len(made[0].tasks) == 9
+    assert ClipStore(root).names() == {task.clip for task in made[0].tasks}
+
+
+# The probe
+
+
+def test_the_probe_measures_what_clips_take_on_disk(videos, root):
+    found = make_plan(videos, root)
+    assert 0 < found.seconds_per_clip < 10
+    store = ClipStore(root, TINY_CONFIG)
+    preprocess(make_subset(videos), root, TINY_CONFIG, workers=1)
+    sizes = [path.stat().st_size for path in store.folder.rglob("*") if path.is_file() and path.name != "config.json"]
+    blocks = sum(-(-size // FILE_BLOCK) for size in sizes) + len(videos)  # a block per folder
+    assert found.gigabytes * 1e9 == pytest.approx(blocks * FILE_BLOCK, rel=0.15)
+    used = 512 * sum(path.stat().st_blocks for path in store.folder.rglob("*"))
+    assert found.gigabytes * 1e9 >= 0.85 * used
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_planning_writes_nothing_but_digests(videos, root, workers):
+    make_plan(videos, root, workers=workers)
+    assert list_files(root) == {"digests.json"}
+    assert ClipStore(root, TINY_CONFIG).list_staging() == []
+    with pytest.raises(FileNotFoundError):  # the folder is not prepared by it
+        ClipStore(root)
+
+
+@pytest.mark.parametrize("tasks, probe", [(3, 0), (4, 1), (15, 3), (32, 8), (33, 8), (100, 8)])
+def test_a_quarter_of_the_clips_is_measured_and_a_few_at_most(root, tmp_path, probed, tasks, probe):
+    found = make_plan(make_fakes(tmp_path / "fakes", tasks), root)
+    assert len(set(probed)) == len(probed) == found.probed == probe <= PROBE
+
+
+def test_the_same_clips_are_measured_whatever_their_order(root, tmp_path, probed):
+    videos = make_fakes(tmp_path / "fakes", 40)
+    make_plan(videos, root)
+    first = sorted(probed)
+    probed.clear()
+    make_plan(videos[::-1], root)
+    assert sorted(probed) == first != sorted(name for name, _ in videos[:8])
+
+
+def test_the_estimate_is_the_mean_of_the_probe(root, tmp_path, probed):
+    found = make_plan(make_fakes(tmp_path / "fakes", 60), root)
+    assert (found.seconds_per_clip, found.bytes_per_clip) == (0.5, 10 * FILE_BLOCK)
+    assert found.minutes == 0.5 and found.gigabytes == 60 * 10 * FILE_BLOCK / 1e9
+
+
+def test_videos_that_cannot_be_used_are_not_measured(videos, root, tmp_path):
+    bad = make_fakes(tmp_path / "fakes", 12)
+    found = make_plan([*videos, *bad], root)
+    assert 0 < found.probed < 21 // 4 and found.bytes_per_clip > FILE_BLOCK
+    found = make_plan(bad, root)
+    assert (len(found.tasks), found.probed) == (12, 0) and np.isnan([found.minutes, found.gigabytes]).all()
+    found.check_space()
+
+
+def test_with_nothing_to_do_nothing_is_measured(videos, root, monkeypatch):
+    preprocess(make_subset(videos[:4]), root, TINY_CONFIG, workers=1)
+    monkeypatch.setattr(extraction, "run_tasks", lambda function, tasks, *_: 1 / 0 if tasks else ())
+    found = make_plan(videos[:4], root)
+    assert (found.tasks, found.probed, found.minutes, found.gigabytes) == ([], 0, 0, 0)
+    assert found.table()["plan"]["to do"] == "0" and "not measured" not in str(found)
+
+
+def test_nothing_to_do_is_known_at_once(root, tmp_path):
+    """Under two seconds for 5,000 clips, whose digests are remembered."""
+    videos, store = make_fakes(tmp_path / "fakes", 5000), ClipStore(root, TINY_CONFIG)
+    for name, path in videos:
+        (store.folder / clip_name(name, read_digest(path))).mkdir(parents=True)
+    subset = make_subset(videos)
+    assert preprocess(subset, root, TINY_CONFIG, workers=1).found == 5000
+    start = time.perf_counter()
+    report = preprocess(subset, root, TINY_CONFIG, workers=1)
+    assert time.perf_counter() - start < 2
+    assert (report.found, report.computed) == (5000, 0)
+
+
+# What is shown
+
+
+def test_time_is_shared_by_the_workers():
+    assert planned(tasks=120, workers=4, seconds=3.0).minutes == 1.5
+    assert planned(tasks=2500, num_bytes=2e6).gigabytes == 5
+
+
+def test_the_table_tells_it_all():
+    table = planned(tasks=12_000, workers=4, seconds=3.0, num_bytes=100_000, free=70 * 10**9).table()
+    assert table["plan"].to_dict() == {
+        "clips wanted": "12,020",
+        "already there": "20",
+        "to do": "12,000",
+        "time": "150 minutes with 4 workers, measured on 8 clips",
+        "to be written": "1.2 GB",
+        "free": "70 GB on the disk of datasets/x",
+        "parameters": TINY_CONFIG.key,
+    }
+
+
+def test_the_text_is_the_table(videos, root):
+    found = make_plan(videos, root)
+    lines, table = str(found).splitlines(), found.table()["plan"]
+    for line, (name, value) in zip(lines, table.items(), strict=True):
+        assert line.startswith(name) and line.endswith(value)
+
+
+def test_what_was_not_measured_is_said(root, tmp_path):
+    found = make_plan(make_fakes(tmp_path / "fakes", 2), root)
+    assert np.isnan(found.minutes) and "nan" not in str(found)
+    assert "not measured" in found.table()["plan"]["time"] and "not measured" in found.table()["plan"]["to be written"]
+
+
+# Space
+
+
+def test_too_little_space_is_refused_with_the_numbers():
+    planned(tasks=100, num_bytes=1e8, free=10**10).check_space()
+    with pytest.raises(OSError) as error:
+        planned(tasks=100, num_bytes=1.2e8, free=10**10).check_space()
+    assert error.value.errno == errno.ENOSPC and error.value.filename == "datasets/x"
+    assert "the 100 clips to do need about 12 GB, but 10 GB are free. Nothing was started" in str(error.value)
+    assert "Make room" in str(error.value)
+
+
+def test_on_too_small_a_disk_nothing_is_started(videos, root, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr("src.preprocessing.plan.shutil.disk_usage", lambda path: Usage(10**9, 10**9 - 40_000, 40_000))
+        with pytest.raises(OSError, match="Nothing was started"):
+            preprocess(make_subset(videos), root, TINY_CONFIG, workers=1)
+    assert "clips wanted" in capsys.readouterr().out
+    assert list_files(root) == {"digests.json"}
+    assert preprocess(make_subset(videos), root, TINY_CONFIG, workers=1).computed == 9
+
+
+def test_with_nothing_to_do_no_space_is_needed(videos, root, monkeypatch):
+    preprocess(make_subset(videos), root, TINY_CONFIG, workers=1)
+    monkeypatch.setattr("src.preprocessing.plan.shutil.disk_usage", lambda path: Usage(10**9, 10**9, 0))
+    assert preprocess(make_subset(videos), root, TINY_CONFIG, workers=1).found == 9
+
+
+def test_free_space_is_that_of_the_disk_the_folder_will_be_on(videos, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("src.preprocessing.plan.shutil.disk_usage", lambda path: asked.append(path) or Usage(9, 2, 7))
+    monkeypatch.setattr(plan, "read_digests", lambda paths, memory: ["d"] * len(paths))  # nothing makes the folder
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path / "new" / "prepared", "new/prepared"):
+        assert make_plan(videos[:2], root).free_bytes == 7
+    assert [path.absolute() for path in asked] == [tmp_path, tmp_path]

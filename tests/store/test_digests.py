@@ -1,0 +1,179 @@
+import hashlib
+import json
+import os
+
+import pytest
+
+from src.store import digests
+from src.store.digests import read_digest, read_digests
+
+
+def expected(content):
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return tmp_path / "prepared" / "digests.json"
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = [tmp_path / f"{n}.webm" for n in range(3)]
+    for n, path in enumerate(paths):
+        path.write_bytes(b"video %d" % n)
+    return [str(path) for path in paths]
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The paths whose bytes are read."""
+    seen, read = [], digests.read_digest
+    monkeypatch.setattr(digests, "read_digest", lambda path: seen.append(path) or read(path))
+    return seen
+
+
+def test_the_digest_is_that_of_the_bytes(files, memory):
+    assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
+    assert read_digest(files[1]) == expected(b"video 1")
+
+
+def test_equal_bytes_have_equal_digests_wherever_they_lie(tmp_path, memory):
+    (tmp_path / "folder").mkdir()
+    paths = [tmp_path / "a.webm", tmp_path / "folder" / "b.mp4"]
+    for path in paths:
+        path.write_bytes(b"the same" * 200_000)
+    first, second = read_digests([str(path) for path in paths], memory)
+    assert first == second == expected(b"the same" * 200_000)
+
+
+def test_digests_are_in_the_order_asked_for_with_repeats(files, memory):
+    order = [files[2], files[0], files[2]]
+    assert read_digests(order, memory) == [read_digest(path) for path in order]
+
+
+def test_what_was_read_is_remembered(files, memory, opened):
+    first = read_digests(files, memory)
+    assert sorted(opened) == files
+    opened.clear()
+    assert read_digests(files, memory) == first and opened == []
+    assert set(json.loads(memory.read_text())) == set(files)
+
+
+def test_only_new_files_are_read(files, memory, opened):
+    read_digests(files[:2], memory)
+    opened.clear()
+    read_digests(files, memory)
+    assert opened == files[2:]
+    assert set(json.loads(memory.read_text())) == set(files)  # nothing is forgotten
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(files, memory):
+    before = os.stat(files[0])
+    first = read_digests(files, memory)
+    with open(files[0], "wb") as file:
+        file.write(b"other 0")
+    os.utime(files[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    now = os.stat(files[0])
+    assert (now.st_size, now.st_mtime_ns, now.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+    assert read_digests(files, memory) == [expected(b"other 0"), *first[1:]]
+
+
+def test_a_file_moved_over_another_is_noticed(files, memory):
+    before, first = os.stat(files[0]), read_digests(files, memory)
+    os.utime(files[1], ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.replace(files[1], files[0])
+    assert read_digests([files[0], files[2]], memory) == first[1:]
+
+
+def test_a_file_that_is_only_touched_keeps_its_digest(files, memory):
+    first = read_digests(files, memory)
+    os.utime(files[0], (1, 1))
+    assert read_digests(files, memory) == first
+
+
+def test_what_is_no_file_that_can_be_read_has_none(tmp_path, files, memory):
+    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
+    (tmp_path / "empty").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    bad = [str(tmp_path / name) for name in ("pipe", "empty", "dangling", "missing")]
+    bad += [str(tmp_path), "", "with\0null", "/dev/zero"]
+    good = read_digests(files, memory)
+    for _ in range(2):
+        assert read_digests([*bad, *files], memory) == [""] * len(bad) + good
+    assert set(json.loads(memory.read_text())) == set(files)
+
+
+def test_a_file_without_permission_has_none(files, memory):
+    os.chmod(files[0], 0)
+    if os.access(files[0], os.R_OK):
+        pytest.skip("this user may read every file")
+    first, *others = read_digests(files, memory)
+    assert first == "" and all(others)
+    os.chmod(files[0], 0o644)
+    assert read_digests(files, memory)[0] == expected(b"video 0")
+
+
+def test_a_file_that_cannot_be_read_now_is_read_the_next_time(files, memory, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "read_digest", lambda path: "")  # as where the disk reports an error
+        assert read_digests(files, memory) == [""] * 3
+    assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
+
+
+def test_a_file_that_vanished_has_none_although_it_is_remembered(files, memory):
+    first = read_digests(files, memory)
+    os.remove(files[0])
+    assert read_digests(files, memory) == ["", *first[1:]]
+
+
+def test_a_link_is_followed(tmp_path, files, memory):
+    link = tmp_path / "link.webm"
+    link.symlink_to(files[0])
+    assert read_digests([str(link)], memory) == [expected(b"video 0")]
+    link.unlink()
+    link.symlink_to(files[1])
+    assert read_digests([str(link)], memory) == [expected(b"video 1")]
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "手", os.fsdecode(b"caf\xe9"), "a b"])
+def test_any_name(tmp_path, memory, opened, name):
+    path = str(tmp_path / name)
+    with open(path, "wb") as file:
+        file.write(b"video")
+    for _ in range(2):
+        assert read_digests([path], memory) == [expected(b"video")]
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "\x00\x00", '{"a'])
+def test_a_broken_memory_is_no_harm(files, memory, content):
+    memory.parent.mkdir()
+    memory.write_text(content)
+    assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
+    assert set(json.loads(memory.read_text())) == set(files)
+
+
+def test_a_memory_that_cannot_be_written_is_no_harm(files, memory, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(digests, "write_text", refuse)
+    assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
+
+
+def test_nothing_to_read_writes_nothing(memory):
+    assert read_digests([], memory) == [] and not memory.exists()
+
+
+def test_what_another_run_wrote_meanwhile_is_kept(files, memory, monkeypatch):
+    read = digests.read_digest
+
+    def while_another_runs(path):
+        monkeypatch.setattr(digests, "read_digest", read)
+        read_digests(files[1:], memory)
+        return read(path)
+
+    monkeypatch.setattr(digests, "read_digest", while_another_runs)
+    read_digests(files[:1], memory)
+    assert set(json.loads(memory.read_text())) == set(files)

@@ -1,0 +1,181 @@
+"""What a prepared folder records of its subsets."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_subset
+
+from src.config import ClipConfig
+from src.sources.video_table import COLUMNS
+from src.store.clip_store import Clip, ClipStore, clip_name
+from src.store.manifest import manifest_digest, read_manifest, read_prepared, record_subset, write_manifest
+
+CONFIG = ClipConfig(short_side=48, num_segments=1, flow_length=2)
+OTHER = ClipConfig(short_side=64, num_segments=1, flow_length=2)
+STRANGE = [  # paths that files have
+    "videos/caf\udce9.webm",  # Latin-1, as Python gives bytes that are no UTF-8
+    "videos/two\nlines.webm",
+    "videos/carriage\rreturn.webm",
+    "videos/both\r\n.webm",
+    "videos/ends in one\r",
+    "\nvideos/begins with one",
+    'videos/"quoted", and more.webm',
+    "videos/ blanks .webm ",
+    "videos/#, ; and \ttab.webm",
+    "videos/\u2028手.webm",
+    "NA",
+]
+
+
+def difficult():
+    """Names that are easily changed on the way through a CSV."""
+    labels = ("007", "NA", 'a, "b"', "café")
+    rows = [(label, split) for label in labels for split in ("train", "train", "validation", "test")]
+    table = pd.DataFrame(rows, columns=["label", "split"])
+    table["video_id"] = [f"{index:05d}" for index in table.index]
+    table["group"] = [f"v{index:04d}" for index in table.index]
+    table["path"] = "videos/" + table["video_id"] + ".mp4"
+    table["class_index"] = [labels.index(label) for label in table["label"]]
+    table["digest"] = [f"{index:016d}" for index in table.index]
+    return table[[*COLUMNS, "digest"]]
+
+
+def with_digests(count, digest="a"):
+    videos = [(f"clip {index}", f"videos/{index}.webm") for index in range(count)]
+    return make_subset(videos).assign(digest=[f"{digest}{index}" for index in range(count)])
+
+
+def prepare(root, config=CONFIG):
+    store = ClipStore(root, config)
+    store.prepare()
+    return store
+
+
+# One file
+
+
+def test_manifest_round_trip(tmp_path):
+    table = difficult()
+    write_manifest(table, tmp_path / "new" / "manifest.csv")
+    pd.testing.assert_frame_equal(read_manifest(tmp_path / "new" / "manifest.csv"), table)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["manifest.csv"]
+    assert "café" in (tmp_path / "new" / "manifest.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", STRANGE)
+def test_any_path_survives(tmp_path, path):
+    table = make_subset([("1", "videos/1.webm"), ("2", path), ("3", "videos/3.webm")]).assign(digest="d")
+    write_manifest(table, tmp_path / "manifest.csv")
+    assert read_manifest(tmp_path / "manifest.csv").path.tolist() == table.path.tolist()
+
+
+def test_a_digest_of_digits_stays_text(tmp_path):
+    """0012 and 1e5 are hex digests, too."""
+    table = make_subset([("1", "a"), ("2", "b"), ("3", "c")]).assign(digest=["0012", "1e5", ""])
+    write_manifest(table, tmp_path / "manifest.csv")
+    assert read_manifest(tmp_path / "manifest.csv").digest.tolist() == ["0012", "1e5", ""]
+
+
+def test_only_the_columns_of_a_manifest_are_written(tmp_path):
+    write_manifest(difficult().assign(clip_name="x", note="y"), tmp_path / "manifest.csv")
+    assert (tmp_path / "manifest.csv").read_text().splitlines()[0] == ",".join([*COLUMNS, "digest"])
+
+
+def test_a_failed_write_keeps_the_old_manifest(tmp_path, monkeypatch):
+    path = tmp_path / "manifest.csv"
+    write_manifest(difficult(), path)
+    before = path.read_bytes()
+
+    def half_written(self, text, **how):
+        self.write_bytes(text[:11].encode())
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_text", half_written)
+    with pytest.raises(OSError, match="disk full"):
+        write_manifest(difficult(), path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns=["group", "path"]), "Missing: path, group"),
+        (lambda table: table.drop(columns="digest"), "Missing: digest. Write it again with preprocess_data.ipynb"),
+        (lambda table: table.assign(split="tset"), "split must be one of train.*16 rows"),
+        (lambda table: table.assign(class_index="x"), "class_index a number"),
+        (lambda table: table.assign(group="g"), "A group must be in one split"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(tmp_path, change, message):
+    change(difficult()).to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(ValueError, match=message):
+        read_manifest(tmp_path / "manifest.csv")
+
+
+# The name of a subset
+
+
+def test_digest_names_the_content():
+    subset = difficult()
+    digest = manifest_digest(subset)
+    assert digest == "853621dd6012"
+    assert manifest_digest(subset.sample(frac=1, random_state=0)) == digest
+    assert manifest_digest(subset.assign(path="/other/machine/" + subset.path)) == digest
+    for column in ("video_id", "label", "split", "group"):
+        assert manifest_digest(subset.assign(**{column: subset[column] + "x"})) != digest
+    assert manifest_digest(subset[1:]) != digest
+
+
+def test_digest_survives_the_manifest(tmp_path):
+    write_manifest(difficult(), tmp_path / "manifest.csv")
+    assert manifest_digest(read_manifest(tmp_path / "manifest.csv")) == manifest_digest(difficult())
+
+
+def test_digest_of_any_name(tmp_path):
+    assert len(manifest_digest(difficult().assign(video_id="caf\udce9"))) == 12
+
+
+# A prepared folder
+
+
+def test_every_subset_is_recorded_and_the_last_is_in_use(tmp_path):
+    store, first, second = prepare(tmp_path), with_digests(2), with_digests(3)
+    for subset in (first, second, first):
+        record_subset(subset, store)
+    recorded = [read_manifest(path) for path in (tmp_path / "subsets" / CONFIG.key).iterdir()]
+    for subset, found in zip((first, second), sorted(recorded, key=len), strict=True):
+        pd.testing.assert_frame_equal(found, subset, check_dtype=False)
+    pd.testing.assert_frame_equal(read_manifest(tmp_path / "manifest.csv"), first, check_dtype=False)
+
+
+def test_other_parameters_have_their_own_record(tmp_path):
+    for config in (CONFIG, OTHER):
+        record_subset(with_digests(2), prepare(tmp_path, config))
+    assert {path.name for path in (tmp_path / "subsets").iterdir()} == {CONFIG.key, OTHER.key}
+
+
+def test_what_is_prepared_is_read_back(tmp_path):
+    subset, store = with_digests(3), prepare(tmp_path)
+    record_subset(subset, store)
+    clip = Clip(np.zeros((1, 48, 48, 3), np.uint8), np.full((1, 48, 48, 4), 128, np.uint8), [(0, 1, 2)])
+    names = [clip_name(f"clip {index}", f"a{index}") for index in range(3)]
+    for name in (names[0], names[2], clip_name("clip 1", "another")):
+        store.write(name, clip, "", store.make_staging())
+    table, found = read_prepared(tmp_path)
+    assert found.config == CONFIG and found.root == tmp_path
+    assert table.clip_name.tolist() == names
+    assert table.stored.tolist() == [True, False, True]  # bytes that the manifest does not name do not count
+    pd.testing.assert_frame_equal(table[[*COLUMNS, "digest"]], subset, check_dtype=False)
+
+
+def test_parameters_used_last_are_those_that_are_read(tmp_path):
+    for config in (CONFIG, OTHER, CONFIG):
+        record_subset(with_digests(2), prepare(tmp_path, config))
+        assert read_prepared(tmp_path)[1].config == config
+
+
+def test_an_unprepared_folder_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no prepared data here. Run preprocess_data.ipynb"):
+        read_prepared(tmp_path)

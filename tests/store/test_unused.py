@@ -1,0 +1,286 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TINY_CONFIG, make_subset, moving_texture, read_content, write_good, write_video
+
+from src.config import ClipConfig
+from src.preprocessing.job import check_store, preprocess
+from src.store.clip_store import ABANDONED_AFTER, ClipStore, clip_name
+from src.store.digests import read_digest
+from src.store.manifest import read_manifest, read_prepared
+from src.store.unused import find_unused, remove_unused
+
+OTHER = ClipConfig(short_side=32, num_segments=2, flow_length=3)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "prepared"
+
+
+@pytest.fixture
+def videos(tmp_path):
+    (tmp_path / "videos").mkdir()
+    return write_good(tmp_path / "videos", 4)
+
+
+def prepare(videos, root, config=TINY_CONFIG):
+    return preprocess(make_subset(videos), root, config, workers=1)
+
+
+def name_of(video):
+    return clip_name(video[0], read_digest(video[1]))
+
+
+def names(unused):
+    return {Path(path).name for path in unused.path}
+
+
+def replace(path):
+    write_video(path, moving_texture(14, -2, 0, 48, 64, seed=9))
+
+
+def give_up(videos, root, config=TINY_CONFIG):
+    """Removes a subset from the record, as a person does."""
+    ids = [video_id for video_id, _ in videos]
+    for path in (root / "subsets" / config.key).iterdir():
+        if read_manifest(path).video_id.tolist() == ids:
+            path.unlink()
+
+
+def run(*arguments):
+    """The command line, as a process of its own."""
+    command = [sys.executable, "-m", "src.store.unused", *map(str, arguments)]
+    return subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+
+
+# What is used
+
+
+def test_of_what_was_just_prepared_nothing_is_unused(videos, root):
+    prepare(videos, root)
+    unused = find_unused(root)
+    assert list(unused) == ["path", "why", "megabytes"] and len(unused) == 0
+
+
+def test_clips_of_every_recorded_subset_are_used(videos, root):
+    for chosen in (videos[:2], videos[1:3], videos[3:]):
+        prepare(chosen, root)
+    assert len(find_unused(root)) == 0
+
+
+def test_clips_of_other_parameters_are_used(videos, root):
+    """Two sets of parameters live side by side."""
+    for config, chosen in ((TINY_CONFIG, videos), (OTHER, videos[:2]), (TINY_CONFIG, videos[:1])):
+        prepare(chosen, root, config)
+    assert len(find_unused(root)) == 0
+    give_up(videos, root)
+    assert {tuple(Path(path).parts[-2:]) for path in find_unused(root).path} == {
+        (TINY_CONFIG.key, name_of(video)) for video in videos[1:]
+    }  # the first is in the subset that is left, and those of the other parameters are untouched
+    give_up(videos[:2], root, OTHER)
+    assert len(find_unused(root)) == 3 + 2
+
+
+def test_videos_that_failed_are_no_clips(videos, root):
+    videos[0][1].write_text("no video")
+    prepare(videos, root)
+    assert len(find_unused(root)) == 0
+
+
+# What is not
+
+
+def test_the_clip_of_a_replaced_video_is_unused(videos, root):
+    prepare(videos, root)
+    old = name_of(videos[1])
+    replace(videos[1][1])
+    assert len(find_unused(root)) == 0  # not before the new one is prepared
+    prepare(videos, root)
+    unused, store = find_unused(root), ClipStore(root)
+    assert names(unused) == {old} and unused.why.tolist() == ["no subset uses it"]
+    assert unused.megabytes[0] == store.num_bytes(old) / 1e6
+    remove_unused(unused, root)
+    assert store.names() == {name_of(video) for video in videos}
+    assert len(find_unused(root)) == 0 and prepare(videos, root).found == 4
+
+
+def test_the_clip_of_a_replaced_video_stays_while_another_subset_uses_it(videos, root):
+    prepare(videos[:3], root)
+    old = name_of(videos[1])
+    replace(videos[1][1])
+    prepare(videos, root)
+    assert len(find_unused(root)) == 0
+    give_up(videos[:3], root)
+    assert names(find_unused(root)) == {old}
+
+
+def test_clips_of_a_given_up_subset_are_unused(videos, root):
+    prepare(videos[:2], root)
+    prepare(videos[1:], root)
+    give_up(videos[:2], root)
+    unused = find_unused(root)
+    assert names(unused) == {name_of(videos[0])}
+    before = read_content(ClipStore(root))
+    remove_unused(unused, root)
+    after = read_content(ClipStore(root))
+    assert {path.parts[0] for path in before.keys() - after.keys()} == {name_of(videos[0])}
+    assert len(check_store(root)) == 3
+
+
+def test_an_old_subset_of_the_same_ids_keeps_its_clips(tmp_path, videos, root):
+    """Two sources number their videos 1, 2, …, and are prepared in one folder."""
+    (tmp_path / "others").mkdir()
+    others = [(name, tmp_path / "others" / path.name) for name, path in videos]
+    for _, path in others:
+        replace(path)
+    prepare(videos, root)
+    prepare(others, root)
+    remove_unused(find_unused(root), root)
+    assert prepare(videos, root).found == prepare(others, root).found == 4
+
+
+def test_parameters_that_no_subset_has_are_unused(videos, root):
+    """As after an update whose extraction gives other bytes."""
+    prepare(videos, root, OTHER)
+    prepare(videos, root)
+    for path in (root / "subsets" / OTHER.key).iterdir():
+        path.unlink()
+    assert {Path(path).parent.name for path in find_unused(root).path} == {OTHER.key}
+    remove_unused(find_unused(root), root)
+    assert ClipStore(root, OTHER).names() == set() and prepare(videos, root).found == 4
+
+
+@pytest.mark.parametrize("place", ["clips", "incomplete"])
+def test_a_stray_file_is_no_clip(videos, root, place):
+    """File managers leave some behind; removing clips does not stop at them."""
+    prepare(videos, root)
+    stray = (ClipStore(root).folder if place == "clips" else root / "incomplete") / ".DS_Store"
+    stray.write_bytes(b"1234")
+    os.utime(stray, (time.time() - ABANDONED_AFTER - 60,) * 2)
+    give_up(videos, root)
+    assert len(find_unused(root)) == 0  # it is still the one in use
+    prepare(videos[:1], root)
+    unused = find_unused(root)
+    assert names(unused) == {name_of(video) for video in videos[1:]}
+    remove_unused(unused, root)
+    assert stray.exists() and len(find_unused(root)) == 0
+    assert prepare(videos, root).computed == 3
+
+
+# Rooms of runs
+
+
+def test_the_room_of_a_live_run_stays(videos, root):
+    prepare(videos, root)
+    store = ClipStore(root)
+    own = store.make_staging()  # of this process, which lives
+    (own / "clip").mkdir()
+    fresh = root / "incomplete" / "another-machine_1_0123abcd"
+    fresh.mkdir()
+    os.utime(own, (time.time() - 100 * ABANDONED_AFTER,) * 2)
+    assert len(find_unused(root)) == 0
+    assert run(root, "--remove").returncode == 0
+    assert store.list_staging() == sorted([fresh, own])
+    assert (own / "clip").is_dir()
+
+
+def test_the_room_of_a_killed_run_is_unused(videos, root):
+    prepare(videos, root)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = ClipStore(root).make_staging().name.rsplit("_", 2)[0]
+    here, old = (root / "incomplete" / name for name in (f"{host}_{ended.pid}_0123abcd", "another-machine_1_0123abcd"))
+    for room in (here, old):
+        (room / "clip").mkdir(parents=True)
+        (room / "clip" / "frame_0.jpg").write_bytes(b"x" * 5000)
+    os.utime(old, (time.time() - ABANDONED_AFTER - 60,) * 2)
+    unused = find_unused(root)
+    assert set(unused.path) == {str(here), str(old)} and set(unused.why) == {"its run was killed"}
+    assert unused.megabytes.tolist() == [0.005, 0.005]
+    remove_unused(unused, root)
+    assert not here.exists() and not old.exists()
+
+
+def test_clips_of_a_run_that_has_just_begun_are_used(videos, root, monkeypatch):
+    """Its subset is recorded before its first clip is written."""
+    seen, write = [], ClipStore.write
+
+    def watched(store, *arguments):
+        write(store, *arguments)
+        seen.append(len(find_unused(root)))
+
+    monkeypatch.setattr(ClipStore, "write", watched)
+    prepare(videos, root)
+    assert seen == [0] * 4
+
+
+# When in doubt, nothing
+
+
+@pytest.mark.parametrize("content", ["", "video_id,path\n", "\x00", "video_id,path,label,class_index,split,group\n"])
+def test_a_subset_that_cannot_be_read_stops_it(videos, root, content):
+    prepare(videos, root)
+    [record] = (root / "subsets" / TINY_CONFIG.key).iterdir()
+    record.write_text(content)
+    with pytest.raises(ValueError):
+        find_unused(root)
+    assert run(root, "--remove").returncode != 0
+    assert len(ClipStore(root).names()) == 4
+
+
+def test_a_folder_that_was_never_prepared_is_refused(videos, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no prepared data here: it has no folder subsets/. Give the output"):
+        find_unused(tmp_path / "videos")
+    done = run(tmp_path / "videos", "--remove")
+    assert done.returncode != 0 and "no prepared data here" in done.stderr
+    assert all(path.exists() for _, path in videos)
+
+
+# The command line
+
+
+def test_the_command_lists_and_removes(videos, root):
+    prepare(videos, root)
+    old = name_of(videos[1])
+    replace(videos[1][1])
+    prepare(videos, root)
+    done = run(root)
+    assert done.returncode == 0 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(str(ClipStore(root).folder / old)) and "(no subset uses it, 0.0" in lines[0]
+    assert lines[1:] == ["unused: 1, 0.0 MB"]
+    assert old in ClipStore(root).names()
+    done = run(root, "--remove")
+    assert done.returncode == 0 and done.stdout.splitlines() == [lines[0], "removed: 1, 0.0 MB"]
+    table, store = read_prepared(root)
+    assert store.names() == {name_of(video) for video in videos} and table.stored.all()
+    assert run(root).stdout == "unused: 0, 0.0 MB\n"
+
+
+def test_the_command_explains_itself():
+    done = run("--help")
+    assert done.returncode == 0 and "--remove" in done.stdout and "To give a subset up" in done.stdout
+    assert run().returncode == 2
+
+
+def test_kept_features_of_clips_that_no_subset_uses_are_unused(root, videos):
+    prepare(videos, root)
+    folder = root / "features" / f"{TINY_CONFIG.key}-crop32-whole6-torch-float32-0123456789ab"
+    folder.mkdir(parents=True)
+    for video in videos:
+        (folder / f"{name_of(video)}.npy").write_bytes(b"features")
+    assert find_unused(root).empty
+    prepare(videos[:2], root)
+    give_up(videos, root)
+    unused = find_unused(root)
+    expected = {name_of(video) for video in videos[2:]}
+    assert names(unused) == expected | {f"{name}.npy" for name in expected}
+    remove_unused(unused, root)
+    assert find_unused(root).empty
+    assert {path.stem for path in folder.iterdir()} == {name_of(video) for video in videos[:2]}
+    assert not any(path.name.startswith("removed_") for path in (root / "incomplete").iterdir())

@@ -1,0 +1,162 @@
+"""Folds over random tables, and over the real clips where they are."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import FIGHTS
+
+from src.sources.annotations import read_source
+from src.sources.video_table import COLUMNS, SPLITS
+from src.subsets.folds import make_folds
+from src.subsets.subset import check_disjoint
+
+SEEDS = range(12)
+
+
+def make_clips(labels, groups, splits=""):
+    """A table of one clip per entry of `labels` and `groups`."""
+    ids = [f"v{number:03d}" for number in range(len(labels))]
+    index = {label: number for number, label in enumerate(sorted(set(labels)))}
+    columns = {"video_id": ids, "path": ids, "label": labels, "class_index": [index[label] for label in labels]}
+    return pd.DataFrame(columns | {"split": splits, "group": groups})[COLUMNS]
+
+
+def random_clips(seed, classes="abc", groups=30, clips=150):
+    """Groups of different sizes with several classes each, rows in random order under an index of their own."""
+    rng = np.random.default_rng(seed)
+    names = [f"g{number}" for number in rng.geometric(0.06, clips) % groups]
+    table = make_clips(rng.choice(list(classes), clips), names, rng.choice(SPLITS, clips))
+    return table.sample(frac=1, random_state=seed).set_axis(rng.permutation(1000)[:clips])
+
+
+def split_of(table):
+    return dict(zip(table.video_id, table.split, strict=True))
+
+
+def quietly(*arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return make_folds(*arguments)
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_clip_is_tested_once_and_validated_once(seed):
+    clips, folds = random_clips(seed), 3 + seed % 4
+    tables = quietly(clips, folds, seed)
+    assert len(tables) == folds
+    times = pd.concat(tables).groupby("video_id").split.value_counts().unstack(fill_value=0)
+    assert len(times) == len(clips)
+    assert (times.test == 1).all() and (times.validation == 1).all() and (times.train == folds - 2).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_group_is_in_two_splits(seed):
+    for table in quietly(random_clips(seed), 4, seed):
+        check_disjoint(table)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_validation_of_a_fold_is_the_test_of_the_next(seed):
+    tables = quietly(random_clips(seed), 5, seed)
+    for table, following in zip(tables, [*tables[1:], tables[0]], strict=True):
+        assert set(table.video_id[table.split == "validation"]) == set(following.video_id[following.split == "test"])
+
+
+def test_only_the_split_column_is_new():
+    clips = random_clips(1)
+    before = clips.copy()
+    for table in quietly(clips, 5, 0):
+        pd.testing.assert_frame_equal(table.drop(columns="split"), before.drop(columns="split"))
+        assert set(table.split) == set(SPLITS)
+    pd.testing.assert_frame_equal(clips, before)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_seed_decides_and_the_order_of_rows_does_not(seed):
+    clips = random_clips(seed)
+    first = [split_of(table) for table in quietly(clips, 4, seed)]
+    shuffled = clips.sample(frac=1, random_state=seed + 1).reset_index(drop=True)
+    assert [split_of(table) for table in quietly(shuffled, 4, seed)] == first
+    assert [split_of(table) for table in quietly(clips.assign(split=""), 4, seed)] == first
+    assert [split_of(table) for table in quietly(clips, 4, seed + 100)] != first
+
+
+def test_labels_are_stratified():
+    """100 clips of a, 50 of b, each its own group: five folds test 20 and 10."""
+    labels = ["a"] * 100 + ["b"] * 50
+    for table in make_folds(make_clips(labels, [f"g{n}" for n in range(150)]), 5, 0):
+        assert table.label[table.split == "test"].value_counts().to_dict() == {"a": 20, "b": 10}
+
+
+def test_three_groups_make_three_folds():
+    tables = make_folds(make_clips(list("ab" * 3), list("xxyyzz")), 3, 0)
+    tested = [set(table.group[table.split == "test"]) for table in tables]
+    assert sorted(map(sorted, tested)) == [["x"], ["y"], ["z"]]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("folds", [0, 2, 4])
+def test_too_few_folds_or_too_few_groups_are_refused(folds):
+    with pytest.raises(ValueError, match=rf"at most the number of groups \(3\).*Received: {folds}"):
+        make_folds(make_clips(list("ab" * 3), list("xxyyzz")), folds, 0)
+
+
+def test_more_folds_than_clips_of_any_class_are_refused():
+    with pytest.raises(ValueError, match=r"largest class \(3\)\. Received: 4"):
+        make_folds(make_clips(list("ab" * 3), list("uvwxyz")), 4, 0)
+
+
+def test_an_empty_table_is_refused():
+    with pytest.raises(ValueError, match=r"groups \(0\)"):
+        make_folds(make_clips([], []), 3, 0)
+
+
+def test_a_class_without_training_clips_is_refused_and_named():
+    """All of b is one scene: where that is tested, nothing can learn b."""
+    clips = make_clips(list("aaaaaabb"), list("uvwxyzss"))
+    with pytest.raises(ValueError, match="must have training clips in every fold. It has none: 'b' in fold .*Leave"):
+        make_folds(clips, 3, 0)
+
+
+def test_a_class_without_test_clips_is_warned_about():
+    """b has three scenes and there are six folds: three of them do not test it."""
+    clips = make_clips(["a"] * 12 + ["b"] * 3, [f"g{n}" for n in range(15)])
+    with pytest.warns(UserWarning) as found:
+        tables = make_folds(clips, 6, 0)
+    without = [fold for fold, table in enumerate(tables) if "b" not in set(table.label[table.split == "test"])]
+    assert without and [str(w.message).split(" clips")[0] for w in found] == [
+        "Classes without validation",
+        "Classes without test",
+    ]
+    assert f"'b' in fold {without[0]}" in str(found[1].message)
+
+
+def test_nothing_is_said_where_every_split_has_every_class():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_folds(make_clips(list("ab" * 20), [f"g{n // 2}" for n in range(40)]), 5, 0)
+
+
+# The real clips
+
+
+def test_five_folds_of_the_real_clips():
+    if not FIGHTS.is_dir():
+        pytest.skip("../shared/data/fights is not here")
+    clips = read_source(FIGHTS / "clips.csv")
+    tables = make_folds(clips, 5, 0)
+    tests = [set(table.group[table.split == "test"]) for table in tables]
+    assert len(set().union(*tests)) == sum(map(len, tests)) == 33
+    assert sum((table.split == "test").sum() for table in tables) == len(clips) == 221
+    for table in tables:
+        check_disjoint(table)
+        assert (pd.crosstab(table.label, table.split) > 0).all(axis=None)
+    shuffled = make_folds(clips.sample(frac=1, random_state=0), 5, 0)
+    assert [split_of(table) for table in shuffled] == [split_of(table) for table in tables]

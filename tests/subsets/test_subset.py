@@ -1,0 +1,324 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.sources import annotations
+from src.sources.video_table import COLUMNS, SPLITS
+from src.subsets.subset import check_disjoint, choose_subset, count_clips
+
+FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights" / "clips.csv"
+
+
+def make_table(sizes: dict[str, dict[str, int]]) -> pd.DataFrame:
+    """A table of so many clips by label and split, each a group of its own."""
+    clips = [(label, split) for label in sorted(sizes) for split, n in sizes[label].items() for _ in range(n)]
+    table = pd.DataFrame(clips, columns=["label", "split"])
+    table["video_id"] = [f"v{index:04d}" for index in table.index]
+    table["path"] = "videos/" + table["video_id"] + ".mp4"
+    table["class_index"] = table["label"].rank(method="dense").astype(int) + 99
+    return table.assign(group=table["video_id"])[COLUMNS]
+
+
+def with_splits(classes="abcdefgh", train=20, validation=6, test=8) -> pd.DataFrame:
+    return make_table({label: {"train": train, "validation": validation, "test": test} for label in classes})
+
+
+def without_splits(**sizes: int) -> pd.DataFrame:
+    return make_table({label: {"": count} for label, count in sizes.items()})
+
+
+def in_groups(seed: int, groups=40, classes="abc") -> pd.DataFrame:
+    """A table without splits whose groups differ in size and hold several classes."""
+    rng = np.random.default_rng(seed)
+    table = without_splits(**{label: 100 for label in classes})
+    return table.assign(group=[f"g{number}" for number in rng.geometric(0.08, len(table)) % groups])
+
+
+def ids(subset: pd.DataFrame, label: str, split: str | None = None) -> set[str]:
+    return set(subset.video_id[(subset.label == label) & (subset.split == split if split else True)])
+
+
+def counts(subset: pd.DataFrame) -> dict[str, tuple]:
+    return {label: tuple(numbers) for label, *numbers in count_clips(subset).itertuples()}
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+# What comes out
+
+
+def test_everything_by_default():
+    table = with_splits()
+    subset = choose_subset(table)
+    assert list(subset.columns) == COLUMNS
+    assert set(subset.video_id) == set(table.video_id)
+    assert subset.index.tolist() == list(range(len(table)))
+
+
+def test_classes_are_renumbered_and_rows_sorted():
+    subset = choose_subset(with_splits(), ["g", "b", "d"], 3, 2, 2)
+    assert subset.groupby("label").class_index.unique().explode().to_dict() == {"b": 0, "d": 1, "g": 2}
+    order = [(SPLITS.index(row.split), row.class_index, row.video_id) for row in subset.itertuples()]
+    assert order == sorted(order)
+
+
+def test_counts_per_class_and_split():
+    subset = choose_subset(with_splits(), 3, 5, 4, 3)
+    assert list(counts(subset).values()) == [(5, 4, 3)] * 3
+    assert counts(choose_subset(with_splits("ab"), None, None, 4, None)) == {"a": (20, 4, 8), "b": (20, 4, 8)}
+
+
+def test_zero_means_no_such_split():
+    subset = choose_subset(with_splits("ab"), None, 5, 0, 0)
+    assert counts(subset) == {"a": (5, 0, 0), "b": (5, 0, 0)}
+
+
+def test_the_table_is_left_as_it_was():
+    table = in_groups(0)
+    before = table.copy()
+    choose_subset(table, ["a"], 10, 3, 3)
+    pd.testing.assert_frame_equal(table, before)
+
+
+# The draw
+
+
+def test_not_the_first_classes():
+    drawn = [tuple(choose_subset(with_splits(), 3, seed=seed).label.unique()) for seed in range(20)]
+    assert len(set(drawn)) > 10 and drawn.count(("a", "b", "c")) < 5
+    assert set().union(*drawn) == set("abcdefgh")
+
+
+def test_not_the_first_videos():
+    table = with_splits("a", train=200)
+    drawn = [ids(choose_subset(table, None, 20, seed=seed), "a", "train") for seed in range(20)]
+    first = set(table.video_id[:20])
+    overlap = [len(first & part) for part in drawn]
+    assert len(set(map(frozenset, drawn))) == 20 and max(overlap) < 10
+    assert np.mean(overlap) == pytest.approx(2, abs=1)  # 20 of 200 by chance
+
+
+def test_same_seed_same_subset_whatever_the_row_order():
+    for table in (with_splits(), in_groups(1)):
+        for seed in range(5):
+            shuffled = table.sample(frac=1, random_state=seed)
+            first = choose_subset(table, 2, 9, 2, 3, seed=7)
+            pd.testing.assert_frame_equal(choose_subset(shuffled, 2, 9, 2, 3, seed=7), first)
+        assert not choose_subset(table, 2, 9, 2, 3, seed=8).equals(first)
+
+
+def test_a_class_is_drawn_alike_whatever_else_is_chosen():
+    for table in (with_splits("abc"), without_splits(a=50, b=60, c=70), in_groups(2)):
+        alone = choose_subset(table, ["a"], 9, 2, 3)
+        for others in ("ab", "ac", "cba"):
+            beside = choose_subset(table, list(others), 9, 2, 3)
+            for split in SPLITS:
+                assert ids(beside, "a", split) == ids(alone, "a", split)
+
+
+def test_ids_that_are_no_utf8_are_drawn():
+    """As Python gives the names of files in an older encoding."""
+    table = with_splits("a")
+    table["video_id"] = table["group"] = [f"caf\udce9 {index}" for index in table.index]
+    assert counts(choose_subset(table, None, 5, 4, 3)) == {"a": (5, 4, 3)}
+
+
+def test_more_videos_keep_those_chosen_before():
+    table = with_splits("ab")
+    for seed in range(5):
+        subsets = [choose_subset(table, None, n, n // 4 + 1, n // 3, seed) for n in (4, 9, 18)]
+        for small, large in zip(subsets, subsets[1:], strict=False):
+            for label in "ab":
+                for split in SPLITS:
+                    assert ids(small, label, split) < ids(large, label, split)
+
+
+def test_more_videos_in_proportion_keep_those_chosen_before_without_splits():
+    for table in (without_splits(a=300, b=280), in_groups(3)):
+        small, large = (choose_subset(table, None, 6 * n, 2 * n, 2 * n) for n in (1, 4))
+        for label in "ab":
+            for split in SPLITS:
+                assert ids(small, label, split) < ids(large, label, split)
+
+
+def test_more_classes_keep_those_chosen_before():
+    small, large = (set(choose_subset(with_splits(), count, seed=4).label) for count in (2, 5))
+    assert small < large
+
+
+# Classes by name and index
+
+
+def test_classes_by_label_and_source_index():
+    table = with_splits()
+    by_label = choose_subset(table, ["c", "a"])
+    pd.testing.assert_frame_equal(choose_subset(table, [102, 100]), by_label)
+    pd.testing.assert_frame_equal(choose_subset(table, ["a", np.int64(102), "a"]), by_label)
+    assert set(choose_subset(table, "a").label) == {"a"}
+
+
+def test_a_number_as_label_is_not_an_index():
+    table = make_table({label: {"train": 3, "validation": 2, "test": 2} for label in ("100", "200")})
+    assert set(choose_subset(table, ["200"]).label) == {"200"}
+    assert set(choose_subset(table, [100]).label) == {"100"}  # its class_index is 100
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["Holding somethin"], r"Unknown: \['Holding somethin'\]\. Close: \['Holding something'\]"),
+        (["zzz", "Moving up"], r"Unknown: \['zzz'\]\. The source has 2 classes"),
+        ([7], r"Unknown: \[7\]"),
+        ([], "the list is empty"),
+        (3, "classes must be 1 to 2.*Received 3"),
+        (0, "classes must be 1 to 2"),
+    ],
+)
+def test_unknown_classes(classes, message):
+    sizes = {"train": 2, "validation": 1, "test": 1}
+    table = make_table({"Holding something": sizes, "Moving up": sizes})
+    with pytest.raises(ValueError, match=message):
+        choose_subset(table, classes)
+
+
+# Too few
+
+
+def test_fewer_than_asked_is_one_warning():
+    with pytest.warns(UserWarning) as record:
+        subset = choose_subset(with_splits("ab"), None, 30, 6, 9)
+    assert len(record) == 1
+    message = str(record[0].message)
+    assert message.startswith("4 of the 6 numbers") and "'a' has 20 of 30 train" in message
+    assert "'b' has 8 of 9 test" in message and "validation" not in message
+    assert counts(subset) == {"a": (20, 6, 8), "b": (20, 6, 8)}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_class_without_a_split_is_refused(split):
+    sizes = {"train": 5, "validation": 2, "test": 2} | {split: 0}
+    table = make_table({"a": {"train": 5, "validation": 2, "test": 2}, "b": sizes})
+    total = sum(sizes.values())
+    with pytest.raises(ValueError, match=f"Class 'b' has no {split} video.*{total} videos in {total} groups") as error:
+        choose_subset(table)
+    assert (f"set {split}_per_class=0" in str(error.value)) == (split != "train")
+    assert set(choose_subset(table, ["a"]).label) == {"a"}
+    if split != "train":
+        assert set(choose_subset(table, **{f"{split}_per_class": 0}).split) == set(SPLITS) - {split}
+
+
+def test_too_few_groups_are_refused():
+    table = without_splits(a=40, b=40)
+    table.loc[table.label == "b", "group"] = ["g1"] * 20 + ["g2"] * 20
+    with pytest.raises(ValueError, match="'b' has no test video; it has 40 videos in 2 groups"):
+        choose_subset(table)
+    assert all(count > 0 for count in counts(choose_subset(table, test_per_class=0))["b"][:2])
+
+
+@pytest.mark.parametrize("bad", [{"train_per_class": 0}, {"train_per_class": -1}, {"test_per_class": -2}])
+def test_impossible_numbers_are_refused(bad):
+    with pytest.raises(ValueError, match="train_per_class must be at least 1"):
+        choose_subset(with_splits(), **bad)
+
+
+# Making splits
+
+
+def test_single_clips_are_shared_exactly():
+    for seed in range(5):
+        subset = choose_subset(without_splits(a=20, b=100, c=7, d=3), seed=seed)
+        assert counts(subset) | {"c": None} == {"a": (14, 3, 3), "b": (70, 15, 15), "c": None, "d": (1, 1, 1)}
+        assert counts(subset)["c"] == (5, 1, 1)
+
+
+def test_single_clips_follow_the_numbers_asked_for():
+    table = without_splits(a=110, b=220)
+    assert counts(choose_subset(table, None, 60, 20, 30)) == {"a": (60, 20, 30), "b": (60, 20, 30)}
+    assert counts(choose_subset(table, None, 60, 20, 0)) == {"a": (60, 20, 0), "b": (60, 20, 0)}
+    # Splits without a number share the rest ...
+    assert counts(choose_subset(table, None, None, 20, 30)) == {"a": (60, 20, 30), "b": (170, 20, 30)}
+    # ... and keep half their usual share where the numbers are too large.
+    with pytest.warns(UserWarning, match="not reached"):
+        assert counts(choose_subset(table, ["b"], None, 200, 200))["b"] == (77, 72, 71)
+
+
+def test_the_splits_depend_on_the_seed():
+    table = without_splits(a=100)
+    assert ids(choose_subset(table, seed=0), "a", "test") != ids(choose_subset(table, seed=1), "a", "test")
+
+
+def test_groups_are_never_split():
+    for seed in range(25):
+        table = in_groups(seed)
+        subset = choose_subset(table, seed=seed)
+        assert set(subset.video_id) == set(table.video_id)
+        assert (subset.groupby("group").split.nunique() == 1).all()
+        trimmed = choose_subset(table, None, 30, 5, 5, seed=seed)
+        assert (trimmed.groupby("group").split.nunique() == 1).all()
+
+
+def test_few_groups_of_unequal_size_cover_all_splits():
+    table = without_splits(a=20)
+    table["group"] = ["large"] * 10 + ["left"] * 5 + ["right"] * 5
+    for seed in range(10):
+        assert counts(choose_subset(table, seed=seed)) == {"a": (10, 5, 5)}
+
+
+def test_a_rare_class_inside_large_groups_reaches_all_splits():
+    """`b` lies in three groups that the numbers of `a` alone would put into train."""
+    table = without_splits(a=130, b=3)
+    table.loc[table.label == "a", "group"] = [f"g{index // 10}" for index in range(130)]
+    table.loc[table.label == "b", "group"] = ["g0", "g1", "g2"]
+    for seed in range(20):
+        assert counts(choose_subset(table, seed=seed))["b"] == (1, 1, 1)
+
+
+@pytest.mark.skipif(not FIGHTS.is_file(), reason="the fights clips are not there (../shared/data/fights)")
+def test_real_groups():
+    table = annotations.read_csv(FIGHTS)
+    assert (len(table), table.group.nunique()) == (221, 33)
+    for seed in range(10):
+        subset = choose_subset(table, seed=seed)
+        check_disjoint(subset)
+        found = count_clips(subset)
+        wanted = np.outer(found.sum(axis=1), (0.70, 0.15, 0.15))
+        assert len(subset) == 221 and np.abs(found - wanted).to_numpy().max() <= 4
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trimmed = count_clips(choose_subset(table, None, 60, 20, 30, seed=seed))
+        assert (np.array([60, 20, 30]) - trimmed).to_numpy().max() <= 4
+
+
+# Leaks
+
+
+@pytest.mark.parametrize("column", ["video_id", "group"])
+def test_check_disjoint(column):
+    subset = choose_subset(with_splits("ab"))
+    check_disjoint(subset)
+    first, last = subset.index[0], subset.index[-1]
+    subset.loc[last, column] = subset.loc[first, column]
+    with pytest.raises(ValueError, match=f"A {column} must be in one split only.*{subset.loc[first, column]}"):
+        check_disjoint(subset)
+
+
+def test_a_leak_in_the_source_is_refused():
+    table = with_splits("ab").assign(group="same")
+    with pytest.raises(ValueError, match="A group must be in one split only.*same"):
+        choose_subset(table)
+
+
+def test_count_clips():
+    table = make_table({"a": {"train": 3, "test": 1}, "b": {"validation": 2}})
+    shown = count_clips(table)
+    assert shown.columns.tolist() == list(SPLITS)
+    assert shown.loc["a"].tolist() == [3, 0, 1] and shown.loc["b"].tolist() == [0, 2, 0]
+    assert count_clips(without_splits(a=3, b=5))["videos"].to_dict() == {"a": 3, "b": 5}
