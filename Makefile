@@ -1,9 +1,10 @@
-# make demo | make test | make lab | make notebooks. Needs Python 3.11 or newer and make, nothing else.
+# make demo | make test | make test-all | make lab | make notebooks. Needs Python 3.11 or newer and make, nothing else.
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test lab notebooks
+.PHONY: demo test test-all lint lab notebooks
 .DEFAULT_GOAL := demo
 
 $(VENV)/installed: requirements.txt
@@ -12,15 +13,26 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
+$(VENV)/installed-test: $(VENV)/installed requirements-test.txt
+	$(BIN)/python -m pip install --quiet -r requirements-test.txt
+	touch $@
+
 demo: $(VENV)/installed
 	$(BIN)/python run_notebooks.py
 
 notebooks: $(VENV)/installed
 	$(BIN)/python run_notebooks.py --renew
 
-test: $(VENV)/installed
+lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+
+# What to run before each commit.
+test: lint
+	$(PYTEST) -m "not slow"
+
+# Everything, as continuous integration does.
+test-all: lint
+	$(PYTEST)
 
 lab: $(VENV)/installed
 	$(BIN)/jupyter lab
