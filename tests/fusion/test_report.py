@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_fusion import accuracy, make_scores, random_labels
+from test_late_fusion import accuracy, make_scores, random_labels
 
 from src.fusion.late_fusion import KINDS, fuse, out_of_fold_accuracy
 from src.fusion.report import best_on_validation, better_stream, describe_fusion, format_p, fusion_table

@@ -350,5 +350,5 @@ def test_a_network_that_computes_flow_is_loaded_by_a_process_that_did_not_build_
     build_temporal_cnn(3, 64, 3, frames_bound=20.0).save(tmp_path / "temporal.keras")
     code = "import sys, keras, src.inference.sliding_window; print(keras.models.load_model(sys.argv[1]).name)"
     command = [sys.executable, "-c", code, str(tmp_path / "temporal.keras")]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.stdout == "temporal\n", done.stderr
