@@ -19,7 +19,7 @@ from src.metrics import accuracy_table
 
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 DATA, RUN_NAME = "datasets/ssv2-mini", "demo"
-PICTURES = Path("docs")
+PICTURES = Path("docs/images")
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 
