@@ -115,7 +115,7 @@ def test_a_run_that_is_killed_leaves_whole_clips_and_is_continued(videos, both, 
     )
     subset, root = make_subset(videos[:9]), tmp_path / "prepared"
     subset.to_pickle(tmp_path / "subset.pickle")
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    path = os.pathsep.join(str(folder) for folder in Path(__file__).parents[1:3])
     command = [sys.executable, "-c", program, str(tmp_path / "subset.pickle"), str(root)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, start_new_session=True, **quiet)

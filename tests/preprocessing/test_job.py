@@ -21,7 +21,7 @@ from src.store.digests import read_digest
 from src.store.manifest import read_manifest, read_prepared
 from src.video.video import VideoError, read_segments
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BAD = {  # video_id → (how the file is made bad, what the ledger must say)
     "bad_empty": (lambda path, video: path.touch(), "empty: the file has 0 bytes"),
     "bad_folder": (lambda path, video: path.mkdir(), "must be a video file; it is a folder"),

@@ -26,7 +26,7 @@ from src.sources.video_table import COLUMNS
 from src.store import clip_store
 from src.store.clip_store import ClipStore
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CLIPS = 140  # more than twenty kills let through
 JOB = """
 import sys; sys.path.insert(0, {root!r})

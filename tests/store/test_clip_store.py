@@ -22,7 +22,6 @@ from src.store.clip_store import (
     join_tiles,
     read_config,
     split_tiles,
-    write_text,
 )
 
 CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)
@@ -284,21 +283,6 @@ def test_what_a_run_of_another_machine_left_is_cleared_when_it_is_old(store, nam
     assert (is_abandoned(fresh), is_abandoned(old)) == (False, True)
     store.prepare()
     assert store.list_staging() == [fresh]
-
-
-# Small files
-
-
-def test_write_text_is_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "file.json"
-    write_text(path, "old")
-    with monkeypatch.context() as patch:
-        patch.setattr("src.store.clip_store.os.replace", refuse)
-        with pytest.raises(OSError):
-            write_text(path, "new")
-    assert path.read_text() == "old"
-    write_text(path, "naïve → ≥")
-    assert path.read_text(encoding="utf-8") == "naïve → ≥"
 
 
 # What is there

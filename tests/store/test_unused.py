@@ -55,7 +55,7 @@ def give_up(videos, root, config=TINY_CONFIG):
 def run(*arguments):
     """The command line, as a process of its own."""
     command = [sys.executable, "-m", "src.store.unused", *map(str, arguments)]
-    return subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    return subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
 
 
 # What is used
