@@ -11,10 +11,8 @@ from src.flow.flow_input import (
     bidirectional_stack,
     inverse_fields,
     make_flow_input,
-    repeat_field,
     reverse_stack,
     select_fields,
-    shuffle_fields,
     trajectory_stack,
 )
 from src.flow.optical_flow import STEPS, ZERO, compute_flow, dequantize_flow, quantize_flow, stack_flow, unstack_flow
@@ -251,8 +249,6 @@ def test_one_field():
     np.testing.assert_array_equal(make_flow_input(stack, 1, "stack", BOUND), stack)
     np.testing.assert_array_equal(make_flow_input(stack, 1, "trajectory", BOUND), stack)
     np.testing.assert_array_equal(reverse_stack(stack, BOUND), inverse_fields(stack, BOUND))
-    np.testing.assert_array_equal(shuffle_fields(stack, np.random.default_rng(0)), stack)
-    np.testing.assert_array_equal(repeat_field(stack), stack)
 
 
 def test_a_code_below_the_range_is_the_largest_motion_and_not_more():
@@ -273,19 +269,4 @@ def test_a_stack_is_left_as_it_was_and_may_be_read_only():
     for function in (trajectory_stack, bidirectional_stack, reverse_stack):
         expected = function(stack[2:9, 3:11].copy(), BOUND)
         np.testing.assert_array_equal(function(stack[2:9, 3:11], BOUND), expected)
-    repeat_field(stack), shuffle_fields(stack, np.random.default_rng(0))
     np.testing.assert_array_equal(stack, before)
-
-
-def test_shuffling_keeps_the_fields_and_nothing_of_their_order():
-    stack = np.arange(20, dtype=np.uint8).reshape(1, 1, 20)
-    shuffled = {tuple(shuffle_fields(stack, np.random.default_rng(seed))[0, 0].tolist()) for seed in range(20)}
-    assert len(shuffled) == 20
-    for channels in shuffled:
-        fields = list(zip(channels[0::2], channels[1::2], strict=True))
-        assert sorted(fields) == [(channel, channel + 1) for channel in range(0, 20, 2)]
-
-
-def test_repeating_leaves_the_middle_field_only():
-    stack = np.arange(20, dtype=np.uint8).reshape(1, 1, 20)
-    assert repeat_field(stack).tolist() == [[[8, 9] * 10]]

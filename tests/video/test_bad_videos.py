@@ -21,7 +21,7 @@ from src.sources.video_table import COLUMNS
 from src.store.clip_store import ClipStore
 from src.video.video import VideoError, stored_size
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SECONDS = 10  # that one file may take; it takes 0.02 as a rule
 READABLE = os.geteuid() == 0  # root can read what nobody may
 GIVES_A_CLIP = {name for name, (_, expected) in KINDS.items() if isinstance(expected, Shows)}
