@@ -1,7 +1,12 @@
 """Tiny real videos of textures that move by a known (u, v), SSv2-shaped folders around them, and a prepared store."""
 
 import json
+import os
 from pathlib import Path
+
+# One thread for each test process, set before anything imports TensorFlow: pytest-xdist runs one process per core.
+for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 import cv2
 import numpy as np
@@ -14,7 +19,8 @@ from src.sources.annotations import read_source
 from src.sources.video_table import COLUMNS
 from src.subsets.subset import choose_subset
 
-FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights"
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"  # not part of the repository
+FIGHTS = SHARED_DATA / "fights"
 TINY_CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)
 TINY_CLASSES = {  # template → (u, v) of its clips, px/frame
     "Holding [something]": (0.0, 0.0),

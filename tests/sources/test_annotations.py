@@ -31,9 +31,7 @@ def test_source_is_recognised(tmp_path):
 
 def test_sample_is_written_first(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        annotations.sample_dataset, "write_sample", lambda folder: asked.append(folder) or write_ssv2(tmp_path)
-    )
+    monkeypatch.setattr(annotations, "write_sample", lambda folder: asked.append(folder) or write_ssv2(tmp_path))
     assert rows(read_source("sample"), "video_id") == [("1",), ("3",), ("2",), ("4",)]
     assert asked == [Path("datasets/sample")]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import src.archive
+import src.sources.archive
 from src.sources.annotations import read_source
 from src.sources.archive import extract_videos, has_label_archive, is_archive_folder, unpack_labels, unpack_subset
 from src.sources.ssv2 import VIDEO_FOLDER, read_ssv2
@@ -381,7 +381,7 @@ def test_kill_and_run_again(tmp_path):
     command = [sys.executable, "-c", SLOW_RUN, str(folder)]
     videos, before = folder / VIDEO_FOLDER, {}
     for goal in (40, 200):
-        process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
         while not videos.is_dir() or len(os.listdir(videos)) < goal:
             assert process.poll() is None
             time.sleep(0.002)
@@ -391,13 +391,13 @@ def test_kill_and_run_again(tmp_path):
         assert before.items() <= now.items() and len(before) < len(now) < 600
         assert all((videos / name).read_bytes() == contents[name[:-5]] for name in now)
         before = now
-    (videos / ".7.webm.0.part").touch()
-    os.utime(videos / ".7.webm.0.part", (0, 0))
-    (videos / ".8.webm.0.part").touch()  # may be of another run, which is at work
+    (videos / ".partial-0-7.webm").touch()
+    os.utime(videos / ".partial-0-7.webm", (0, 0))
+    (videos / ".partial-0-8.webm").touch()  # may be of another run, which is at work
     extract_videos(folder)
     assert extracted(folder) == contents
     assert before.items() <= {path.name: path.stat().st_ino for path in videos.iterdir()}.items()
-    assert ".7.webm.0.part" not in hidden(folder) and ".8.webm.0.part" in hidden(folder)
+    assert ".partial-0-7.webm" not in hidden(folder) and ".partial-0-8.webm" in hidden(folder)
 
 
 def test_memory_does_not_grow_with_the_archive(tmp_path):

@@ -1,15 +1,15 @@
 """What classes become in a mirror and backwards in time, against 20BN's own lists; scores of mirrored views."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SHARED_DATA
 
 from src.subsets.class_maps import exchange_columns, flipped_classes, reversed_classes
 
-SSV2 = Path(__file__).parents[2] / "shared" / "data" / "ssv2"
+SSV2 = SHARED_DATA / "ssv2"
 TURNS = ["turn_clockwise", "turn_back", "wave", "turn_counter"]
 LIFTING = "Lifting something up completely without letting it drop down"
 

@@ -8,9 +8,8 @@ import pytest
 from conftest import FIGHTS
 
 from src.sources.annotations import read_source
-from src.sources.video_table import COLUMNS, SPLITS
+from src.sources.video_table import COLUMNS, SPLITS, check_disjoint
 from src.subsets.folds import make_folds
-from src.subsets.subset import check_disjoint
 
 SEEDS = range(12)
 

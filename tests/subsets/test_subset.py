@@ -1,15 +1,13 @@
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import FIGHTS
 
 from src.sources import annotations
-from src.sources.video_table import COLUMNS, SPLITS
-from src.subsets.subset import check_disjoint, choose_subset, count_clips
-
-FIGHTS = Path(__file__).parents[2] / "shared" / "data" / "fights" / "clips.csv"
+from src.sources.video_table import COLUMNS, SPLITS, check_disjoint
+from src.subsets.subset import choose_subset, count_clips
 
 
 def make_table(sizes: dict[str, dict[str, int]]) -> pd.DataFrame:
@@ -281,9 +279,9 @@ def test_a_rare_class_inside_large_groups_reaches_all_splits():
         assert counts(choose_subset(table, seed=seed))["b"] == (1, 1, 1)
 
 
-@pytest.mark.skipif(not FIGHTS.is_file(), reason="the fights clips are not there (../shared/data/fights)")
+@pytest.mark.skipif(not FIGHTS.is_dir(), reason=f"{FIGHTS} is not there")
 def test_real_groups():
-    table = annotations.read_csv(FIGHTS)
+    table = annotations.read_csv(FIGHTS / "clips.csv")
     assert (len(table), table.group.nunique()) == (221, 33)
     for seed in range(10):
         subset = choose_subset(table, seed=seed)
