@@ -1,4 +1,4 @@
-"""What is on disk (`ClipConfig`) and how we fit (`TrainConfig`): frozen values, no I/O."""
+"""The two configurations, frozen dataclasses without I/O: `ClipConfig` (extraction) and `TrainConfig` (training)."""
 
 from dataclasses import asdict, dataclass, fields
 
@@ -14,7 +14,8 @@ _CHOICES = {
     "test_crops": TEST_CROPS,
     "precision": PRECISIONS,
 }
-EXTRACTION = 2  # raise it when the same video and parameters give other bytes: old clips must not mix with new ones
+RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
+EXTRACTION = 2  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
 
 
 def _require(condition, owner, rule, received):
@@ -29,17 +30,17 @@ def _require_integer(owner, name, value, least):
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """How a video becomes the frames and flow stacks on disk. Two clips are comparable when these are equal.
+    """How a video becomes the frames and flow stacks on disk. Clips are comparable only under equal configurations.
 
     Attributes:
-        short_side: Length of the stored frames' shorter side, pixels. Flow is computed at this size.
-        num_segments: Places in each clip, evenly spread, that give one frame and one flow stack each.
-        flow_length: L, the flow fields in a stack; L + 1 consecutive frames give them.
+        short_side: Shorter side of the stored frames, pixels. Flow is computed at this size.
+        num_segments: S, the segments of a clip, evenly spaced. Each gives one frame and one flow stack.
+        flow_length: L, the flow fields of a stack, which are computed from L + 1 consecutive frames.
         flow_algorithm: "farneback" (Farnebäck 2003) or "dis" (Kroeger et al. 2016).
-        flow_bound: Displacement stored as the largest 8-bit value, px/frame at the stored size. Faster motion
-            is clipped to it.
-        flow_source: "store" keeps flow; "layer" keeps grey frames, from which the temporal network computes flow
-            itself, by Farnebäck's algorithm.
+        flow_bound: Displacement that the largest 8-bit value stands for, px/frame at the stored size. Larger
+            displacements are clipped to it.
+        flow_source: "store" stores flow; "layer" stores grey frames, from which the temporal network computes
+            Farnebäck flow itself.
     """
 
     short_side: int = 128
@@ -65,25 +66,25 @@ class ClipConfig:
 
     @property
     def window_length(self) -> int:
-        """Frames needed for one stack: L + 1."""
+        """Frames of a window, from which one stack is computed: L + 1."""
         return self.flow_length + 1
 
     @property
-    def run_length(self) -> int:
-        """Consecutive frames of a segment: for one stack or, where frames are kept, for stacks from L + 1 starts."""
+    def segment_length(self) -> int:
+        """Consecutive frames of a segment: L + 1 (one window) or, if frames are stored, 2L + 1 (L + 1 windows)."""
         return self.window_length if self.flow_source == "store" else 2 * self.flow_length + 1
 
     @property
     def stack_channels(self) -> int:
-        """Channels of one stack: 2L, in the order u1, v1, u2, v2, …"""
+        """Channels of a stack: 2L, in the order u1, v1, u2, v2, …"""
         return 2 * self.flow_length
 
     @property
     def key(self) -> str:
-        """A folder name that is different for different values, and says what they are."""
-        kept = self.flow_algorithm if self.flow_source == "store" else "frames"
+        """Folder name that lists the values; different configurations have different keys."""
+        stored = self.flow_algorithm if self.flow_source == "store" else "frames"
         return (
-            f"{kept}-short{self.short_side}-segments{self.num_segments}"
+            f"{stored}-short{self.short_side}-segments{self.num_segments}"
             f"-length{self.flow_length}-bound{self.flow_bound:g}-v{EXTRACTION}"
         )
 
@@ -92,41 +93,45 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the two streams are fitted and scored.
+    """How the two streams are trained and evaluated.
 
     Attributes:
-        crop_size: Side of the square that the networks see, pixels; views of the stored pictures are resized to it.
-        temporal_crop_size: The same for the temporal network alone; None takes `crop_size`.
+        crop_size: Side of the square network input, pixels; crops of the stored frames are resized to it.
+        temporal_crop_size: The same for the temporal stream alone; None takes `crop_size`.
         batch_size: Clips per step, over all devices.
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), a file of ResNet50 weights
             (.h5), or a saved Keras backbone (.keras); see `models.backbones`.
-        temporal_weights: "scratch" (the paper's network, random weights), or, for cross-modality initialisation,
-            what `spatial_weights` may be.
-        backbone_preprocessing: What saved backbones expect, of either stream: "torch", "tf" or "caffe", as in Keras.
-        temporal_head: "pool" (global average pooling) or "dense" (the paper's 4096-2048), of the network from scratch.
-        flow_length: L, flow fields that the temporal network sees, the middle ones of those stored; None takes all.
+        temporal_weights: "scratch" (the paper's network, random weights), or any value of `spatial_weights`, for
+            cross-modality initialisation.
+        backbone_preprocessing: Preprocessing that saved backbones expect, in both streams: "torch", "tf" or "caffe",
+            as in Keras.
+        temporal_head: Head of the temporal network from scratch: "pool" (global average pooling) or "dense" (the
+            paper's two layers of 4096 and 2048 units).
+        flow_length: L, flow fields in the input of the temporal network, the middle ones of the stored stack; None
+            takes all.
         flow_input: "stack" (the paper's optical flow stacking), "bidirectional" or "trajectory".
         subtract_mean: Subtract each flow field's mean displacement, which is mostly camera motion.
-        keep_aspect: Whether views are squares of the stored picture, as in the paper; else they take their share of
-            both sides, so that a wide picture is seen whole, and narrower than it is.
-        augment: Random segments, corner and multi-scale crops, mirrors and colour jitter; False trains on one view,
-            the middle of the middle segment.
-        time_reversal: Also show training clips backwards, where the reversed class is known.
-        flip_map: What each class becomes in a mirror; None goes by "left" and "right" in the names.
-        reversal_map: What each class becomes backwards; None goes by 20BN's map for Something-Something V2.
-        test_segments: Segments of a clip that are scored, evenly spread over those stored, also to choose the best
+        keep_aspect: True takes square crops of the frame, as in the paper. False takes the same share of both sides
+            and resizes the crop to a square, so that a wide frame is covered in its whole width but looks narrower.
+        augment: Random segments, corner and multi-scale crops, horizontal flips and colour jitter; False trains on one
+            crop, the centre crop of the middle segment.
+        time_reversal: Also train on time-reversed clips, where the class of the reversed clip is known.
+        flip_map: Class of the horizontally flipped clip, by class name; None derives it from "left" and "right" in the
+            names.
+        reversal_map: Class of the time-reversed clip, by class name; None takes 20BN's map for Something-Something V2.
+        test_segments: Segments of a clip that are scored, evenly spaced over the stored ones, also to choose the best
             epoch; None takes all.
-        test_crops: Views of each that are scored: 1, 3, 5, or 10 (five of them mirrored).
+        test_crops: Crops that are scored in each segment: 1, 3, 5, or 10 (five of them flipped).
         spatial_epochs: Epochs of the spatial network, or of its new head on a pretrained backbone.
-        fine_tune_epochs: Epochs in which the last stage of a pretrained spatial backbone learns, too; may be 0.
+        fine_tune_epochs: Epochs in which the last stage of a pretrained spatial backbone is trained too; may be 0.
         temporal_epochs: Epochs of the temporal stream.
-        spatial_learning_rate: Highest rate for a spatial network from scratch, or for a new head.
-        fine_tune_learning_rate: Highest rate for pretrained layers, of either stream.
-        temporal_learning_rate: Highest rate for a temporal network from scratch.
+        spatial_learning_rate: Peak learning rate of a spatial network from scratch, or of a new head.
+        fine_tune_learning_rate: Peak learning rate of pretrained layers, in both streams.
+        temporal_learning_rate: Peak learning rate of a temporal network from scratch.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
-        xla: Compile the training step with XLA; that of a network that computes flow always is, on one device.
-        data_parallel: Split each batch over all devices of this machine; the last batch is then filled up.
-        seed: Decides initial weights, order, crops, mirrors and dropout.
+        xla: Compile the training step with XLA. A network that computes flow itself is always compiled on one device.
+        data_parallel: Split each batch over all devices of this machine; the last batch is padded to full size.
+        seed: Seed of initial weights, order, crops, flips and dropout.
     """
 
     crop_size: int = 112
@@ -173,14 +178,14 @@ class TrainConfig:
             _require(value in choices, "TrainConfig", f"{name} must be one of {choices}", value)
 
     def crop_size_of(self, stream: str) -> int:
-        """Side of the square that a stream's network sees, pixels."""
+        """Side of the square input of a stream's network, pixels."""
         return (stream == "temporal" and self.temporal_crop_size) or self.crop_size
 
     to_dict = asdict
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """Lines such as "crop_size: 112 → 96" for every value that is not the same in two configurations."""
+    """Lines such as "crop_size: 112 → 96", one for each value that differs between two configurations."""
     names = list(old) + [name for name in new if name not in old]
     missing = "(not set)"
     return [
@@ -191,11 +196,24 @@ def differences(old: dict, new: dict) -> list[str]:
 
 
 def clip_config_from_dict(values: dict) -> ClipConfig:
-    """A `ClipConfig` from the JSON that a store carries; unknown or missing names raise a ValueError.
+    """The `ClipConfig` that a store recorded as JSON.
 
-    Stores from before frames could be kept do not name their `flow_source`: they hold flow.
+    Stores from before `flow_source` existed lack it; they hold flow.
+
+    Raises:
+        ValueError: a name is unknown or missing.
     """
     values = {"flow_source": "store"} | values
     names = {field.name for field in fields(ClipConfig)}
     _require(set(values) == names, "ClipConfig", f"must hold exactly {sorted(names)}", sorted(values))
     return ClipConfig(**values)
+
+
+def train_config_from_dict(values: dict) -> TrainConfig:
+    """The `TrainConfig` that a run recorded as JSON; fields that an older run lacks take their defaults."""
+    return TrainConfig(**current_names(values))
+
+
+def current_names(values: dict) -> dict:
+    """The recorded values of a run's `TrainConfig`, under the names that the fields have today."""
+    return {RENAMED_FIELDS.get(name, name): value for name, value in values.items()}

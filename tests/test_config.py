@@ -3,12 +3,15 @@ import json
 
 import pytest
 
-from src.config import FLOW_ALGORITHMS, ClipConfig, TrainConfig, clip_config_from_dict, differences
+from src.config import ClipConfig, TrainConfig, clip_config_from_dict, differences, train_config_from_dict
 
 
 def test_derived_values():
     config = ClipConfig(flow_length=10)
-    assert (config.window_length, config.stack_channels) == (11, 20)
+    assert (config.window_length, config.segment_length, config.stack_channels) == (11, 11, 20)
+    assert ClipConfig(flow_length=10, flow_source="layer").segment_length == 21
+    assert [TrainConfig(crop_size=64).crop_size_of(stream) for stream in ("spatial", "temporal")] == [64, 64]
+    assert TrainConfig(crop_size=64, temporal_crop_size=96).crop_size_of("temporal") == 96
 
 
 def test_frozen():
@@ -21,14 +24,12 @@ def test_frozen():
     [
         ("short_side", 15),
         ("short_side", 128.0),
-        ("short_side", "128"),
         ("num_segments", 0),
         ("num_segments", True),
         ("flow_length", 0),
         ("flow_algorithm", "tvl1"),
-        ("flow_algorithm", None),
+        ("flow_source", None),
         ("flow_bound", 0),
-        ("flow_bound", -20.0),
         ("flow_bound", float("inf")),
         ("flow_bound", float("nan")),
         ("flow_bound", "20"),
@@ -37,6 +38,11 @@ def test_frozen():
 def test_clip_config_names_the_field_and_what_was_received(name, value):
     with pytest.raises(ValueError, match=rf"ClipConfig: {name} .*Received: {value!r}"):
         ClipConfig(**{name: value})
+
+
+def test_only_farneback_flow_can_be_computed_by_the_network():
+    with pytest.raises(ValueError, match='flow_source="layer" needs flow_algorithm="farneback".*Received: \'dis\''):
+        ClipConfig(flow_algorithm="dis", flow_source="layer")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_train_config_names_the_field_and_what_was_received(name, value):
         TrainConfig(**{name: value})
 
 
-def test_a_key_per_set_of_values():
+def test_different_values_have_different_keys():
     changed = [
         ClipConfig(short_side=256),
         ClipConfig(num_segments=5),
@@ -77,24 +83,31 @@ def test_a_key_per_set_of_values():
     ]
     keys = {config.key for config in [ClipConfig(), *changed]}
     assert len(keys) == len(dataclasses.fields(ClipConfig)) + 1
-    assert not any(set(key) & set('/\\:*?"<>| ') for key in keys)  # folder names everywhere
+    assert not any(set(key) & set('/\\:*?"<>| ') for key in keys)  # a folder name on every file system
 
 
-def test_a_whole_number_and_a_float_bound_are_the_same_store():
+def test_an_integer_and_a_float_bound_share_a_store():
     assert ClipConfig(flow_bound=20) == ClipConfig(flow_bound=20.0)
-    assert ClipConfig(flow_bound=20).key == ClipConfig(flow_bound=20.0).key
+    assert ClipConfig(flow_bound=20).key == ClipConfig().key == "farneback-short128-segments3-length10-bound20-v2"
 
 
-@pytest.mark.parametrize("algorithm", FLOW_ALGORITHMS)
-def test_through_json_and_back(algorithm):
-    config = ClipConfig(256, 5, 7, algorithm, 16)
-    assert clip_config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
+def test_through_json_and_back():
+    clips = ClipConfig(256, 5, 7, "dis", 16)
+    assert clip_config_from_dict(json.loads(json.dumps(clips.to_dict()))) == clips
+    training = TrainConfig(crop_size=96, flip_map={"a": "b"})
+    assert train_config_from_dict(json.loads(json.dumps(training.to_dict()))) == training
 
 
 @pytest.mark.parametrize("values", [{}, {"short_side": 128}, ClipConfig().to_dict() | {"fps": 12}])
-def test_json_of_another_version_is_refused(values):
+def test_a_store_of_another_version_is_refused(values):
     with pytest.raises(ValueError, match="must hold exactly"):
         clip_config_from_dict(values)
+
+
+def test_configurations_recorded_by_older_versions_are_read():
+    old_store = {name: value for name, value in ClipConfig().to_dict().items() if name != "flow_source"}
+    assert clip_config_from_dict(old_store) == ClipConfig(flow_source="store")
+    assert train_config_from_dict({"seed": 3, "mirror_map": {"a": "b"}}) == TrainConfig(seed=3, flip_map={"a": "b"})
 
 
 def test_differences():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.config import STREAMS, differences
+from src.config import STREAMS, current_names, differences
 
 SCORED = (*STREAMS, "fused")
 VIEWS = "segments × crops"
@@ -145,7 +145,7 @@ def _derive_protocol(record):
 
 
 def _configuration(record):
-    values = {name: value for name, value in record["training"].items() if name not in IN_PROTOCOL}
+    values = {name: value for name, value in current_names(record["training"]).items() if name not in IN_PROTOCOL}
     for stream in ("spatial", "temporal"):
         network = record.get("notes", {}).get(f"{stream}_network")
         if network and values.get(f"{stream}_weights") == "auto":  # another network where there is no internet

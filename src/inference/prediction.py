@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import models  # noqa: F401 (Keras finds the layers of a saved network by what was imported)
-from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict
+from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict, train_config_from_dict
 from src.evaluation import average_crops
 from src.fusion import average_scores
 from src.inputs import compute_stacks, read_clips, scored_inputs
@@ -98,4 +98,5 @@ def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, Tr
     if not model.exists():
         raise FileNotFoundError(f"{model}: not there. Finish the run: train_models.ipynb saves it at its end.")
     two_stream = keras.models.load_model(model)
-    return two_stream, class_names, clip_config_from_dict(record["clips"]), TrainConfig(**record["training"])
+    clip_config, config = clip_config_from_dict(record["clips"]), train_config_from_dict(record["training"])
+    return two_stream, class_names, clip_config, config

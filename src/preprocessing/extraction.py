@@ -37,7 +37,7 @@ def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None =
         VideoError: the video cannot be used.
     """
     seconds = Counter() if seconds is None else seconds
-    segments = _read_timed(path, config, config.run_length, seconds)
+    segments = _read_timed(path, config, config.segment_length, seconds)
     return _keep_flow(segments, config, seconds) if config.flow_source == "store" else _keep_frames(segments, config)
 
 

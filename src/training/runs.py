@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from src.config import ClipConfig, TrainConfig, differences
+from src.config import ClipConfig, TrainConfig, current_names, differences
 from src.files import atomic_path, write_json
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
@@ -90,6 +90,7 @@ def start_run(
     path = folder / "config.json"
     if path.exists():
         record = json.loads(path.read_text())
+        record["training"] = current_names(record["training"])
         changed = _compare(record, asked)
         if changed:
             raise ValueError(

@@ -69,6 +69,14 @@ def test_all_differences_are_listed_at_once(tmp_path):
     assert all(line in str(error.value) for line in ("flow_length: 10 → 5", "seed: 0 → 1", "batch_size: 16 → 4"))
 
 
+def test_a_run_from_before_a_field_was_renamed_continues(tmp_path):
+    path = start(tmp_path, flip_map={"a": "b"}).folder / "config.json"
+    path.write_text(path.read_text().replace("flip_map", "mirror_map"))
+    assert start(tmp_path, flip_map={"a": "b"}).record["training"]["flip_map"] == {"a": "b"}
+    with pytest.raises(ValueError, match=re.escape("flip_map: {'a': 'b'} → None")):
+        start(tmp_path)
+
+
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(TrainConfig)])
 def test_every_field_counts(tmp_path, field):
     other = {
