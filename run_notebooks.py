@@ -1,62 +1,84 @@
-"""Runs the two notebooks top to bottom, as `make demo` and `make notebooks` do.
+"""Runs the two notebooks from top to bottom, as `make demo` and `make notebooks` do.
 
-    python run_notebooks.py                    executed copies go beside their results, nothing in git changes
-    python run_notebooks.py --renew            the outputs kept in git, and the README's pictures, are replaced
+    python run_notebooks.py                    the executed copies go beside their results; nothing in git changes
+    python run_notebooks.py --renew            also replaces the outputs kept in git and the images in docs/images,
+                                               by a run in a new, empty folder
 """
 
 import argparse
 import base64
+import io
 import json
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 from src.evaluation import describe_protocol
 from src.metrics import accuracy_table
 
+ROOT = Path(__file__).resolve().parent
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 DATA, RUN_NAME = "datasets/ssv2-mini", "demo"
-PICTURES = Path("docs/images")
+IMAGES = ROOT / "docs" / "images"
+KEPT_SCALE, KEPT_COLOURS = 0.8, 96  # of figures kept in git, so that a notebook stays below 300 KB
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 
 
 def main():
-    """Both notebooks on the bundled sample; the table of accuracies at the end."""
+    """Runs both notebooks on the bundled sample, and prints the table of accuracies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--renew", action="store_true", help="replace the outputs kept in git")
-    renew = parser.parse_args().renew
-    run = Path("runs") / RUN_NAME
-    for name, results, parameters in zip(NOTEBOOKS, (Path(DATA), run), ({}, {"run_name": RUN_NAME}), strict=True):
+    if not parser.parse_args().renew:
+        run_both(ROOT)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        executed = run_both(Path(folder))
+    for name, notebook in zip(NOTEBOOKS, executed, strict=True):
+        _write_images(notebook)
+        nbformat.write(_for_git(notebook), ROOT / name)
+
+
+def run_both(folder: Path) -> list:
+    """Runs both notebooks with `folder` as their working directory; returns the executed notebooks."""
+    run = folder / "runs" / RUN_NAME
+    executed = []
+    for name, results, parameters in zip(NOTEBOOKS, (folder / DATA, run), ({}, {"run_name": RUN_NAME}), strict=True):
         print(f"\n{name}", flush=True)
-        results.mkdir(parents=True, exist_ok=True)
-        executed = execute(nbformat.read(name, as_version=4), parameters, results / name)
-        if renew:
-            nbformat.write(_for_git(executed), name)
-            _write_pictures(executed)
+        notebook = nbformat.read(ROOT / name, as_version=4)
+        executed.append(execute(notebook, parameters, results / name, folder))
     accuracies = json.loads((run / "metrics.json").read_text())
     print("\n" + accuracy_table(accuracies).round(3).to_string())
     print(describe_protocol(accuracies["protocol"], "test", accuracies["test"]["n"]))
-    print(f"\nWhere to look: {run}/train_models.ipynb and {DATA}/preprocess_data.ipynb (the executed notebooks),")
-    print(f"{run}/*.png (figures), {run}/*.keras (models), {run}/metrics.json (numbers).")
+    if folder == ROOT:
+        print(f"\nWhere to look: runs/{RUN_NAME}/train_models.ipynb and {DATA}/preprocess_data.ipynb (the executed")
+        print("notebooks), and in the folder of the run: *.png (figures), *.keras (models), metrics.json (numbers).")
+    return executed
 
 
-def execute(notebook, parameters: dict, copy: Path):
-    """Runs a notebook, with `parameters` set after its cell of that tag; the executed copy is kept even on failure."""
+def execute(notebook, parameters: dict, copy: Path, folder: Path = ROOT):
+    """Runs a notebook in a working directory, with `parameters` set after its cell with that tag.
+
+    The executed copy is written even if the notebook fails.
+    """
     place = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
     if parameters:
         values = nbformat.v4.new_code_cell("\n".join(f"{name} = {value!r}" for name, value in parameters.items()))
         values.metadata["tags"] = ["injected-parameters"]
         notebook.cells.insert(place + 1, values)
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": "."}})
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": folder}})
     client.on_cell_start = lambda cell, cell_index: _announce(cell)
     try:
-        client.execute()
+        client.execute(env=os.environ | {"PYTHONPATH": str(ROOT)})
     finally:
-        nbformat.write(_tidy(notebook), copy)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(_tidy(notebook, folder), copy)
     return notebook
 
 
@@ -65,8 +87,8 @@ def _announce(cell):
         print("  " + cell.source.splitlines()[0].lstrip("# "), flush=True)
 
 
-def _tidy(notebook):
-    """What a reader would see: a progress bar redraws itself after each carriage return; no path of this machine."""
+def _tidy(notebook, folder):
+    """Keeps of each output what a reader would see: the last state of progress bars, and no path of this machine."""
     for cell in notebook.cells:
         merged = []
         for output in cell.get("outputs", []):
@@ -76,7 +98,7 @@ def _tidy(notebook):
                 merged.append(output)
         for output in merged:
             if output.output_type == "stream":
-                lines = output.text.replace(f"{Path.cwd()}/", "").split("\n")
+                lines = output.text.replace(f"{folder}/", "").split("\n")
                 lines = [line.rsplit("\r", 1)[-1] for line in lines if not GREETING.match(line)]
                 output.text = "\n".join(lines)
         merged = [output for output in merged if output.get("text", "-").strip()]
@@ -86,7 +108,7 @@ def _tidy(notebook):
 
 
 def _for_git(notebook):
-    """Without the injected cell and without times, and counted 1..N: what changes in git is what was changed."""
+    """Removes the injected cell and times, counts the cells 1..N, and makes the figures smaller."""
     notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
@@ -95,18 +117,31 @@ def _for_git(notebook):
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = _shrink(output.data["image/png"])
     return notebook
 
 
-def _write_pictures(notebook):
-    """The picture of each cell tagged picture-NAME becomes docs/NAME.png, for the README."""
-    PICTURES.mkdir(exist_ok=True)
+def _shrink(png: str) -> str:
+    """A figure, base64 PNG, with fewer pixels and a palette of few colours."""
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    size = [round(KEPT_SCALE * side) for side in image.size]
+    image = image.resize(size, Image.Resampling.LANCZOS)
+    image = image.quantize(KEPT_COLOURS, kmeans=2, dither=Image.Dither.NONE)
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def _write_images(notebook):
+    """Writes the figure of each cell tagged figure-NAME as docs/images/NAME.png, for the pages of docs."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
     for cell in notebook.cells:
-        names = [tag.removeprefix("picture-") for tag in cell.metadata.get("tags", []) if tag.startswith("picture-")]
+        names = [tag.removeprefix("figure-") for tag in cell.metadata.get("tags", []) if tag.startswith("figure-")]
         outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
-        pictures = [data["image/png"] for data in outputs if "image/png" in data]
-        for name, picture in zip(names, pictures, strict=False):  # most cells have no such tag
-            (PICTURES / f"{name}.png").write_bytes(base64.b64decode(picture))
+        images = [data["image/png"] for data in outputs if "image/png" in data]
+        for name, image in zip(names, images, strict=False):  # most cells have no such tag
+            (IMAGES / f"{name}.png").write_bytes(base64.b64decode(image))
 
 
 if __name__ == "__main__":

@@ -1,57 +1,84 @@
 """Both notebooks, run from top to bottom on a tiny data set, with nothing but their parameters changed."""
 
+import base64
+import io
 import json
-import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
-from run_notebooks import _for_git, execute
+from run_notebooks import _for_git, _shrink, execute
 
 ROOT = Path(__file__).parents[1]
-RUN = ROOT / "runs" / "test_notebooks"
+NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
+RUN = "test_notebooks"
 
 
 @pytest.fixture(scope="module", params=["store", "layer"])
 def executed(request, tiny_ssv2, tmp_path_factory):
-    data = tmp_path_factory.mktemp("notebooks")
-    shutil.rmtree(RUN, ignore_errors=True)
-    store = {"source": str(tiny_ssv2), "output": str(data), "short_side": 48, "num_segments": 2, "flow_length": 3}
+    """(executed notebooks, folder of the run), in a folder of their own."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    store = {"source": str(tiny_ssv2), "short_side": 48, "num_segments": 2, "flow_length": 3}
     store["flow_source"] = request.param
-    train = {"data": str(data), "run_name": RUN.name, "spatial_weights": "compact", "crop_size": 32}
-    train |= {"training": {"subtract_mean": False}}  # all that moves in these clips is the whole picture
-    parameters = {"preprocess_data": store, "train_models": train | {"spatial_epochs": 1, "temporal_epochs": 1}}
-    yield {
-        name: execute(nbformat.read(ROOT / f"{name}.ipynb", as_version=4), values, data / f"{name}.ipynb")
-        for name, values in parameters.items()
-    }
-    shutil.rmtree(RUN)
+    train = {"run_name": RUN, "spatial_weights": "compact", "crop_size": 32, "spatial_epochs": 1, "temporal_epochs": 1}
+    train |= {"training": {"subtract_mean": False}}  # in these clips the whole image moves
+    notebooks = [
+        execute(nbformat.read(ROOT / name, as_version=4), parameters, folder / name, folder)
+        for name, parameters in zip(NOTEBOOKS, (store, train), strict=True)
+    ]
+    return notebooks, folder / "runs" / RUN
 
 
+@pytest.mark.slow
 def test_every_figure_is_shown(executed):
-    for notebook in executed.values():
-        code = [cell for cell in notebook.cells if cell.cell_type == "code" and "import" not in cell.source]
-        drawing = [cell for cell in code if "plot_" in cell.source]
+    for notebook in executed[0]:
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        drawing = [cell for cell in code if "plots.plot_" in cell.source]
         assert len(drawing) >= 4
         for cell in drawing:
             assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source
 
 
+@pytest.mark.slow
 def test_the_run_leaves_what_it_promises(executed):
-    metrics = json.loads((RUN / "metrics.json").read_text())
+    run = executed[1]
+    metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["protocol"] | {"subset": "", "store": ""} == {
         "subset": "", "store": "", "segments": 2, "crops": 3, "seed": 0,
     }  # fmt: skip
     for split in ("validation", "test"):
         assert set(metrics[split]) == {"n", "majority_class", "spatial", "temporal", "fused"}
     for name in ("config.json", "history_spatial.csv", "history_temporal.csv", "scores_test.npz", "two_stream.keras"):
-        assert (RUN / name).is_file()
+        assert (run / name).is_file()
 
 
-def test_what_git_keeps_has_no_trace_of_the_run(executed):
-    for notebook in executed.values():
+@pytest.mark.slow
+def test_outputs_for_git_have_no_trace_of_the_run(executed):
+    for notebook in executed[0]:
         kept = _for_git(nbformat.from_dict(notebook))
         code = [cell for cell in kept.cells if cell.cell_type == "code"]
         assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
         assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in kept.cells)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_in_git_is_small_and_has_one_parameter_a_line(name):
+    assert (ROOT / name).stat().st_size <= 300_000
+    cells = json.loads((ROOT / name).read_text())["cells"]
+    (parameters,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+    for line in parameters["source"]:
+        assert line.split("#")[0].count("=") == 1 and "# " in line, line
+
+
+def test_a_shrunk_figure_looks_alike():
+    ramp = np.linspace(0, 255, 200).astype(np.uint8)
+    figure = np.stack([np.tile(ramp, (100, 1)), np.full((100, 200), 90, np.uint8), np.zeros((100, 200), np.uint8)], -1)
+    content = io.BytesIO()
+    Image.fromarray(figure).save(content, "PNG")
+    small = Image.open(io.BytesIO(base64.b64decode(_shrink(base64.b64encode(content.getvalue()).decode()))))
+    assert small.size == (160, 80)
+    again = np.asarray(small.convert("RGB").resize((200, 100)), int)
+    assert np.abs(again - figure).mean() < 3
