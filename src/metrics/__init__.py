@@ -1,7 +1,8 @@
-"""Arrays in, numbers out: accuracy, intervals, paired tests."""
+"""Arrays in, numbers out: accuracy, confusion, bootstrap intervals and McNemar's test. No networks, no files."""
 
 from src.metrics.accuracy import (
     accuracy_table,
+    agreement,
     choose_examples,
     class_accuracy,
     compute_metrics,
@@ -10,7 +11,7 @@ from src.metrics.accuracy import (
     majority_class_accuracy,
     most_confused,
 )
-from src.metrics.statistics import agreement, bootstrap_interval, count_discordant, mcnemar
+from src.metrics.statistics import bootstrap_interval, count_discordant, mcnemar
 
 __all__ = [
     "accuracy_table",

@@ -1,80 +1,134 @@
-"""What scores are worth: accuracy, confusion, and who is right about what. Arrays in, numbers out; no networks."""
+"""Accuracy, confusion and agreement from scores and labels: scikit-learn's metrics, for any set of classes present."""
 
 import numpy as np
 import pandas as pd
+from sklearn import metrics as sk
 
 from src.sources import SPLITS
 
 
 def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy of scores.
+    """Top-1, top-5 and balanced accuracy.
+
+    Of equal scores, "top1" takes the lowest class index, as `argmax` does, and "top5" the highest ones, as
+    `sklearn.metrics.top_k_accuracy_score` does.
 
     Args:
         scores: float (N, C).
         labels: int (N,), true class indices.
 
     Returns:
-        {"top1", "top5", "balanced"}, each 0 … 1. "top5" counts a video as right when its class is among the five
-        highest (with five classes or fewer it is 1); "balanced" averages over classes that have videos. Of equal
-        scores the lower class index comes first.
+        {"top1", "top5", "balanced"}, each 0 … 1. "top5" is 1 with five classes or fewer; "balanced" is the mean recall
+        of the classes that have videos.
 
     Raises:
         ValueError: no videos, or shapes that do not fit.
     """
     if scores.ndim != 2 or len(scores) != len(labels) or len(labels) == 0:
         raise ValueError(f"scores must be (N, C), labels (N,), N 1 or more. Received: {scores.shape}, {labels.shape}")
-    hits = np.argsort(-scores, axis=1, kind="stable")[:, :5] == labels[:, None]
-    right = hits[:, 0]
-    by_class = [right[labels == label].mean() for label in np.unique(labels)]
-    return {
-        "top1": float(right.mean()),
-        "top5": float(hits.any(axis=1).mean()),
-        "balanced": float(np.mean(by_class)),
-    }
+    predicted, classes = scores.argmax(axis=1), np.arange(scores.shape[1])
+    few = len(classes) <= 5  # of which scikit-learn warns
+    top5 = 1.0 if few else sk.top_k_accuracy_score(labels, scores, k=5, labels=classes)
+    # Unlike sk.balanced_accuracy_score, macro recall of the classes present does not warn where a class has no videos.
+    balanced = sk.recall_score(labels, predicted, labels=np.unique(labels), average="macro")
+    return {"top1": float(sk.accuracy_score(labels, predicted)), "top5": float(top5), "balanced": float(balanced)}
 
 
 def majority_class_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> float:
-    """Top-1 of always answering the most frequent class of the training clips: what learning has to beat."""
+    """Top-1 of the majority-class baseline, which always predicts the most frequent class of the training clips."""
     return float((labels == np.bincount(train_labels).argmax()).mean())
 
 
-def evaluate_split(scores: dict[str, np.ndarray], labels: np.ndarray, chance: float) -> dict:
-    """metrics.json's entry for one split: {"n", "majority_class", and for each of `scores` its metrics}."""
-    return {"n": len(labels), "majority_class": chance} | {
-        name: compute_metrics(s, labels) for name, s in scores.items()
-    }
+def evaluate_split(scores: dict[str, np.ndarray], labels: np.ndarray, majority_class: float) -> dict:
+    """The entry of metrics.json for one split.
+
+    Args:
+        scores: name → float (N, C).
+        labels: int (N,), true class indices.
+        majority_class: accuracy of the majority-class baseline, from `majority_class_accuracy`.
+
+    Returns:
+        {"n", "majority_class"}, and for each name in `scores` its `compute_metrics`.
+    """
+    by_name = {name: compute_metrics(values, labels) for name, values in scores.items()}
+    return {"n": len(labels), "majority_class": majority_class} | by_name
+
+
+def accuracy_table(metrics: dict) -> pd.DataFrame:
+    """metrics.json as a table: a row per split and stream; columns n, majority_class, top1, top5, balanced."""
+    rows = [
+        {"split": split, "stream": stream, "n": entry["n"], "majority_class": entry["majority_class"]} | values
+        for split, entry in metrics.items()
+        if split in SPLITS  # the other entry is the protocol
+        for stream, values in entry.items()
+        if isinstance(values, dict)
+    ]
+    return pd.DataFrame(rows).set_index(["split", "stream"])
 
 
 def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """int64 (C, C): rows are the truth, columns the prediction."""
-    num_classes = scores.shape[1]
-    counts = np.bincount(labels * num_classes + scores.argmax(axis=1), minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
+    """int64 (C, C): rows are the true classes, columns the predicted ones."""
+    return sk.confusion_matrix(labels, scores.argmax(axis=1), labels=np.arange(scores.shape[1]))
 
 
 def class_accuracy(scores: dict[str, np.ndarray], labels: np.ndarray, class_names: list[str]) -> pd.DataFrame:
-    """Accuracy per class: a row per class, a column per entry of `scores`, and "clips"; NaN where a class has none."""
-    matrices = {name: confusion_matrix(s, labels) for name, s in scores.items()}
-    totals = np.bincount(labels, minlength=len(class_names))
-    with np.errstate(invalid="ignore"):
-        columns = {name: matrix.diagonal() / totals for name, matrix in matrices.items()}
-    return pd.DataFrame(columns | {"clips": totals}, index=pd.Index(class_names, name="class"))
+    """Accuracy (recall) per class.
+
+    Returns:
+        A row per class; a column per entry of `scores`, NaN for a class without clips; and "clips", how many it has.
+    """
+    options = {"labels": np.arange(len(class_names)), "average": None, "zero_division": np.nan}
+    columns = {name: sk.recall_score(labels, values.argmax(axis=1), **options) for name, values in scores.items()}
+    clips = np.bincount(labels, minlength=len(class_names))
+    return pd.DataFrame(columns | {"clips": clips}, index=pd.Index(class_names, name="class"))
 
 
 def most_confused(matrix: np.ndarray, class_names: list[str], count: int = 5) -> pd.DataFrame:
-    """The pairs of different classes most often taken for one another: truth, prediction, clips, share of the truth."""
-    wrong = matrix - np.diag(matrix.diagonal())
-    order = np.argsort(-wrong, axis=None, kind="stable")[:count]
-    rows = [
-        (class_names[truth], class_names[guess], wrong[truth, guess], wrong[truth, guess] / matrix[truth].sum())
-        for truth, guess in zip(*np.unravel_index(order, matrix.shape), strict=True)
-        if wrong[truth, guess]
-    ]
-    return pd.DataFrame(rows, columns=["truth", "predicted", "clips", "share"])
+    """The pairs of classes that are confused most often.
+
+    Args:
+        matrix: from `confusion_matrix`.
+        class_names: C names.
+        count: how many pairs.
+
+    Returns:
+        Up to `count` rows, the most clips first; columns "truth", "predicted", "clips" and "share", of the true class.
+    """
+    names = np.array(class_names, dtype=object)
+    truth, predicted = np.nonzero(matrix - np.diag(matrix.diagonal()))
+    clips = matrix[truth, predicted]
+    pairs = {"truth": names[truth], "predicted": names[predicted], "clips": clips}
+    table = pd.DataFrame(pairs | {"share": clips / matrix.sum(axis=1)[truth]})
+    return table.nlargest(count, "clips").reset_index(drop=True)
+
+
+def agreement(spatial: np.ndarray, temporal: np.ndarray, labels: np.ndarray, class_names: list[str]) -> pd.DataFrame:
+    """Which stream is right, per class. Choosing between the streams cannot correct the videos under "neither".
+
+    Args:
+        spatial, temporal: float (N, C) scores of the same videos.
+        labels: int (N,), true class indices.
+        class_names: C names.
+
+    Returns:
+        A row per class; columns both, only_spatial, only_temporal, neither and n: numbers of videos.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    shape = (len(labels), len(class_names))
+    if spatial.shape != shape or temporal.shape != shape:
+        received = f"{spatial.shape} and {temporal.shape}"
+        raise ValueError(f"Scores must be {shape}: a row per label, a column per class. Received: {received}")
+    first, second = spatial.argmax(axis=1) == labels, temporal.argmax(axis=1) == labels
+    found = {"both": first & second, "only_spatial": first & ~second, "only_temporal": second & ~first}
+    found |= {"neither": ~(first | second), "n": np.ones(len(labels), bool)}
+    counts = {name: np.bincount(labels[which], minlength=len(class_names)) for name, which in found.items()}
+    return pd.DataFrame(counts, index=pd.Index(class_names, name="class"))
 
 
 def choose_examples(scores: np.ndarray, labels: np.ndarray, count: int = 8, seed: int = 0) -> np.ndarray:
-    """Places of `count` videos to look at, drawn by seed: half of them wrong, where there are as many, then the rest.
+    """Row numbers of `count` random videos to look at: half of them wrong ones if there are enough, the rest right.
 
     Returns:
         int64 (up to count,), right ones first.
@@ -83,16 +137,3 @@ def choose_examples(scores: np.ndarray, labels: np.ndarray, count: int = 8, seed
     order = np.random.default_rng(seed).permutation(len(labels))
     wrong = order[~right[order]][: count // 2]
     return np.concatenate([order[right[order]][: count - len(wrong)], wrong])
-
-
-def accuracy_table(metrics: dict) -> pd.DataFrame:
-    """metrics.json as a table: a row per split and stream, columns n, chance, top1, top5, balanced."""
-    splits = {split: values for split, values in metrics.items() if split in SPLITS}  # and not the protocol
-    rows = [
-        {"split": split, "stream": stream, "n": values["n"], "majority_class": values["majority_class"]}
-        | values[stream]
-        for split, values in splits.items()
-        for stream in values
-        if isinstance(values[stream], dict)
-    ]
-    return pd.DataFrame(rows).set_index(["split", "stream"])

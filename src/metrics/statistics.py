@@ -1,7 +1,6 @@
-"""How sure a number is: intervals, paired tests, and who is right about what. Numpy and SciPy only."""
+"""How certain an accuracy is: bootstrap intervals and McNemar's test."""
 
 import numpy as np
-import pandas as pd
 from scipy.stats import binomtest
 
 DRAWS = 10_000
@@ -10,18 +9,18 @@ DRAWS = 10_000
 def bootstrap_interval(
     right: np.ndarray, level: float = 0.95, draws: int = DRAWS, seed: int = 0, groups: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """A percentile bootstrap interval of an accuracy (Efron 1979): videos are drawn with replacement.
+    """Percentile bootstrap interval of an accuracy (Efron 1979): videos are drawn with replacement.
 
     Args:
-        right: bool (N,), whether each video was classified rightly.
-        level: share of the draws inside the interval.
-        draws: how many.
-        seed: the same gives the same interval.
-        groups: (N,); if given, whole groups of videos are drawn, since videos of one group resemble one another.
+        right: bool (N,), whether each video was classified correctly.
+        level: share of the bootstrap distribution inside the interval.
+        draws: bootstrap samples.
+        seed: of the random numbers.
+        groups: (N,); if given, whole groups are drawn, because videos of a group resemble one another.
 
     Returns:
-        (low, high), 0 … 1. Where all are right, or none, or there is one group, the two are equal: the bootstrap
-        cannot see what the sample does not hold.
+        (low, high), 0 … 1. They are equal where all videos are right, none is, or there is one group: the bootstrap
+        knows only the variation in the sample.
 
     Raises:
         ValueError: no videos, or groups that do not fit.
@@ -39,17 +38,17 @@ def bootstrap_interval(
 
 
 def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
-    """The two-sided p-value of McNemar's exact test (McNemar 1947): are two classifiers equally often right?
+    """Two-sided p-value of McNemar's exact test (McNemar 1947) that two classifiers have the same accuracy.
 
-    Only videos that exactly one of them is right about count; under the null hypothesis it is either with
+    Only videos that exactly one classifier gets right count; under the null hypothesis either one does with
     probability 1/2.
 
     Args:
         right_a, right_b: bool (N,), whether each was right, for the same videos in the same order.
 
     Returns:
-        0 … 1; 1 where no video tells them apart. Videos are taken as independent: with groups of similar ones the
-        true value is larger.
+        0 … 1; 1 if both are right about the same videos. The test takes videos as independent: with groups of similar
+        videos the true p-value is larger.
 
     Raises:
         ValueError: different numbers of videos.
@@ -59,7 +58,7 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
 
 
 def count_discordant(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int]:
-    """(videos that only a is right about, only b); arguments and errors as `mcnemar`."""
+    """(videos that only a gets right, videos that only b gets right); arguments and errors as for `mcnemar`."""
     right_a, right_b = np.asarray(right_a), np.asarray(right_b)
     if right_a.shape != right_b.shape or right_a.dtype != bool or right_b.dtype != bool:
         received = f"{right_a.dtype} {right_a.shape} and {right_b.dtype} {right_b.shape}"
@@ -67,32 +66,8 @@ def count_discordant(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int
     return int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
 
 
-def agreement(spatial: np.ndarray, temporal: np.ndarray, labels: np.ndarray, class_names: list[str]) -> pd.DataFrame:
-    """Who is right, per class. What "neither" holds, no choice between the streams can give.
-
-    Args:
-        spatial, temporal: float (N, C) scores of the same videos.
-        labels: int (N,), true class indices.
-        class_names: C names.
-
-    Returns:
-        A row per class; columns both, only_spatial, only_temporal, neither and n: numbers of videos.
-
-    Raises:
-        ValueError: shapes that do not fit.
-    """
-    shape = (len(labels), len(class_names))
-    if spatial.shape != shape or temporal.shape != shape:
-        received = f"{spatial.shape} and {temporal.shape}"
-        raise ValueError(f"Scores must be {shape}: a row per label, a column per class. Received: {received}")
-    first, second = spatial.argmax(axis=1) == labels, temporal.argmax(axis=1) == labels
-    found = {"both": first & second, "only_spatial": first & ~second, "only_temporal": second & ~first}
-    found |= {"neither": ~(first | second), "n": np.ones(len(labels), bool)}
-    counts = {name: np.bincount(labels[which], minlength=len(class_names)) for name, which in found.items()}
-    return pd.DataFrame(counts, index=pd.Index(class_names, name="class"))
-
-
 def _draw_groups(generator, right, groups, draws):
+    # Not scipy.stats.bootstrap: it refuses a single group, and holds all draws (draws × groups) in memory.
     names, places = np.unique(groups, return_inverse=True)
     if len(places) != len(right):
         raise ValueError(f"groups must be one value for each of {len(right)} videos. Received: {np.shape(groups)}")

@@ -5,6 +5,7 @@ import pytest
 
 from src.metrics.accuracy import (
     accuracy_table,
+    agreement,
     choose_examples,
     class_accuracy,
     compute_metrics,
@@ -18,18 +19,16 @@ from src.metrics.accuracy import (
 SCORES = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.1, 0.2, 0.7], [0.5, 0.4, 0.1]])
 LABELS = np.array([0, 1, 1, 2, 0])
 
+pytestmark = pytest.mark.filterwarnings("error")  # scikit-learn's, about few or missing classes
+
 
 def test_metrics_by_hand():
-    assert compute_metrics(SCORES, LABELS) == pytest.approx({"top1": 4 / 5, "top5": 1, "balanced": (1 + 0.5 + 1) / 3})
+    metrics = compute_metrics(SCORES, LABELS)
+    assert metrics == pytest.approx({"top1": 4 / 5, "top5": 1, "balanced": (1 + 0.5 + 1) / 3})
+    assert all(type(value) is float for value in metrics.values())  # for JSON
 
 
-def test_metrics_do_not_average_over_unequal_batches():
-    """Defect 17: batches of 2, 2 and 1 have accuracies 1, 1/2 and 0; their mean, 1/2, is not the accuracy, 3/5."""
-    labels = np.array([0, 1, 0, 1, 1])
-    assert compute_metrics(SCORES, labels)["top1"] == pytest.approx(3 / 5)
-
-
-def test_mean_class_leaves_out_classes_without_videos():
+def test_balanced_accuracy_leaves_out_classes_without_videos():
     labels = np.array([0, 0, 0, 2, 0])
     assert compute_metrics(SCORES, labels)["balanced"] == pytest.approx((3 / 4 + 1) / 2)
 
@@ -40,28 +39,25 @@ def test_top5_by_hand():
     assert metrics["top1"] == pytest.approx(1 / 6) and metrics["top5"] == pytest.approx(5 / 6)
 
 
-def test_ties_are_broken_the_same_way_in_top1_and_top5():
-    """A network that gives every class the same score knows nothing, and must not get top-5 for it."""
+def test_uniform_scores_do_not_get_a_perfect_top5():
+    """Of ties, top-1 takes the lowest class index, top-5 the highest ones."""
     uniform = np.full((10, 10), 0.1)
     metrics = compute_metrics(uniform, np.arange(10))
     assert metrics["top1"] == pytest.approx(0.1) and metrics["top5"] == pytest.approx(0.5)
-    assert confusion_matrix(uniform, np.arange(10)).trace() == 1
-
-
-def test_metrics_are_plain_numbers_for_json():
-    assert all(type(value) is float for value in compute_metrics(SCORES, LABELS).values())
-    assert type(majority_class_accuracy(LABELS, LABELS)) is float
+    assert confusion_matrix(uniform, np.arange(10))[:, 0].tolist() == [1] * 10
+    assert compute_metrics(uniform, np.full(10, 9))["top5"] == 1 and compute_metrics(uniform, np.zeros(10))["top5"] == 0
 
 
 @pytest.mark.parametrize("scores, labels", [(SCORES[:0], LABELS[:0]), (SCORES, LABELS[:4]), (SCORES[0], LABELS[:3])])
-def test_metrics_of_nothing_or_of_other_videos_are_refused(scores, labels):
+def test_metrics_of_no_videos_or_of_other_videos_are_refused(scores, labels):
     with pytest.raises(ValueError, match="Received"):
         compute_metrics(scores, labels)
 
 
-def test_chance_is_the_most_frequent_class_of_the_training_clips():
-    """Defect 6: it is looked up in training, not in the split that is measured (where class 0 would give 3/5)."""
-    assert majority_class_accuracy(np.array([0, 0, 0, 1, 2]), np.array([1, 1, 0, 2])) == pytest.approx(1 / 5)
+def test_the_majority_class_is_that_of_the_training_clips():
+    """Defect 6: not that of the split that is measured, where class 0 would give 3/5."""
+    value = majority_class_accuracy(np.array([0, 0, 0, 1, 2]), np.array([1, 1, 0, 2]))
+    assert value == pytest.approx(1 / 5) and type(value) is float
 
 
 def test_rows_of_the_confusion_matrix_are_the_truth():
@@ -83,13 +79,10 @@ def test_most_confused_pairs_in_order():
     assert table.to_numpy().tolist() == [["c", "a", 4, 1.0], ["a", "b", 3, 3 / 8], ["b", "a", 1, 1 / 10]]
     assert table.columns.tolist() == ["truth", "predicted", "clips", "share"]
     assert len(most_confused(matrix, ["a", "b", "c"], count=2)) == 2
+    assert most_confused(np.diag([3, 2]), ["a", "b"]).columns.equals(table.columns)  # nothing is confused
 
 
-def test_nothing_confused_is_an_empty_table():
-    assert most_confused(np.diag([3, 2]), ["a", "b"]).columns.tolist() == ["truth", "predicted", "clips", "share"]
-
-
-def test_examples_show_right_and_wrong_ones_the_same_each_time():
+def test_examples_are_half_right_and_half_wrong_and_the_same_each_time():
     scores = np.tile([0.9, 0.1], (20, 1))
     labels = np.repeat([0, 1], 10)
     chosen = choose_examples(scores, labels, count=6, seed=1)
@@ -100,11 +93,27 @@ def test_examples_show_right_and_wrong_ones_the_same_each_time():
 
 def test_splits_become_a_table():
     metrics = {
-        "validation": evaluate_split({"spatial": SCORES, "fused": SCORES}, LABELS, chance=0.4),
-        "test": evaluate_split({"spatial": SCORES[:2], "fused": SCORES[:2]}, LABELS[:2], chance=0.5),
+        "validation": evaluate_split({"spatial": SCORES, "fused": SCORES}, LABELS, majority_class=0.4),
+        "test": evaluate_split({"spatial": SCORES[:2], "fused": SCORES[:2]}, LABELS[:2], majority_class=0.5),
+        "protocol": {"subset": "0123456789ab"},
     }
     assert metrics["test"]["n"] == 2 and metrics["validation"]["spatial"]["top1"] == pytest.approx(0.8)
     table = accuracy_table(metrics)
     assert table.columns.tolist() == ["n", "majority_class", "top1", "top5", "balanced"]
     assert table.index.tolist() == [(s, t) for s in ("validation", "test") for t in ("spatial", "fused")]
     assert table.loc[("test", "fused")].tolist() == [2, 0.5, 1, 1, 1]
+
+
+def test_agreement_by_hand():
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    spatial, temporal = np.eye(3)[[0, 0, 1, 2, 1, 0]], np.eye(3)[[0, 1, 0, 1, 1, 0]]
+    table = agreement(spatial, temporal, labels, ["a", "b", "c"])
+    assert table.columns.tolist() == ["both", "only_spatial", "only_temporal", "neither", "n"]
+    assert table.to_numpy().tolist() == [[1, 1, 1, 1, 4], [1, 0, 0, 1, 2], [0, 0, 0, 0, 0]]
+
+
+def test_agreement_about_other_videos_or_classes_is_refused():
+    scores = np.eye(3)
+    for arguments in ((scores, scores[:2], [0, 1, 2], "abc"), (scores, scores, [0, 1, 2], "ab")):
+        with pytest.raises(ValueError, match=r"a row per label, a column per class. Received: \(3, 3\)"):
+            agreement(*arguments)

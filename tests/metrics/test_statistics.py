@@ -1,4 +1,4 @@
-"""Intervals and tests against exact distributions and published examples."""
+"""Intervals and tests against exact distributions."""
 
 from math import comb
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from src.metrics.statistics import agreement, bootstrap_interval, count_discordant, mcnemar
+from src.metrics.statistics import bootstrap_interval, count_discordant, mcnemar
 
 
 def hits(right, wrong):
@@ -14,7 +14,7 @@ def hits(right, wrong):
 
 
 def discordant(only_a, only_b, both=0, neither=0):
-    """Two classifiers' hits with these counts."""
+    """The hits of two classifiers with these counts."""
     a = np.repeat([True, False, True, False], [only_a, only_b, both, neither])
     b = np.repeat([False, True, True, False], [only_a, only_b, both, neither])
     return a, b
@@ -23,16 +23,10 @@ def discordant(only_a, only_b, both=0, neither=0):
 @pytest.mark.parametrize("level", [0.8, 0.95])
 @pytest.mark.parametrize(("right", "wrong"), [(75, 25), (9, 1), (400, 600)])
 def test_interval_is_that_of_the_binomial_distribution(right, wrong, level):
-    """Of N videos drawn with replacement the number that are right is binomial: its quantiles are the interval."""
+    """The number right among N videos drawn with replacement is binomial: its quantiles are the interval."""
     count = right + wrong
     exact = binom.ppf([(1 - level) / 2, (1 + level) / 2], count, right / count) / count
     np.testing.assert_allclose(bootstrap_interval(hits(right, wrong), level=level), exact, atol=1.01 / count)
-
-
-def test_interval_is_that_of_videos_drawn_one_by_one():
-    right = hits(30, 20)
-    drawn = np.random.default_rng(1).choice(right, (20_000, 50)).mean(axis=1)
-    np.testing.assert_allclose(bootstrap_interval(right), np.quantile(drawn, [0.025, 0.975]), atol=0.021)
 
 
 def test_interval_depends_on_the_seed_alone():
@@ -44,24 +38,9 @@ def test_interval_depends_on_the_seed_alone():
     assert all(type(end) is float for end in bootstrap_interval(right))
 
 
-def test_interval_covers_the_true_accuracy_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    ends = [bootstrap_interval(rng.random(300) < 0.7, draws=1000, seed=seed) for seed in range(400)]
-    assert 0.91 <= np.mean([low <= 0.7 <= high for low, high in ends]) <= 0.98
-
-
 @pytest.mark.parametrize("right", [hits(5, 0), hits(0, 5), hits(1, 0)])
-def test_interval_of_all_or_none_has_no_width(right):
+def test_interval_has_no_width_if_all_or_none_are_right(right):
     assert bootstrap_interval(right) == (right[0], right[0])
-
-
-def test_groups_of_one_video_each_change_nothing():
-    right = hits(60, 40)
-    np.testing.assert_allclose(
-        bootstrap_interval(right, groups=np.random.default_rng(0).permutation(100)),
-        bootstrap_interval(right),
-        atol=0.011,
-    )
 
 
 def test_groups_of_equal_videos_count_as_one_video_each():
@@ -75,14 +54,18 @@ def test_groups_of_equal_videos_count_as_one_video_each():
 
 
 def test_groups_of_unequal_size_weigh_by_their_videos():
-    """Two groups, 3 videos right and 1 wrong: drawn twice, once each, or twice, with 1/4, 1/2, 1/4."""
+    """Two groups, 3 videos right and 1 wrong: drawn twice, once each, or not at all, with 1/4, 1/2, 1/4."""
     right, groups = hits(3, 1), np.array([0, 0, 0, 1])
     assert bootstrap_interval(right, level=0.4, groups=groups) == (0.75, 0.75)
     assert bootstrap_interval(right, level=0.6, groups=groups) == (0, 1)
 
 
+def test_one_group_gives_an_interval_without_width():
+    assert bootstrap_interval(hits(3, 1), groups=np.zeros(4)) == (0.75, 0.75)
+
+
 @pytest.mark.parametrize("right", [np.array([], bool), np.array([0.5, 1]), np.array([0, 1]), np.ones((2, 2), bool)])
-def test_what_is_not_right_or_wrong_has_no_interval(right):
+def test_interval_of_anything_but_right_or_wrong_is_refused(right):
     with pytest.raises(ValueError, match="right must be bool"):
         bootstrap_interval(right)
 
@@ -92,27 +75,17 @@ def test_groups_of_other_videos_are_refused():
         bootstrap_interval(hits(3, 2), groups=np.arange(4))
 
 
-@pytest.mark.parametrize(("only_a", "only_b"), [(8, 2), (2, 8), (12, 5), (1, 0), (3, 0), (20, 20)])
+@pytest.mark.parametrize(("only_a", "only_b"), [(8, 2), (1, 6), (12, 5), (1, 0), (6, 0), (20, 20)])
 def test_mcnemar_is_twice_the_tail_of_a_fair_coin(only_a, only_b):
+    """By hand: 6 of 6 for one, 2 / 2^6; 1 of 7, 2 (1 + 7) / 2^7. Videos that both or neither get right do not count."""
     count = only_a + only_b
     tail = sum(comb(count, k) for k in range(min(only_a, only_b) + 1)) / 2**count
     assert mcnemar(*discordant(only_a, only_b, both=50, neither=7)) == pytest.approx(min(1, 2 * tail))
 
 
-def test_mcnemar_by_hand():
-    """6 of 6 for one: 2 / 2^6. 1 of 7: 2 (1 + 7) / 2^7."""
-    assert mcnemar(*discordant(6, 0)) == pytest.approx(1 / 32)
-    assert mcnemar(*discordant(1, 6)) == pytest.approx(1 / 8)
-
-
 def test_mcnemar_of_equal_classifiers_is_one():
     assert mcnemar(hits(3, 2), hits(3, 2)) == 1
-    assert mcnemar(*discordant(4, 4)) == pytest.approx(1)
     assert type(mcnemar(hits(3, 2), hits(3, 2))) is float
-
-
-def test_mcnemar_looks_at_the_pairs_not_at_the_accuracies():
-    assert mcnemar(*discordant(10, 0, both=100)) < 0.01 < 0.3 < mcnemar(*discordant(60, 50, both=0))
 
 
 def test_discordant_counts_are_a_then_b():
@@ -123,28 +96,3 @@ def test_discordant_counts_are_a_then_b():
 def test_other_videos_cannot_be_paired(other):
     with pytest.raises(ValueError, match="for the same videos. Received: bool"):
         mcnemar(hits(3, 2), other)
-
-
-def test_agreement_by_hand():
-    labels = np.array([0, 0, 0, 0, 1, 1])
-    spatial, temporal = np.eye(3)[[0, 0, 1, 2, 1, 0]], np.eye(3)[[0, 1, 0, 1, 1, 0]]
-    table = agreement(spatial, temporal, labels, ["a", "b", "c"])
-    assert table.columns.tolist() == ["both", "only_spatial", "only_temporal", "neither", "n"]
-    assert table.loc["a"].tolist() == [1, 1, 1, 1, 4]
-    assert table.loc["b"].tolist() == [1, 0, 0, 1, 2]
-    assert table.loc["c"].tolist() == [0, 0, 0, 0, 0]
-
-
-def test_agreement_counts_every_video_once():
-    rng = np.random.default_rng(0)
-    spatial, temporal, labels = rng.random((200, 7)), rng.random((200, 7)), rng.integers(7, size=200)
-    table = agreement(spatial, temporal, labels, list("abcdefg"))
-    assert (table.drop(columns="n").sum(axis=1) == table["n"]).all() and table["n"].sum() == 200
-    assert table[["both", "only_spatial"]].sum().sum() == (spatial.argmax(axis=1) == labels).sum()
-
-
-def test_agreement_about_other_videos_or_classes_is_refused():
-    scores = np.eye(3)
-    for arguments in ((scores, scores[:2], [0, 1, 2], "abc"), (scores, scores, [0, 1, 2], "ab")):
-        with pytest.raises(ValueError, match=r"a row per label, a column per class. Received: \(3, 3\)"):
-            agreement(*arguments)
