@@ -25,7 +25,8 @@ from models.backbones import build_backbone, freeze_backbone, leaf_layers, pictu
 from models.cross_modality import build_cross_modality, freeze_batch_norm_but_first, measure_flow_scale
 from models.finetuned_resnet import build_finetuned_resnet
 from src.config import ClipConfig
-from src.flow.optical_flow import compute_flow, quantize_flow, stack_flow
+from src.flow.codes import quantize_flow, stack_flow
+from src.flow.optical_flow import compute_flow
 from src.preprocessing.extraction import extract_clip
 
 MOBILE_NET = Path(__file__).parents[2] / "shared" / "weights" / "mobilenet_v2_imagenet_notop.weights.h5"

@@ -13,14 +13,15 @@ from models.resampling import resize_8bit
 from models.temporal_cnn import flow_input
 from models.two_stream import build_two_stream
 from src.config import ClipConfig, TrainConfig
-from src.flow.optical_flow import compute_stack
+from src.flow.codes import stack_fields
+from src.flow.optical_flow import compute_flow
 from src.inference.prediction import score_segments
-from src.inputs.stream_inputs import frames_bound
 from src.store.clip_store import ClipStore
 from src.training.runs import start_run
 from src.training.streams import save_end_to_end, save_two_stream
 from src.video.crops import crop_frame, crop_stack, crop_window, scored_crops
-from src.video.video import VideoError, read_window, stored_size
+from src.video.reading import VideoError, stored_size
+from src.video.segments import read_window
 
 NAMES = ["Holding something", "Pushing something from left to right", "Pushing something from right to left"]
 SIZE, HEIGHT, WIDTH = 32, 48, 64
@@ -33,7 +34,8 @@ def make_two_stream(clip_config, config):
     keras.utils.set_random_seed(0)
     frame = keras.Input((config.crop_size,) * 2 + (3,), dtype="uint8", name="frame")
     length, size = config.flow_length or clip_config.flow_length, config.crop_size_of("temporal")
-    motion, displacements = flow_input(size, length, False, frames_bound(clip_config, config))
+    bound = clip_config.flow_bound if clip_config.flow_source == "layer" else None
+    motion, displacements = flow_input(size, length, False, bound)
     return build_two_stream(
         make_stream(frame, keras.layers.Rescaling(1 / 255)(frame), "spatial"),
         make_stream(motion, displacements, "temporal"),
@@ -57,7 +59,7 @@ def notebook_scores(clips, two_stream, clip_config, config):
         gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
         motion = gray
         if clip_config.flow_source == "store":
-            motion = compute_stack(gray, clip_config.flow_length, "farneback", clip_config.flow_bound)
+            motion = stack_fields(compute_flow(gray), clip_config.flow_length, clip_config.flow_bound)
         middle = frames[clip_config.flow_length // 2]
         found.append(score_segments(middle[None], motion[None], two_stream, NAMES, clip_config, config)["fused"][0])
     return np.stack(found)

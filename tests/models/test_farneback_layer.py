@@ -14,7 +14,7 @@ from keras import ops
 
 from models.farneback import FarnebackFlow
 from src.sample.rendering import ACTIONS, clip_spec, render_clip, true_flow
-from src.video.video import read_frames
+from src.video.reading import read_frames
 
 SETTINGS = {
     "as the store's": {},

@@ -9,13 +9,22 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.colors import to_rgba  # noqa: E402
-from test_fusion_report import ROWS, make_table  # noqa: E402
 from test_plots import MANY, PUSHES, closed_and_unseen, tick_names  # noqa: E402, F401
 
+from src.fusion import KINDS  # noqa: E402
 from src.plots.fusion import AGREEMENT_COLOURS, plot_agreement, plot_fusion  # noqa: E402
 from src.plots.results import STREAM_COLOURS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+ROWS = ["spatial", "temporal", *KINDS]
+
+
+def make_table(**rows):
+    """A table of 200 test videos, each row (test, p)."""
+    table = pd.DataFrame({name: (0.5, 1.0) for name in ROWS} | rows, index=["test", "p"]).T
+    table.loc[["spatial", "temporal"], "p"] = np.nan
+    return table.assign(n=200, validation=0.5, low=table["test"] - 0.05, high=table["test"] + 0.05)
 
 
 def make_agreement(names, rows):

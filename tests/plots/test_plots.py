@@ -12,7 +12,7 @@ from matplotlib.colors import rgb_to_hsv  # noqa: E402
 from matplotlib.quiver import Quiver  # noqa: E402
 
 from src.config import ClipConfig  # noqa: E402
-from src.flow.optical_flow import quantize_flow, stack_flow  # noqa: E402
+from src.flow.codes import quantize_flow, stack_flow  # noqa: E402
 from src.plots import data as plots
 from src.preprocessing.flow_accuracy import bin_names  # noqa: E402
 
