@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 # One thread for each test process, set before anything imports TensorFlow: pytest-xdist runs one process per core.
-for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from src.config import ClipConfig, TrainConfig
-from src.preprocessing.job import preprocess
+from src.preprocessing import plan_preprocessing, preprocess
 from src.sources.annotations import read_source
 from src.sources.video_table import COLUMNS
 from src.subsets.subset import choose_subset
@@ -93,6 +94,11 @@ def write_good(folder, count, num_frames=14):
     return videos
 
 
+def prepare(subset, root, config=TINY_CONFIG, workers=1, **options):
+    """Preprocesses a subset into `root`; returns the report."""
+    return preprocess(plan_preprocessing(subset, root, config, workers, **options))
+
+
 def read_content(store):
     """Every file of the clips, by name."""
     return {path.relative_to(store.folder): path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
@@ -109,7 +115,7 @@ def tiny_store(tiny_ssv2, tmp_path_factory):
     """(root, subset): the clips of `tiny_ssv2`, prepared with `TINY_CONFIG`. Do not write to it."""
     root = tmp_path_factory.mktemp("prepared") / "tiny"
     subset = choose_subset(read_source(tiny_ssv2))
-    report = preprocess(subset, root, TINY_CONFIG, workers=1)
+    report = prepare(subset, root)
     assert report.computed == len(subset) == 3 * sum(TINY_COUNTS.values())
     return root, subset
 

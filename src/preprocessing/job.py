@@ -16,7 +16,7 @@ from src.config import ClipConfig
 from src.files import write_text
 from src.flow import STEPS, ZERO
 from src.preprocessing.extraction import Outcome, extract_clip, extract_on_cores
-from src.preprocessing.plan import SECONDS_PER_CLIP, at_work, plan_preprocessing
+from src.preprocessing.plan import Plan, at_work
 from src.preprocessing.workers import connected
 from src.progress import progress
 from src.store import Clip, read_prepared, record_subset
@@ -86,48 +86,31 @@ def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
     return max(examples.values(), key=lambda example: np.abs(example.clip.stacks.astype(np.int16) - ZERO).mean())
 
 
-def preprocess(
-    subset: pd.DataFrame,
-    root: str | Path,
-    config: ClipConfig,
-    workers: int | None = None,
-    cluster=None,
-    seconds_per_clip: float = SECONDS_PER_CLIP,
-    extract: Callable[..., Iterator[Outcome]] = extract_on_cores,
-) -> Report:
-    """Extracts what is missing of a subset into `root`, and records manifest and failures there.
+def preprocess(plan: Plan) -> Report:
+    """Extracts the clips of a plan that are missing in the store, and records manifest and failures there.
 
-    Prints its plan first. Run it again after an interruption, or with another subset: only missing clips are computed.
-    A video whose bytes changed is done again. Other parameters go to a folder of their own. Any number of runs may
-    work on one `root`.
+    Call it again after an interruption: only what is missing by then is computed. A video whose bytes changed is done
+    again. Other parameters go to a folder of their own. Any number of jobs may work on one folder.
 
     Args:
-        subset: from `src.subsets.subset.choose_subset`.
-        root: the prepared data set, for example datasets/ssv2-mini.
-        config: what to extract.
-        workers: processes, each with one thread; None takes all cores. 1 works in this process, which nothing protects
-            from a video that hangs or crashes the decoder.
-        cluster: a `dask.distributed.Client`, or the address of a Dask scheduler; its workers, with one thread each,
-            see the videos and `root` under the same paths, and take the place of `workers`.
-        seconds_per_clip: a video that takes longer is given up.
-        extract: how clips are computed: `extraction.extract_on_cores`, or `device_extraction.extract_on_device`.
+        plan: from `plan_preprocessing`.
 
     Returns:
         a `Report`. Videos that cannot be used are in its `failures` and in `failures.csv`; they do not stop the job.
 
     Raises:
-        OSError: the disk has no room, by the plan or in fact. What was written stays, and counts when it is run again.
+        OSError: the disk has too little space, by the plan or in fact. Clips that were written stay.
     """
-    with connected(cluster) as client, _disk_full_explained(root):
-        plan = plan_preprocessing(subset, root, config, workers, client, seconds_per_clip, extract)
-        print(plan, flush=True)
+    store = plan.store
+    with connected(plan.cluster) as client, _disk_full_explained(store.root):
+        plan = plan.refresh()
         plan.check_space()
-        store, start = plan.store, time.perf_counter()
         store.prepare()
         record_subset(plan.subset, store)
         reasons, stage_seconds = {}, Counter()
-        with at_work(store, seconds_per_clip) as watch:
-            outcomes = extract(plan.tasks, store, watch, workers, client)
+        start = time.perf_counter()
+        with at_work(store, plan.seconds_per_clip) as watch:
+            outcomes = plan.extract(plan.tasks, store, watch, plan.workers, client)
             for outcome in progress(outcomes, len(plan.tasks), "extracting"):
                 stage_seconds.update(outcome.seconds)
                 if outcome.reason:
@@ -157,7 +140,7 @@ def _disk_full_explained(root):
     except OSError as error:
         if error.errno not in FULL or error.filename == str(Path(root)):  # the plan explains itself
             raise
-        message = "the disk is full. Every clip written so far is whole and stays. Make room, and run again"
+        message = "the disk is full. Every clip written so far is whole and stays. Free some space, and run again"
         raise OSError(error.errno, message, str(root)) from error
 
 

@@ -4,7 +4,7 @@ import errno
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,46 +22,68 @@ SECONDS_PER_CLIP = 600.0  # that a video may take before it is given up
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a few of the clips to do cost.
+
+    Attributes:
+        clips: how many were measured.
+        seconds: mean time of one worker for a clip.
+        num_bytes: mean size of a clip on disk.
+    """
+
+    clips: int
+    seconds: float
+    num_bytes: float
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What one run of the job will do.
+    """All that `src.preprocessing.job.preprocess` needs, and what it will take.
 
     Attributes:
         subset: the table, with `digest` and `clip_name`, the clip's name in the store.
         store: where the clips go.
-        tasks: what is to be computed.
-        workers: tasks at a time.
-        seconds_per_clip: of one worker, by the probe; NaN where there was nothing to probe.
-        bytes_per_clip: on disk, by the probe; NaN likewise.
-        probed: clips of the probe.
-        free_bytes: on the disk of the store.
+        tasks: the clips that are missing in the store.
+        workers: number of tasks at a time.
+        cluster: a `dask.distributed.Client`, the address of a scheduler, or None.
+        seconds_per_clip: a video that takes longer is given up.
+        extract: how clips are computed.
+        probe: measured costs; None where nothing was measured.
+        free_bytes: free space on the disk of the store.
     """
 
     subset: pd.DataFrame
     store: ClipStore
     tasks: list[Task]
     workers: int
+    cluster: object
     seconds_per_clip: float
-    bytes_per_clip: float
-    probed: int
+    extract: Callable[..., Iterator[Outcome]]
+    probe: Probe | None
     free_bytes: int
 
     @property
     def minutes(self) -> float:
         """Expected time; NaN where it was not measured."""
-        return self.seconds_per_clip * len(self.tasks) / self.workers / 60 if self.tasks else 0.0
+        return self._expect("seconds") / self.workers / 60
 
     @property
     def gigabytes(self) -> float:
-        """Expected space; NaN where it was not measured."""
-        return self.bytes_per_clip * len(self.tasks) / 1e9 if self.tasks else 0.0
+        """Expected space on disk; NaN where it was not measured."""
+        return self._expect("num_bytes") / 1e9
+
+    def _expect(self, cost):
+        if not self.tasks:
+            return 0.0
+        return len(self.tasks) * (getattr(self.probe, cost) if self.probe else np.nan)
 
     def table(self) -> pd.DataFrame:
-        """The plan for looking at: a line per fact."""
+        """The plan for display: one line per fact."""
         time, space = "not measured: few to do", "not measured: few to do"
         if not self.tasks:
             time = space = "nothing"
-        elif self.probed:
-            measured = f"with {self.workers} workers, measured on {self.probed} clips"
+        elif self.probe:
+            measured = f"with {self.workers} workers, measured on {self.probe.clips} clips"
             time, space = f"{_short(self.minutes)} minutes {measured}", f"{_short(self.gigabytes)} GB"
         lines = {
             "clips wanted": f"{len(self.subset):,}",
@@ -74,11 +96,13 @@ class Plan:
         }
         return pd.DataFrame({"plan": lines})
 
-    def __str__(self):
-        return "\n".join(f"{name:14s} {value}" for name, value in self.table()["plan"].items())
+    def refresh(self) -> "Plan":
+        """The same plan for the videos, the clips and the free space that are on disk now; nothing is measured."""
+        subset, tasks = _find_tasks(self.subset, self.store)
+        return replace(self, subset=subset, tasks=tasks, free_bytes=_free_bytes(self.store.root))
 
     def check_space(self) -> None:
-        """Stops a job that the disk has no room for.
+        """Stops a job that the disk has no space for.
 
         Raises:
             OSError: less is free than will be written.
@@ -87,8 +111,8 @@ class Plan:
             raise OSError(
                 errno.ENOSPC,
                 f"the {len(self.tasks):,} clips to do need about {_short(self.gigabytes)} GB, but "
-                f"{_short(self.free_bytes / 1e9)} GB are free. Nothing was started. Make room, choose another output, "
-                "fewer clips, or a smaller short_side or num_segments",
+                f"{_short(self.free_bytes / 1e9)} GB are free. Nothing was started. Free some space, or choose another "
+                "output, fewer clips, or a smaller short_side or num_segments",
                 str(self.store.root),
             )
 
@@ -102,36 +126,56 @@ def plan_preprocessing(
     seconds_per_clip: float = SECONDS_PER_CLIP,
     extract: Callable[..., Iterator[Outcome]] = extract_on_cores,
 ) -> Plan:
-    """What `src.preprocessing.job.preprocess` would do with the same arguments; all that stays are the videos' digests.
+    """Finds out which clips are missing and what they will take. Writes only digests.json.
 
-    A few of the clips to do, at most a quarter, are computed as the job would, and thrown away.
+    A few of the missing clips, at most a quarter, are computed in the same way as in the job, and discarded.
+
+    Args:
+        subset: from `src.subsets.choose_subset`.
+        root: the folder of the prepared data set, for example datasets/ssv2-mini.
+        config: what to extract.
+        workers: processes, each with one thread; None takes all cores. 1 works in this process, which nothing protects
+            from a video that hangs or crashes the decoder.
+        cluster: a `dask.distributed.Client`, or the address of a Dask scheduler. Its workers, with one thread each,
+            must find the videos and `root` under the same paths. They take the place of `workers`.
+        seconds_per_clip: a video that takes longer is given up.
+        extract: how clips are computed, from `choose_extraction`.
+
+    Raises:
+        ValueError: `extract` does not support `config` or `cluster`, or clips of other parameters are in the folder.
     """
     store = ClipStore(root, config)
+    subset, tasks = _find_tasks(subset, store)
+    with connected(cluster) as client:
+        extract([], store, None, workers, client)  # raises for what it does not support, before anything is written
+        workers = count_workers(workers, client)
+        probe = _measure(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
+    return Plan(subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, _free_bytes(store.root))
+
+
+def _find_tasks(subset, store):
+    """The subset with `digest` and `clip_name`, and a task for each clip that is missing in the store."""
     digests = read_digests(subset.path.tolist(), store.root / "digests.json")
     names = [clip_name(*row) for row in zip(subset.video_id, digests, strict=True)]
     subset = subset.assign(digest=digests, clip_name=names)
-    there = store.names()
-    rows = subset[~subset.clip_name.isin(there)]
-    tasks = [Task(*row) for row in zip(rows.video_id, rows.path, rows.digest, rows.clip_name, strict=True)]
-    with connected(cluster) as client:
-        extract([], store, None, workers, client)  # what it cannot do it refuses here, before anything is written
-        at_a_time = count_workers(workers, client)
-        done = _probe(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
-    seconds = np.mean([outcome.seconds.total() for outcome in done]) if done else np.nan
-    num_bytes = np.mean([outcome.num_bytes for outcome in done]) if done else np.nan
-    return Plan(subset, store, tasks, at_a_time, seconds, num_bytes, len(done), _free_bytes(store.root))
+    missing = subset[~subset.clip_name.isin(store.names())]
+    rows = zip(missing.video_id, missing.path, missing.digest, missing.clip_name, strict=True)
+    return subset, [Task(*row) for row in rows]
 
 
-def _probe(tasks, store, workers, client, seconds_per_clip, extract):
-    """Outcomes of a few tasks that succeed, drawn as always the same."""
+def _measure(tasks, store, workers, client, seconds_per_clip, extract):
+    """The `Probe` of a few tasks, always the same ones of the same tasks; those that fail do not count."""
     order = np.argsort(seeded_keys([task.video_id for task in tasks], 0))
-    size = min(max(PROBE, 2 * count_workers(workers, client)), len(tasks) // 4)  # enough to keep all busy
-    probe = [tasks[place] for place in order[:size]]
-    if not probe:
-        return []
+    size = min(max(PROBE, 2 * workers), len(tasks) // 4)  # enough to keep all workers busy
+    if not size:
+        return None
     with at_work(store, seconds_per_clip) as watch:
-        outcomes = list(extract(probe, store, watch, workers, client, write=False))
-    return [outcome for outcome in outcomes if outcome.reason is None]
+        outcomes = list(extract([tasks[place] for place in order[:size]], store, watch, workers, client, write=False))
+    done = [outcome for outcome in outcomes if outcome.reason is None]
+    if not done:
+        return None
+    seconds, sizes = zip(*((outcome.seconds.total(), outcome.num_bytes) for outcome in done), strict=True)
+    return Probe(len(done), np.mean(seconds), np.mean(sizes))
 
 
 @contextmanager

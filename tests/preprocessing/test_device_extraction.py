@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import FIGHTS, TINY_CONFIG, make_subset, moving_texture, read_content, write_good, write_video
+from conftest import FIGHTS, TINY_CONFIG, make_subset, moving_texture, prepare, read_content, write_good, write_video
 
 from src.config import ClipConfig
-from src.flow.optical_flow import stack_fields
+from src.flow import stack_fields
 from src.preprocessing.device_extraction import compute_batch, extract_on_device
 from src.preprocessing.extraction import extract_clip, extract_windows
-from src.preprocessing.job import preprocess
 from src.preprocessing.plan import plan_preprocessing
 from src.store.clip_store import ClipStore
 
@@ -38,7 +37,7 @@ def both(videos, tmp_path_factory):
     made = {}
     for name, options in (("cores", {}), ("device", {"extract": extract_on_device})):
         root = tmp_path_factory.mktemp(name)
-        made[name] = preprocess(make_subset(videos[:-1]), root, TINY_CONFIG, workers=2, **options), ClipStore(root)
+        made[name] = prepare(make_subset(videos[:-1]), root, workers=2, **options), ClipStore(root)
     return made
 
 
@@ -90,7 +89,7 @@ def test_what_fails_fails_for_the_same_reason(both):
 
 def test_what_one_way_has_made_the_other_does_not_do_again(both, videos):
     for options in ({}, {"extract": extract_on_device}):
-        report = preprocess(make_subset(videos[:9]), both["device"][1].root, TINY_CONFIG, workers=2, **options)
+        report = prepare(make_subset(videos[:9]), both["device"][1].root, workers=2, **options)
         assert (report.found, report.computed) == (9, 0)
 
 
@@ -103,15 +102,16 @@ def test_a_batch_that_is_not_full_gives_the_same():
 
 def test_the_plan_measures_this_way(videos, tmp_path):
     plan = plan_preprocessing(make_subset(videos[:9]), tmp_path, TINY_CONFIG, 2, extract=extract_on_device)
-    assert plan.probed == 2 and plan.minutes > 0 and plan.gigabytes > 0
+    assert plan.probe.clips == 2 and plan.minutes > 0 and plan.gigabytes > 0
     assert not list(ClipStore(tmp_path, TINY_CONFIG).names())
 
 
 def test_a_run_that_is_killed_leaves_whole_clips_and_is_continued(videos, both, tmp_path):
     program = (
-        "import sys, pickle\nfrom src.preprocessing.job import preprocess\nfrom conftest import TINY_CONFIG\n"
-        "from src.preprocessing.device_extraction import extract_on_device\nsubset = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "preprocess(subset, sys.argv[2], TINY_CONFIG, 2, extract=extract_on_device)\n"
+        "import sys, pickle\nfrom conftest import prepare\n"
+        "from src.preprocessing.device_extraction import extract_on_device\n"
+        "subset = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "prepare(subset, sys.argv[2], workers=2, extract=extract_on_device)\n"
     )
     subset, root = make_subset(videos[:9]), tmp_path / "prepared"
     subset.to_pickle(tmp_path / "subset.pickle")
@@ -127,7 +127,7 @@ def test_a_run_that_is_killed_leaves_whole_clips_and_is_continued(videos, both, 
     process.wait()
     found = len(store.names())
     assert found
-    report = preprocess(subset, root, TINY_CONFIG, workers=2, extract=extract_on_device)
+    report = prepare(subset, root, workers=2, extract=extract_on_device)
     assert report.found == found and report.computed == 9 - found
     expected = read_content(both["device"][1])
     assert read_content(store) == expected
@@ -142,7 +142,7 @@ def test_a_run_that_is_killed_leaves_whole_clips_and_is_continued(videos, both, 
 )
 def test_what_needs_no_such_flow_is_refused(config, message, videos, tmp_path):
     with pytest.raises(ValueError, match=message):
-        preprocess(make_subset(videos[:2]), tmp_path, config, workers=1, extract=extract_on_device)
+        prepare(make_subset(videos[:2]), tmp_path, config, extract=extract_on_device)
     assert not (tmp_path / "config.json").exists()
 
 

@@ -12,7 +12,7 @@ from src.preprocessing.flow_accuracy import (
     measure_flow_error,
     measure_motion,
 )
-from src.sample.rendering import clip_spec, true_flow
+from src.sample import clip_spec, true_flow
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,19 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY_CONFIG, make_subset, moving_texture, read_content, write_good, write_video
+from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, read_content, write_good, write_video
 
 from src.config import ClipConfig
-from src.flow.optical_flow import compute_flow, quantize_flow, stack_flow
+from src.flow import compute_flow, stack_fields
 from src.preprocessing import extraction
 from src.preprocessing.extraction import extract_clip
 from src.preprocessing.job import check_store, find_example, preprocess
-from src.sources.video_table import COLUMNS
+from src.preprocessing.plan import plan_preprocessing
+from src.sources import COLUMNS
 from src.store.clip_store import ClipStore, clip_name
 from src.store.digests import read_digest
 from src.store.manifest import read_manifest, read_prepared
-from src.video.video import VideoError, read_segments
+from src.video import VideoError, read_segments
 
 ROOT = Path(__file__).parents[2]
 BAD = {  # video_id → (how the file is made bad, what the ledger must say)
@@ -34,10 +35,6 @@ BAD = {  # video_id → (how the file is made bad, what the ledger must say)
 def name_of(path, video_id=None):
     """The name of a video's clip; the id of `write_good` is that of the file."""
     return clip_name(video_id or Path(path).stem.replace(" ", "_"), read_digest(path))
-
-
-def prepare(subset, root, config=TINY_CONFIG):
-    return preprocess(subset, root, config, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +55,7 @@ def mixed(tmp_path_factory):
 def parallel(mixed, tmp_path_factory):
     """(store, report) of the mixed subset, by two processes. Do not write to it."""
     root = tmp_path_factory.mktemp("parallel") / "prepared"
-    report = preprocess(mixed, root, TINY_CONFIG, workers=2)
+    report = prepare(mixed, root, workers=2)
     return ClipStore(root), report
 
 
@@ -103,9 +100,10 @@ def test_flow_of_overlapping_windows_is_that_of_each_alone(tmp_path, num_frames)
     config = ClipConfig(short_side=48)
     clip = extract_clip(path, config)
     for segment, stack in zip(read_segments(path, 3, 11, 48), clip.stacks, strict=True):
-        alone = stack_flow(quantize_flow(compute_flow(segment.gray), config.flow_bound))
-        assert np.array_equal(stack[..., : alone.shape[-1]], alone)
-        assert (stack[..., alone.shape[-1] :] == 128).all()  # a clip too short: motion that is not there is zero
+        alone = stack_fields(compute_flow(segment.gray), config.flow_length, config.flow_bound)
+        assert np.array_equal(stack, alone)
+        missing = 2 * (len(segment.gray) - 1)  # a clip too short: motion that is not there is zero
+        assert (stack[..., missing:] == 128).all()
 
 
 # The job
@@ -128,7 +126,7 @@ def test_the_ledger_names_id_path_and_reason(parallel, mixed):
     assert set(ledger.video_id) == {*BAD, "bad_single"}
     path_of = dict(zip(mixed.video_id, mixed.path, strict=True))
     for row in ledger.itertuples():
-        rule = BAD[row.video_id][1] if row.video_id in BAD else "too short: motion needs 2 frames"
+        rule = BAD[row.video_id][1] if row.video_id in BAD else "too short: optical flow needs at least 2 frames"
         assert row.path == path_of[row.video_id]
         assert row.path in row.reason and rule in row.reason
 
@@ -166,17 +164,6 @@ def test_nothing_is_left_of_the_work_in_progress(parallel):
     assert files == known
 
 
-def test_the_plan_is_printed_before_any_work(tmp_path, monkeypatch, capsys):
-    subset, seen = make_subset(write_good(tmp_path, 2)), []
-    extract = extraction.extract_clip
-    monkeypatch.setattr(
-        extraction, "extract_clip", lambda *arguments: seen.append(capsys.readouterr().out) or extract(*arguments)
-    )
-    prepare(subset, tmp_path / "prepared")
-    lines = dict(line.split(maxsplit=2)[::2] for line in seen[0].splitlines() if line.startswith(("clips", "to do")))
-    assert lines == {"clips": "2", "to": "2"} and TINY_CONFIG.key in seen[0]
-
-
 @pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9"), "two\nlines", "carriage\rreturn", '"quoted", 手'])
 def test_videos_of_any_name_are_extracted_or_in_the_ledger(tmp_path, name):
     [(_, good)], root = write_good(tmp_path, 1), tmp_path / "prepared"
@@ -204,7 +191,7 @@ def test_only_what_is_missing_is_computed(tmp_path):
     assert (report.wanted, report.found, report.computed) == (4, 2, 2)
     assert before.items() <= read_content(ClipStore(root)).items()
     assert all(path.stat().st_mtime_ns == then for path, then in changed.items())
-    report = preprocess(make_subset(videos), root, TINY_CONFIG, workers=2)
+    report = prepare(make_subset(videos), root, workers=2)
     assert (report.wanted, report.found, report.computed, len(report.failures)) == (4, 4, 0, 0)
 
 
@@ -325,6 +312,21 @@ def test_other_parameters_go_to_their_own_place(tmp_path):
     assert ClipStore(root).config == TINY_CONFIG
 
 
+def test_a_plan_does_what_is_missing_when_it_is_run(tmp_path):
+    """Not what was missing when it was made: an interrupted notebook runs the same cell again."""
+    videos, root = write_good(tmp_path, 6), tmp_path / "prepared"
+    whole = videos[5][1].read_bytes()
+    videos[5][1].write_text("no video")
+    plan = plan_preprocessing(make_subset(videos), root, TINY_CONFIG, workers=1)
+    prepare(make_subset(videos[:2]), root)
+    report = preprocess(plan)
+    assert (report.wanted, report.found, report.computed, len(report.failures)) == (6, 2, 3, 1)
+    videos[5][1].write_bytes(whole)
+    report = preprocess(plan)
+    assert (report.wanted, report.found, report.computed, len(report.failures)) == (6, 5, 1, 0)
+    assert len(check_store(root)) == 6  # the manifest names the bytes that are there now
+
+
 # Killed and broken
 
 
@@ -368,7 +370,7 @@ from src.store import clip_store
 from src.preprocessing import plan
 from src.config import ClipConfig
 from src.preprocessing.job import preprocess
-plan._probe = lambda *_: []
+plan._measure = lambda *_: None
 encode, calls = clip_store.encode_stack, []
 def encode_stack(stack):
     calls.append(stack)
@@ -376,7 +378,7 @@ def encode_stack(stack):
         os.kill(os.getpid(), signal.SIGKILL)
     return encode(stack)
 clip_store.encode_stack = encode_stack
-preprocess(pd.read_csv(sys.argv[1]), sys.argv[2], ClipConfig(48, 2, 3), workers=1)
+preprocess(plan.plan_preprocessing(pd.read_csv(sys.argv[1]), sys.argv[2], ClipConfig(48, 2, 3), workers=1))
 """
     assert start(killed_in_its_fourth_stack, tmp_path / "subset.csv", root).wait(60) == -signal.SIGKILL
     store = ClipStore(root)
@@ -396,7 +398,7 @@ def test_a_full_disk_is_not_taken_for_a_bad_video(tmp_path, monkeypatch):
 
     subset = make_subset(write_good(tmp_path, 2))
     monkeypatch.setattr(ClipStore, "write", refuse)
-    with pytest.raises(OSError, match="the disk is full.*Make room, and run again"):
+    with pytest.raises(OSError, match="the disk is full.*Free some space, and run again"):
         prepare(subset, tmp_path / "prepared")
     assert not (tmp_path / "prepared" / "failures.csv").exists()
 

@@ -15,14 +15,14 @@ import jupyter_client
 import pandas as pd
 import psutil
 import pytest
-from conftest import TINY_CONFIG, moving_texture, write_video
+from conftest import TINY_CONFIG, moving_texture, prepare, write_video
 from distributed import Client, LocalCluster
 
 from src.preprocessing import extraction
 from src.preprocessing.extraction import Outcome
-from src.preprocessing.job import check_store, preprocess
+from src.preprocessing.job import check_store
 from src.preprocessing.workers import Watchdog, connected, run_tasks
-from src.sources.video_table import COLUMNS
+from src.sources import COLUMNS
 from src.store import clip_store
 from src.store.clip_store import ClipStore
 
@@ -32,9 +32,9 @@ JOB = """
 import sys; sys.path.insert(0, {root!r})
 import pandas as pd
 from src.config import ClipConfig
-from src.preprocessing.job import preprocess
+from src.preprocessing import plan_preprocessing, preprocess
 subset = pd.read_csv({subset!r}, dtype={{"video_id": str, "group": str}})
-print(preprocess(subset, {output!r}, ClipConfig(48, 2, 3), workers=2))
+print(preprocess(plan_preprocessing(subset, {output!r}, ClipConfig(48, 2, 3), workers=2)))
 """
 
 
@@ -79,7 +79,7 @@ def subset(tmp_path_factory):
 def undisturbed(subset, tmp_path_factory):
     """What a run that nothing disturbs leaves. Do not write to it."""
     root = tmp_path_factory.mktemp("undisturbed") / "prepared"
-    report = preprocess(subset[1], root, TINY_CONFIG, workers=1)
+    report = prepare(subset[1], root)
     assert report.computed == CLIPS
     return tree(root)
 
@@ -97,7 +97,7 @@ def test_twenty_kills_at_random_moments(subset, undisturbed, tmp_path):
         assert written.items() <= now.items()  # none was computed twice
         written = now
     assert 0 < len(written) < CLIPS
-    report = preprocess(subset[1], root, TINY_CONFIG, workers=2)
+    report = prepare(subset[1], root, workers=2)
     assert (report.found, report.computed, len(report.failures)) == (len(written), CLIPS - len(written), 0)
     assert written.items() <= states(root).items()
     assert tree(root) == undisturbed
@@ -168,7 +168,7 @@ def hang_at_seven(task, store, watch):
 def test_a_video_that_hangs_is_in_the_ledger(subset, undisturbed, tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "extract_to_store", hang_at_seven)
     root = tmp_path / "prepared"
-    report = preprocess(subset[1][:20], root, TINY_CONFIG, workers=2, seconds_per_clip=3)
+    report = prepare(subset[1][:20], root, workers=2, seconds_per_clip=3)
     assert report.failures.video_id.tolist() == ["7"] and report.computed == 19
     assert "7.webm: not done after 3 seconds, and given up" in report.failures.reason[0]
     clips = {name: content for name, content in tree(root).items() if name.startswith("clips")}
@@ -213,20 +213,20 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(subset, undisturbed, smal
     root, ballast = small_disk / "prepared", small_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
     with pytest.raises(OSError, match=r"need about .* GB, but .* GB are free. Nothing was started"):
-        preprocess(subset[1], root, TINY_CONFIG, workers=2)
+        prepare(subset[1], root, workers=2)
     assert not (root / "clips").exists()
     monkeypatch.setattr(
         "src.preprocessing.plan.Plan.check_space", lambda plan: None
     )  # as if another program took the room meanwhile
     with pytest.raises(OSError, match="the disk is full. Every clip written so far is whole and stays"):
-        preprocess(subset[1], root, TINY_CONFIG, workers=2)
+        prepare(subset[1], root, workers=2)
     written = states(root)
     assert 0 < len(written) < CLIPS
     clips = {name: content for name, content in tree(root).items() if name.startswith("clips")}
     assert clips.items() <= undisturbed.items()
     ballast.unlink()
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
-    report = preprocess(subset[1], root, TINY_CONFIG, workers=2)
+    report = prepare(subset[1], root, workers=2)
     assert (report.found, report.computed) == (len(written), CLIPS - len(written))
     assert written.items() <= states(root).items()
     assert tree(root) == undisturbed
@@ -271,7 +271,7 @@ def cluster(monkeypatch):
 
 
 def test_a_cluster_gives_the_same_bytes(subset, undisturbed, cluster, tmp_path):
-    report = preprocess(subset[1], tmp_path / "prepared", TINY_CONFIG, cluster=cluster.scheduler_address)
+    report = prepare(subset[1], tmp_path / "prepared", cluster=cluster.scheduler_address)
     assert (report.computed, len(report.failures)) == (CLIPS, 0)
     assert tree(tmp_path / "prepared") == undisturbed
 

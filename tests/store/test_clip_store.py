@@ -10,7 +10,7 @@ import pytest
 from conftest import FIGHTS, moving_texture, write_video
 
 from src.config import EXTRACTION, ClipConfig
-from src.flow.optical_flow import compute_flow, dequantize_flow, quantize_flow, stack_flow
+from src.flow import compute_flow, dequantize_flow, stack_fields
 from src.preprocessing.extraction import extract_clip
 from src.store import clip_store
 from src.store.clip_store import (
@@ -32,7 +32,7 @@ NAME = clip_name("7", DIGEST)
 def make_clip(height=48, width=64, config=CONFIG, seed=0):
     """A clip as extraction makes it, of textures that move."""
     windows = [moving_texture(config.window_length, 3, -2, height, width, seed + n) for n in range(config.num_segments)]
-    stacks = [stack_flow(quantize_flow(compute_flow(window), config.flow_bound)) for window in windows]
+    stacks = [stack_fields(compute_flow(window), config.flow_length, config.flow_bound) for window in windows]
     indices = [tuple(range(10 * n, 10 * n + config.window_length)) for n in range(config.num_segments)]
     return Clip(np.stack([window[0] for window in windows]), np.stack(stacks), indices)
 

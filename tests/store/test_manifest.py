@@ -8,7 +8,7 @@ import pytest
 from conftest import make_subset
 
 from src.config import ClipConfig
-from src.sources.video_table import COLUMNS
+from src.sources import COLUMNS
 from src.store.clip_store import Clip, ClipStore, clip_name
 from src.store.manifest import manifest_digest, read_manifest, read_prepared, record_subset, write_manifest
 

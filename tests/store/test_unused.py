@@ -4,11 +4,12 @@ import sys
 import time
 from pathlib import Path
 
+import conftest
 import pytest
 from conftest import TINY_CONFIG, make_subset, moving_texture, read_content, write_good, write_video
 
 from src.config import ClipConfig
-from src.preprocessing.job import check_store, preprocess
+from src.preprocessing.job import check_store
 from src.store.clip_store import ABANDONED_AFTER, ClipStore, clip_name
 from src.store.digests import read_digest
 from src.store.manifest import read_manifest, read_prepared
@@ -29,7 +30,7 @@ def videos(tmp_path):
 
 
 def prepare(videos, root, config=TINY_CONFIG):
-    return preprocess(make_subset(videos), root, config, workers=1)
+    return conftest.prepare(make_subset(videos), root, config)
 
 
 def name_of(video):
