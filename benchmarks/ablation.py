@@ -1,14 +1,15 @@
-"""The temporal ablation of Simonyan & Zisserman 2014, table 1, on a prepared data folder, beside the paper's numbers.
+"""The temporal ablation of Simonyan & Zisserman 2014, table 1, on a prepared data folder.
 
     python benchmarks/ablation.py datasets/ssv2-mini
 
-One store gives all inputs. Everything but the input is the project's defaults, and --set changes that.
+All inputs are made from one store. Parameters other than the input have their defaults; --set changes them. The paper's
+numbers stand beside the measured ones.
 """
-
-import argparse
 
 import fits
 import pandas as pd
+from command import data_name
+from tables import write_table
 
 from src.config import TrainConfig
 from src.evaluation import describe_protocol, evaluation_protocol, predict_scores
@@ -16,7 +17,7 @@ from src.inputs import read_clips
 from src.metrics import compute_metrics
 from src.training import train_temporal
 
-# Parameters, and the paper's accuracy, %, on UCF101 split 1.
+# Parameters, and the paper's accuracy on UCF101 split 1, %.
 INPUTS = {
     "L = 1": ({"flow_length": 1}, 73.9),
     "L = 5": ({"flow_length": 5}, 80.4),
@@ -28,9 +29,8 @@ INPUTS = {
 
 
 def main():
-    """One table: a row per input."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    fits.add_arguments(parser)
+    """Prints and writes one table: a row for each input and seed."""
+    parser = fits.make_parser(__doc__)
     parser.add_argument("--inputs", nargs="+", choices=list(INPUTS), default=list(INPUTS))
     arguments = parser.parse_args()
     clips, store, class_names = read_clips(arguments.data)
@@ -38,18 +38,20 @@ def main():
     rows = []
     for seed in arguments.seeds:
         for name in arguments.inputs:
-            config = TrainConfig(**fits.parameters(arguments) | INPUTS[name][0] | {"seed": seed})
+            changed, paper = INPUTS[name]
+            config = TrainConfig(**fits.parameters(arguments) | changed | {"seed": seed})
             run = fits.open_run("temporal", clips, store, config)
             protocol = evaluation_protocol(run, store, class_names, config)
             model, _ = train_temporal(run, clips, store, class_names, config)
             scores = predict_scores(model, clips, store, "temporal", arguments.split, class_names, config)
-            rows.append({"input": name, "seed": seed} | compute_metrics(scores, labels))
+            metrics = compute_metrics(scores, labels)
+            found = {name: metrics[name] for name in ("top1", "balanced")}
+            rows.append({"input": name, "seed": seed, "n": len(labels)} | found | {"paper, UCF101 split 1, %": paper})
         print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
-    table = fits.show_spread(pd.DataFrame(rows), "input", ["top1", "balanced"])
-    table["paper, UCF101 split 1, %"] = [INPUTS[name][1] for name in table.index]
-    print(f"\n{arguments.data}, {len(clips)} clips; seeds {arguments.seeds}; {' '.join(arguments.set)}")
-    print(describe_protocol(protocol, arguments.split, len(labels)))
-    print(table.to_string())
+    table = pd.DataFrame(rows)
+    print(f"\n{describe_protocol(protocol, arguments.split, len(labels))}; seeds {arguments.seeds}")
+    print(fits.describe_spread(table, "input", ["top1", "balanced"]))
+    write_table(f"ablation_{data_name(arguments.data)}", table, keys=["input", "seed"])
 
 
 if __name__ == "__main__":

@@ -1,50 +1,118 @@
-"""How fast is the extraction, beside the way that earlier two-stream code goes, and beside the ideal?
+"""Speed of the extraction, compared with earlier two-stream code and with the ideal.
 
-    python benchmarks/preprocessing.py SOURCE [--clips 200] [--short-side 128] [--workers 2]
+    python benchmarks/preprocessing.py SOURCE [--clips 200] [--short-side 128] [--workers 2] [--ways a b c d e]
 
-SOURCE is anything that the first notebook takes. The same clips are done in each way, each in a process of its own, in
-rounds of a third of the clips, so that a machine that slows down meanwhile slows all of them:
+SOURCE is anything that the first notebook takes. Every way extracts the same clips, each in a process of its own, in
+rounds of a third of the clips, so that changes of the machine's load affect all ways alike:
 
-(a) earlier code: every frame is decoded, one process, OpenCV's Farneback, with the threads it takes, pair by pair at
-    the stored size, float32 arrays saved;
-(b) ours, one worker;  (c) ours, all workers;  (d) as (c), with DIS;
-(e) all workers decode, and flow is computed in batches on the device that Keras uses; compiling is left out.
+(a) earlier code: every frame is decoded, one process, OpenCV's Farneback with the threads that it takes, pair by pair
+    at the stored size, float32 arrays saved;
+(b) this project, one worker;  (c) this project, all workers;  (d) as (c), with DIS;
+(e) all workers decode, and flow is computed in batches on the device that Keras uses, without compilation time.
 
-Wall is that of the extraction; starting processes, loading compiled code and hashing come before it, in some seconds
-whatever the number of clips. flow MP/s counts the flow fields that were computed. The ideal of (c) is the work of (b),
-summed over its stages, by the number of workers. Below, the error of both algorithms against the sample's true flow.
+The wall time is that of the extraction; starting processes, loading compiled code and hashing take a few seconds before
+it, whatever the number of clips. flow MP/s counts the computed flow fields, in megapixels. "of the ideal" compares (c)
+with the work of (b), summed over its stages and divided by the number of workers. A second table holds the error of
+both algorithms against the sample's true flow.
 """
 
-import argparse
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import command
 import cv2
 import joblib
 import numpy as np
 import pandas as pd
 from joblib.externals.loky import get_reusable_executor
+from tables import write_table
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from src.config import ClipConfig
 from src.flow import compute_flow
-from src.preprocessing import choose_extraction, measure_flow_error, preprocess
+from src.preprocessing import choose_extraction, measure_flow_error, plan_preprocessing, preprocess
 from src.sources import read_source
 from src.store import read_prepared
 from src.subsets import choose_subset
 from src.video import stored_size
 
 ROUNDS = 3
+STAGES = ("decode", "flow", "encode")
+
+
+def main():
+    """Prints and writes both tables."""
+    parser = command.make_parser(__doc__)
+    parser.add_argument("source")
+    parser.add_argument("--short-side", type=int, default=ClipConfig.short_side)
+    parser.add_argument("--workers", type=int, default=joblib.cpu_count())
+    parser.add_argument("--clips", type=int, default=200, help="number of clips, drawn by a fixed seed")
+    parser.add_argument("--ways", nargs="+", choices="abcde", default=list("abcde"))
+    arguments = parser.parse_args()
+    config = ClipConfig(short_side=arguments.short_side)
+    subset = choose_subset(read_source(arguments.source))
+    subset = subset.sample(min(arguments.clips, len(subset)), random_state=0)
+    ways = choose_ways(arguments.ways, config, arguments.workers)
+    results = {way: [] for way in ways}
+    for part in [subset[start::ROUNDS] for start in range(ROUNDS)]:
+        for way, (_, function, parameters, workers) in ways.items():
+            results[way].append(alone(function, part, parameters, workers))
+    table = summarize(ways, results, len(subset))
+    print(f"\n{len(subset)} clips of {arguments.source}, {config}, OpenCV {cv2.__version__}")
+    print(table.to_string(index=False, float_format="{:.3g}".format))
+    write_table(f"extraction_{command.data_name(arguments.source)}", table, keys=["way"])
+    errors = measure_flow_error(config).drop(columns="values")
+    errors.columns = ["algorithm", "displacement, px/frame", "median, px", "mean, px"]
+    print("\nEnd-point error against the sample's true flow:")
+    print(errors.round(2).to_string(index=False))
+    write_table("flow_error", errors, keys=["algorithm", "displacement, px/frame"])
+
+
+def choose_ways(letters, config, workers):
+    """Letter → (name, function, parameters, workers) of the ways to measure."""
+    ways = {
+        "a": ("earlier code", earlier_code, config, 1),
+        "b": ("one worker", ours, config, 1),
+        "c": (f"{workers} workers", ours, config, workers),
+        "d": (f"{workers} workers, DIS", ours, replace(config, flow_algorithm="dis"), workers),
+    }
+    if "e" in letters:
+        ways["e"] = (f"{workers} workers, {alone(device)}", ours_on_device, config, workers)
+    return {letter: ways[letter] for letter in letters}
+
+
+def summarize(ways, results, num_clips):
+    """The table: a row for each way, over all rounds."""
+    rows, work, walls = [], {}, {}
+    for way, (name, _, _, workers) in ways.items():
+        seconds, wall, pixels, sizes, memory = zip(*results[way], strict=True)
+        stages = {stage: sum(round_[stage] for round_ in seconds) for stage in STAGES}
+        work[way], walls[way], megapixels = sum(stages.values()), sum(wall), sum(pixels)
+        rows.append({
+            "way": f"({way}) {name}",
+            "clips": num_clips,
+            "clips/s": num_clips / walls[way],
+            "flow MP/s": megapixels / walls[way],
+            "flow MP/s, in flow alone": megapixels / stages["flow"],
+            "KB a clip": sum(sizes) / num_clips / 1e3,
+            "peak MB a process": max(memory),
+            **{f"{stage}, % of wall": 100 * spent / walls[way] / workers for stage, spent in stages.items()},
+        })  # fmt: skip
+    table = pd.DataFrame(rows)
+    if "a" in ways:
+        table["flow MP/s ÷ (a)"] = table["flow MP/s"] / table["flow MP/s"][list(ways).index("a")]
+    if {"b", "c"} <= set(ways):
+        table["of the ideal"] = [work["b"] / ways["c"][-1] / walls["c"] if way == "c" else np.nan for way in ways]
+    return table
 
 
 def earlier_code(subset, config, workers, folder):
-    """(seconds by stage, wall, megapixels of flow, bytes, peak memory in MB) of the naive way."""
-    seconds, pixels, num_bytes = dict.fromkeys(("decode", "flow", "encode"), 0.0), 0, 0
+    """(seconds by stage, wall, megapixels of flow, bytes, peak memory in MB) of earlier code."""
+    seconds, pixels, num_bytes = dict.fromkeys(STAGES, 0.0), 0, 0
     begin = time.perf_counter()
     for number, path in enumerate(subset.path):
         start = time.perf_counter()
@@ -64,22 +132,14 @@ def earlier_code(subset, config, workers, folder):
         num_bytes += (folder / f"{number}.npy").stat().st_size
         (folder / f"{number}.npy").unlink()
     wall = time.perf_counter() - begin
-    return seconds, wall, pixels / 1e6, num_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return seconds, wall, pixels / 1e6, num_bytes, peak_memory(resource.RUSAGE_SELF)
 
 
-def ours_on_device(subset, config, workers, folder):
-    """The same with flow on the device, after a first run that compiles for each size of frames."""
-    extract_on_device = choose_extraction(accelerator=True)
-    preprocess(subset, folder / "first", config, workers, extract=extract_on_device)
-    seconds, *rest, memory = ours(subset, config, workers, folder / "second", extract_on_device)
-    memory = max(memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)  # Keras is in this process
-    return seconds | {"flow": seconds["flow"] / workers}, *rest, memory
-
-
-def ours(subset, config, workers, folder, extract=choose_extraction(accelerator=False)):
-    """The same of this project's job."""
-    compute_flow(np.zeros((2, 16, 16), np.uint8))  # compiled once, not a clip's cost
-    report = preprocess(subset, folder, config, workers, extract=extract)
+def ours(subset, config, workers, folder, accelerator=False):
+    """The same values for this project's job."""
+    compute_flow(np.zeros((2, 16, 16), np.uint8))  # loads the compiled code, which no clip should pay for
+    extract = choose_extraction(accelerator)
+    report = preprocess(plan_preprocessing(subset, folder, config, workers, extract=extract))
     table, store = read_prepared(folder)
     pixels = num_bytes = 0
     for clip in table.clip_name[table.stored]:
@@ -88,70 +148,37 @@ def ours(subset, config, workers, folder, extract=choose_extraction(accelerator=
         pixels += len(pairs) * info["height"] * info["width"]
         num_bytes += store.num_bytes(clip)
     if workers > 1:
-        get_reusable_executor().shutdown(wait=True)
-    who = resource.RUSAGE_CHILDREN if workers > 1 else resource.RUSAGE_SELF
-    return report.stage_seconds, report.seconds, pixels / 1e6, num_bytes, resource.getrusage(who).ru_maxrss / 1e3
+        get_reusable_executor().shutdown(wait=True)  # the memory of children counts when they have ended
+    memory = peak_memory(resource.RUSAGE_CHILDREN if workers > 1 else resource.RUSAGE_SELF)
+    return report.stage_seconds, report.seconds, pixels / 1e6, num_bytes, memory
+
+
+def ours_on_device(subset, config, workers, folder):
+    """The same with flow on the device, after a first job that compiles for each size of frames."""
+    extract = choose_extraction(accelerator=True)
+    preprocess(plan_preprocessing(subset, folder / "first", config, workers, extract=extract))
+    seconds, *rest, memory = ours(subset, config, workers, folder / "second", accelerator=True)
+    memory = max(memory, peak_memory(resource.RUSAGE_SELF))  # Keras is in this process
+    return seconds | {"flow": seconds["flow"] / workers}, *rest, memory
+
+
+def peak_memory(who):
+    """MB."""
+    return resource.getrusage(who).ru_maxrss / 1e3
 
 
 def alone(function, *arguments):
-    """The result of a function in a fresh process, given a folder that is removed afterwards, too."""
+    """The result of a function in a new process; its last argument is a temporary folder."""
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(function, *arguments, Path(folder)).result()
 
 
 def device(folder):
-    """The name of the device that computes flow in (e)."""
-    import keras  # in a process of its own: the others' peak of memory begins at that of this one
+    """The device that computes flow in (e), in words."""
+    import keras  # in a process of its own: the peak memory of other ways would start at that of this process
 
     return f"flow on {keras.distribution.list_devices()[0]} ({keras.backend.backend()})"
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source")
-    parser.add_argument("--short-side", type=int, default=ClipConfig.short_side)
-    parser.add_argument("--workers", type=int, default=joblib.cpu_count())
-    parser.add_argument("--clips", type=int, default=200, help="so many, drawn by a fixed seed")
-    arguments = parser.parse_args()
-    config, dis = (ClipConfig(short_side=arguments.short_side, flow_algorithm=name) for name in ("farneback", "dis"))
-    subset = choose_subset(read_source(arguments.source))
-    subset = subset.sample(min(arguments.clips, len(subset)), random_state=0)
-    n = arguments.workers
-    ways = {
-        "(a) earlier code": (earlier_code, config, 1),
-        "(b) one worker": (ours, config, 1),
-        f"(c) {n} workers": (ours, config, n),
-        f"(d) {n} workers, DIS": (ours, dis, n),
-        f"(e) {n} workers, {alone(device)}": (ours_on_device, config, n),
-    }
-    parts = [subset[start::ROUNDS] for start in range(ROUNDS)]
-    results = {name: [] for name in ways}
-    for part in parts:
-        for name, (function, parameters, workers) in ways.items():
-            results[name].append(alone(function, part, parameters, workers))
-    rows, totals = {}, {}
-    for name, (_, _, workers) in ways.items():
-        seconds, walls, pixels, sizes, memory = zip(*results[name], strict=True)
-        work = {stage: sum(round_[stage] for round_ in seconds) for stage in ("decode", "flow", "encode")}
-        wall, megapixels = sum(walls), sum(pixels)
-        totals[name[:3]] = (sum(work.values()), wall, megapixels / wall)
-        rows[name] = {
-            "clips/s": len(subset) / wall,
-            "flow MP/s": megapixels / wall,
-            "MP/s of flow alone": megapixels / work["flow"],
-            "KB a clip": sum(sizes) / len(subset) / 1e3,
-            "peak MB a process": max(memory),
-            **{f"{stage} %": 100 * spent / wall / workers for stage, spent in work.items()},
-        }
-    table = pd.DataFrame(rows).T
-    print(f"\n{len(subset)} clips of {arguments.source}, {config}, OpenCV {cv2.__version__}")
-    print(table.to_string(float_format=lambda value: f"{value:.3g}"))
-    print(f"flow MP/s of (c) over (a): {totals['(c)'][2] / totals['(a)'][2]:.2f}")
-    print(f"ideal over wall of (c): {totals['(b)'][0] / n / totals['(c)'][1]:.2f}")
-    print("\nError against the sample's true flow, px, by displacement, px/frame:")
-    errors = measure_flow_error(config)
-    print(errors.pivot(index="displacement", columns="algorithm", values=["median", "mean"]).round(2).to_string())
 
 
 if __name__ == "__main__":

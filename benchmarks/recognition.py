@@ -1,20 +1,19 @@
-"""What do the project's defaults recognise, beside a plain two-stream network? Same data and epochs, several seeds.
+"""Accuracy of the project's defaults and of a plain two-stream network: same data, same epochs, several seeds.
 
     python benchmarks/recognition.py datasets/ssv2-mini
     python benchmarks/recognition.py datasets/fights --folds 5 --set spatial_weights=backbone.keras --set batch_size=8
 
-"plain" is one middle frame and one flow stack of each clip, no mean subtraction, no augmentation, a dense 4096-2048
-head with dropout 0.9, one view at test, averaging. --set changes any other parameter of both. With --folds every clip
-is tested once, by networks that saw no clip of its group; else the splits of the folder are used. "fused" is the
-average; the other fusions are learned on validation, and stand beside it. Each fit is a run in runs/benchmarks, so
-that an interrupted benchmark goes on where it stopped.
+"plain" takes one middle frame and one flow stack of each clip, without mean subtraction and augmentation, has a dense
+4096-2048 head with dropout 0.9, and scores one crop at test. --set changes any other parameter of both ways. With
+--folds every clip is tested once, by networks that were trained on no clip of its group; without it the splits of the
+data folder are used. "fused" is the average of both streams; the other fusions are learned on validation. Each fit is
+a run in runs/benchmarks, so that an interrupted benchmark continues where it stopped.
 """
 
-import argparse
-
 import fits
-import numpy as np
 import pandas as pd
+from command import data_name
+from tables import write_table
 
 from src.config import TrainConfig
 from src.evaluation import describe_protocol, evaluation_protocol, score_split
@@ -33,34 +32,41 @@ PLAIN = {
     "test_segments": 1,
     "test_crops": 1,
 }
-STREAMS = ["spatial", "temporal", "fused"]
+LEARNED = KINDS[1:]  # the first is the average, "fused" here
+COLUMNS = ["spatial", "temporal", "fused", *LEARNED]
 
 
 def main():
-    """One table: a row per way, mean and standard deviation over seeds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    fits.add_arguments(parser)
+    """Prints and writes one table: a row for each way and seed."""
+    parser = fits.make_parser(__doc__)
     parser.add_argument("--folds", type=int, help="folds by group; without it the splits of the folder")
     parser.add_argument("--fold-seed", type=int, default=0)
     parser.add_argument("--ways", nargs="+", choices=("plain", "defaults"), default=["plain", "defaults"])
     arguments = parser.parse_args()
     clips, store, class_names = read_clips(arguments.data)
     folds = make_folds(clips, arguments.folds, arguments.fold_seed) if arguments.folds else [clips]
-    rows, right = [], {}
+    rows, correct = [], {}
     for way in arguments.ways:
         for seed in arguments.seeds:
             changed = fits.parameters(arguments) | {"seed": seed} | (PLAIN if way == "plain" else {})
             config = TrainConfig(**changed)
             found = [score_fold(way, fold, store, class_names, config, arguments.split) for fold in folds]
-            hits = {name: np.concatenate([fold[name] for fold in found]) for name in found[0]}
-            rows.append({"way": way, "seed": seed} | {name: hits[name].mean() for name in (*STREAMS, *KINDS[1:])})
+            correct[way, seed] = pd.concat(found)
+            rows.append({"way": way, "seed": seed} | summarize(correct[way, seed]))
             print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
-            right[way, seed] = hits
-    report(pd.DataFrame(rows), right, arguments)
+    table = pd.DataFrame(rows)
+    print(f"\nseeds {arguments.seeds}\n{fits.describe_spread(table, 'way', COLUMNS)}")
+    if len(arguments.ways) == 2:
+        print(describe_gain(table, correct, arguments.seeds[0]))
+    write_table(f"recognition_{data_name(arguments.data)}", table, keys=["way", "seed"])
 
 
 def score_fold(way, clips, store, class_names, config, split):
-    """Trains both streams on a fold, and says of each clip of a split whether each stream and fusion is right."""
+    """Trains both streams on a fold.
+
+    Returns:
+        DataFrame with a row per clip of `split`: `group`, and for each stream and fusion whether its answer is correct.
+    """
     run = fits.open_run(way, clips, store, config)
     protocol = evaluation_protocol(run, store, class_names, config)
     spatial, _ = train_spatial(run, clips, store, class_names, config)
@@ -69,31 +75,28 @@ def score_fold(way, clips, store, class_names, config, split):
     validation, scores = (score_split(run, *models, *rest, name) for name in ("validation", split))
     rows, held = clips[clips.split == split], clips[clips.split == "validation"]
     labels, train = rows.class_index.to_numpy(), clips[clips.split == "train"].class_index.to_numpy()
-    run.write_metrics(
-        {split: evaluate_split(scores, labels, majority_class_accuracy(labels, train)), "protocol": protocol}
-    )
+    metrics = evaluate_split(scores, labels, majority_class_accuracy(labels, train))
+    run.write_metrics({split: metrics, "protocol": protocol})
     print(describe_protocol(protocol, split, len(labels)))
-    for kind in KINDS[1:]:  # the average is "fused"
+    for kind in LEARNED:
         scores[kind] = fuse(kind, validation, held.class_index.to_numpy(), scores, held.group.to_numpy())
-    hits = {name: found.argmax(axis=1) == labels for name, found in scores.items()}
-    return hits | {"group": rows.group.to_numpy()}
+    correct = {name: scores[name].argmax(axis=1) == labels for name in COLUMNS}
+    return pd.DataFrame(correct | {"group": rows.group.to_numpy()})
 
 
-def report(rows, right, arguments):
-    """The table, its protocol, and what the defaults gain."""
-    seed = arguments.seeds[0]
-    table = fits.show_spread(rows, "way", [*STREAMS, *KINDS[1:]])
-    table.insert(0, "n", [len(right[way, seed]["fused"]) for way in table.index])
-    intervals = [bootstrap_interval(right[way, seed]["fused"], groups=right[way, seed]["group"]) for way in table.index]
-    table[f"fused, seed {seed}: 95 %"] = [f"{low:.3f} … {high:.3f}" for low, high in intervals]
-    where = f"{arguments.folds} folds by group, seed {arguments.fold_seed}" if arguments.folds else "its own splits"
-    print(f"\n{arguments.data}, {arguments.split}, {where}; seeds {arguments.seeds}; {' '.join(arguments.set)}")
-    print(table.to_string())
-    if len(table) == 2:
-        means = rows.groupby("way").fused.mean()
-        p = mcnemar(right["defaults", seed]["fused"], right["plain", seed]["fused"])
-        gain = 100 * (means["defaults"] - means["plain"])
-        print(f"fused, defaults - plain: {gain:+.1f} points (McNemar on seed {seed}, groups not regarded: p = {p:.2g})")
+def summarize(correct: pd.DataFrame) -> dict:
+    """n, the accuracies, and the bootstrap interval of "fused" by groups."""
+    low, high = bootstrap_interval(correct.fused.to_numpy(), groups=correct.group.to_numpy())
+    accuracies = {name: correct[name].mean() for name in COLUMNS}
+    return {"n": len(correct)} | accuracies | {"fused, 95 % interval": f"{low:.3f} … {high:.3f}"}
+
+
+def describe_gain(table, correct, seed):
+    """What the defaults gain over the plain network."""
+    means = table.groupby("way").fused.mean()
+    p = mcnemar(correct["defaults", seed].fused.to_numpy(), correct["plain", seed].fused.to_numpy())
+    gain = 100 * (means["defaults"] - means["plain"])
+    return f"fused, defaults - plain: {gain:+.1f} points (McNemar's test on seed {seed}, groups ignored: p = {p:.2g})"
 
 
 if __name__ == "__main__":

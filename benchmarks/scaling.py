@@ -1,18 +1,17 @@
-"""Does the job stay as cheap with thousands of clips, and as small with a long video?
+"""Time and memory of the extraction with thousands of clips, and with a long video.
 
     python benchmarks/scaling.py [--clips 100 1000 5000]
 
-Copies of the sample's videos (links to them, with ids of their own) are extracted by all cores: time per clip, memory
-of the largest worker, and the time of a second run that finds nothing to do. Then a video of ten minutes at 1080p.
+Links to the sample's videos, with ids of their own and in random order, are extracted on all cores: time per clip,
+memory of the largest process so far, and the time of a second job that finds nothing to do. The last row is one video
+of ten minutes, 1920 × 1080, H.264.
 """
 
-import argparse
 import contextlib
 import io
 import multiprocessing
 import os
 import resource
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -20,14 +19,37 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import command
 import numpy as np
 import pandas as pd
 from joblib.externals.loky import get_reusable_executor
+from tables import write_table
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from src.config import ClipConfig
-from src.preprocessing import preprocess
+from src.preprocessing import plan_preprocessing, preprocess
 from src.sources import read_source
+
+
+def main():
+    """Prints and writes one table: a row for each number of clips, and one for the long video."""
+    parser = command.make_parser(__doc__)
+    parser.add_argument("--clips", type=int, nargs="+", default=[100, 1000, 5000])
+    arguments = parser.parse_args()
+    table, rows = read_source("sample").sample(frac=1, random_state=0), []
+    for count in arguments.clips:
+        with tempfile.TemporaryDirectory(dir="datasets") as folder:
+            (Path(folder) / "videos").mkdir()
+            subset = link_copies(table, count, Path(folder) / "videos")
+            rows.append(measure(f"{count:,} clips", subset, Path(folder) / "prepared"))
+        print(pd.DataFrame(rows).round(2).to_string(index=False), flush=True)
+    with tempfile.TemporaryDirectory(dir="datasets") as folder:
+        path = Path(folder) / "long.mp4"
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+            process.submit(write_long_video, path).result()
+        long = table[:1].assign(path=str(path), split="train")
+        rows.append(measure("one video of ten minutes", long, Path(folder) / "prepared"))
+    print(pd.DataFrame(rows).round(2).to_string(index=False))
+    write_table("scaling", pd.DataFrame(rows), keys=["job"])
 
 
 def link_copies(table, count, folder):
@@ -41,7 +63,7 @@ def link_copies(table, count, folder):
 
 
 def write_long_video(path, seconds=600, rate=30):
-    """1920 × 1080 H.264: ten seconds of moving texture, encoded once and repeated."""
+    """1920 × 1080, H.264: ten seconds of a moving texture, encoded once and repeated."""
     texture = np.random.default_rng(0).integers(0, 256, (135, 240, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "bf": "0"})
@@ -59,48 +81,26 @@ def write_long_video(path, seconds=600, rate=30):
             container.mux(packet)
 
 
-def run(subset, folder):
-    """(report, seconds of a second run that finds nothing to do); the plan that each prints is passed over."""
+def measure(name, subset, folder):
+    """A row: the job, and a second one that finds nothing to do."""
     with contextlib.redirect_stdout(io.StringIO()):
-        report = preprocess(subset, folder, ClipConfig())
+        report = preprocess(plan_preprocessing(subset, folder, ClipConfig()))
         start = time.perf_counter()
-        assert preprocess(subset, folder, ClipConfig()).found == report.computed
-        return report, time.perf_counter() - start
+        again = preprocess(plan_preprocessing(subset, folder, ClipConfig()))
+        seconds = time.perf_counter() - start
+    assert again.found == report.computed
+    return {
+        "job": name,
+        "ms a clip": 1000 * report.seconds / len(subset),
+        "largest process so far, MB": largest_process(),
+        "nothing to do, s": seconds,
+    }
 
 
-def largest_worker():
-    """Peak memory, MB, of the largest process so far, the writer of the long video among them; ends the workers."""
+def largest_process():
+    """Peak memory, MB, of the largest child so far, including the writer of the long video; ends the workers."""
     get_reusable_executor().shutdown(wait=True)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, nargs="+", default=[100, 1000, 5000])
-    arguments = parser.parse_args()
-    table, rows = read_source("sample").sample(frac=1, random_state=0), {}
-    for count in arguments.clips:
-        with tempfile.TemporaryDirectory(dir="datasets") as folder:
-            (Path(folder) / "videos").mkdir()
-            report, again = run(link_copies(table, count, Path(folder) / "videos"), Path(folder) / "prepared")
-        rows[f"{count:,} clips"] = {
-            "ms a clip": 1000 * report.seconds / count,
-            "MB of the largest process so far": largest_worker(),
-            "nothing to do, s": again,
-        }
-        print(pd.DataFrame(rows).T.round(2).to_string(), flush=True)
-    with tempfile.TemporaryDirectory(dir="datasets") as folder:
-        path = Path(folder) / "long.mp4"
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            process.submit(write_long_video, path).result()
-        long = table[:1].assign(path=str(path), split="train")
-        report, again = run(long, Path(folder) / "prepared")
-        rows[f"ten minutes of 1080p, {path.stat().st_size / 1e6:.0f} MB"] = {
-            "ms a clip": 1000 * report.seconds,
-            "MB of the largest process so far": largest_worker(),
-            "nothing to do, s": again,
-        }
-    print(pd.DataFrame(rows).T.round(2).to_string())
 
 
 if __name__ == "__main__":

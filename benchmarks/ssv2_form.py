@@ -3,23 +3,34 @@
     python benchmarks/ssv2_form.py SOURCE FOLDER [--clips 24]
     python benchmarks/preprocessing.py FOLDER
 
-The second command then tells what a clip of that form costs. SOURCE is anything that the first notebook takes. A video
-that is too short is played forwards and backwards.
+The second command then measures the cost of clips of that form. SOURCE is anything that the first notebook takes.
+Videos that are too short are played forwards and backwards.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import av
+import command
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from src.progress import progress
 from src.sources import read_source
 from src.video import count_frames, read_frames
 
 HEIGHT, RATE, FRAMES = 240, 12, 48
+
+
+def main():
+    parser = command.make_parser(__doc__)
+    parser.add_argument("source")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clips", type=int, default=24)
+    arguments = parser.parse_args()
+    table = read_source(arguments.source)
+    for row in progress(table.sample(min(arguments.clips, len(table)), random_state=0).itertuples(), label="writing"):
+        folder = arguments.folder / row.label
+        folder.mkdir(parents=True, exist_ok=True)
+        write_copy(row.path, folder / f"{row.video_id}.webm")
 
 
 def write_copy(source, path):
@@ -34,19 +45,6 @@ def write_copy(source, path):
             frame = there_and_back[number % len(there_and_back), : stream.height, : stream.width]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode())
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--clips", type=int, default=24)
-    arguments = parser.parse_args()
-    table = read_source(arguments.source)
-    for row in progress(table.sample(min(arguments.clips, len(table)), random_state=0).itertuples(), label="writing"):
-        folder = arguments.folder / row.label
-        folder.mkdir(parents=True, exist_ok=True)
-        write_copy(row.path, folder / f"{row.video_id}.webm")
 
 
 if __name__ == "__main__":

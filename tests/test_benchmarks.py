@@ -1,18 +1,109 @@
-"""The benchmarks start: each explains itself, which imports all that it needs."""
+"""Benchmarks can be imported and explain themselves, and the pages show the tables that they wrote."""
 
-import subprocess
+import importlib
+import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PROGRAMS = sorted(path.name for path in BENCHMARKS.glob("*.py") if path.name != "fits.py")
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+SHARED = {"command", "fits", "tables"}  # modules without a command of their own
+PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
+TABLE = pd.DataFrame({"way": ["plain", "defaults"], "seed": [0, 0], "fused": [0.41, 1 / 3]})
+PAGE = "Before\n<!-- table: speed -->\n<!-- end -->\nAfter\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def benchmarks_on_path():
+    path = list(sys.path)
+    sys.path.insert(0, str(BENCHMARKS))
+    yield
+    sys.path[:] = path
+
+
+@pytest.fixture
+def origin(monkeypatch):
+    """The origin of a table, as of a run of benchmarks/speed.py."""
+    command = importlib.import_module("command")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/benchmarks/speed.py", "data", "--clips", "3"])
+    return command.describe_origin()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_benchmark_says_how_to_use_it(name):
-    command = [sys.executable, str(BENCHMARKS / name), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=BENCHMARKS.parent)
-    assert done.returncode == 0, done.stderr
-    assert f"benchmarks/{name}" in done.stdout
+def test_benchmark_explains_itself(name):
+    module = importlib.import_module(name)
+    assert Path(module.__file__).parent == BENCHMARKS
+    assert f"python benchmarks/{name}.py" in module.__doc__
+    assert callable(module.main)
+
+
+def test_origin_names_no_absolute_path(monkeypatch):
+    command = importlib.import_module("command")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    arguments = [str(ROOT / "datasets" / "a"), "--set", "weights=/home/someone/w.keras", "my clips"]
+    found = command.describe_command([str(BENCHMARKS / "speed.py"), *arguments])
+    assert found == "KERAS_BACKEND=jax python benchmarks/speed.py datasets/a --set weights=w.keras 'my clips'"
+
+
+def test_table_is_read_as_it_was_written(tmp_path, origin):
+    tables = importlib.import_module("tables")
+    assert tables.write_table("speed", TABLE, ["way", "seed"], tmp_path)
+    found, table = tables.read_table("speed", tmp_path)
+    assert found == origin
+    assert found["command"] == "python benchmarks/speed.py data --clips 3"
+    assert table.to_dict("list") == {"way": ["plain", "defaults"], "seed": ["0", "0"], "fused": ["0.410", "0.333"]}
+
+
+def test_partial_run_leaves_a_table_as_it_is(tmp_path, capsys):
+    tables = importlib.import_module("tables")
+    tables.write_table("speed", TABLE, ["way", "seed"], tmp_path)
+    before = (tmp_path / "speed.csv").read_bytes()
+    assert not tables.write_table("speed", TABLE[1:].assign(fused=0.5), ["way", "seed"], tmp_path)
+    assert (tmp_path / "speed.csv").read_bytes() == before
+    assert "speed.csv: unchanged, because this run lacks its rows [('plain', '0')]" in capsys.readouterr().out
+    more = pd.concat([TABLE, TABLE.assign(seed=1)])
+    assert tables.write_table("speed", more, ["way", "seed"], tmp_path)
+    assert len(tables.read_table("speed", tmp_path)[1]) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.975, "0.975"), (0.41, "0.410"), (1.0, "1.00"), (405.2, "405"), (25307.4, "25307"), (1.6e-4, "0.000160")],
+)
+def test_floats_have_three_significant_digits(value, text, tmp_path):
+    tables = importlib.import_module("tables")
+    tables.write_table("one", pd.DataFrame({"key": ["a"], "value": [value]}), ["key"], tmp_path)
+    assert tables.read_table("one", tmp_path)[1]["value"].tolist() == [text]
+
+
+def test_page_shows_the_table_and_its_origin(tmp_path, origin):
+    pages, tables = importlib.import_module("pages"), importlib.import_module("tables")
+    tables.write_table("speed", TABLE, ["way", "seed"], tmp_path / "docs" / "results")
+    page = tmp_path / "README.md"
+    page.write_text(PAGE)
+    assert pages.update_pages(tmp_path, write=False) == [page]
+    assert page.read_text() == PAGE
+    assert pages.update_pages(tmp_path, write=True) == [page]
+    text = page.read_text()
+    assert "| way | seed | fused |\n| --- | ---: | ---: |\n| plain | 0 | 0.410 |\n| defaults | 0 | 0.333 |\n" in text
+    assert f"`{origin['command']}`, {origin['date']}, {origin['machine']}, commit {origin['commit']}\n" in text
+    assert text.startswith("Before\n") and text.endswith("<!-- end -->\nAfter\n")
+    assert pages.update_pages(tmp_path, write=False) == []
+
+
+def test_pages_of_the_repository_are_up_to_date():
+    stale = importlib.import_module("pages").update_pages(ROOT, write=False)
+    assert not stale, f"run: python benchmarks/pages.py. Out of date: {stale}"
+
+
+def test_page_is_stale_after_its_table_changed(tmp_path):
+    pages = importlib.import_module("pages")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.png"))
+    shutil.copy(ROOT / "README.md", tmp_path)
+    table = tmp_path / "docs" / "results" / "ablation_ssv2-mini.csv"
+    table.write_text(table.read_text().replace("0.556", "0.557"))
+    assert pages.update_pages(tmp_path, write=False) == [tmp_path / "docs" / "results" / "ablation.md"]

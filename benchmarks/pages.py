@@ -1,0 +1,82 @@
+"""Puts the result tables into the pages that show them.
+
+    python benchmarks/pages.py
+    python benchmarks/pages.py --check
+
+A page shows docs/results/NAME.csv between the lines `<!-- table: NAME -->` and `<!-- end -->`, with the command, the
+date, the machine and the commit below it. All pages in docs/ and README.md are read. --check changes nothing, prints
+the pages that are not up to date, and then exits with 1.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+from command import ROOT, make_parser
+from tables import read_table
+
+BLOCK = re.compile(r"^<!-- table: (?P<name>\S+) -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
+SUMMARY = {  # data → its recognition table
+    "sample: 8 synthetic classes": "recognition_ssv2-mini",
+    "fights: surveillance cameras, 2 classes, 5 folds": "recognition_fights",
+}
+
+
+def main():
+    parser = make_parser(__doc__)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    stale = update_pages(ROOT, write=not arguments.check)
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'out of date' if arguments.check else 'updated'}")
+    if arguments.check and stale:
+        sys.exit(1)
+
+
+def update_pages(root: Path, write: bool) -> list[Path]:
+    """The pages whose tables differ from the CSV files; with `write` they are updated."""
+    changed = []
+    for path in sorted([root / "README.md", *(root / "docs").rglob("*.md")]):
+        text = path.read_text(encoding="utf-8")
+        new = BLOCK.sub(lambda block: render_block(block["name"], root / "docs" / "results"), text)
+        if new != text:
+            changed.append(path)
+            if write:
+                path.write_text(new, encoding="utf-8")
+    return changed
+
+
+def render_block(name: str, folder: Path) -> str:
+    """The markers with the table and its origin between them."""
+    if name == "summary":
+        table, lines = make_summary(folder)
+    else:
+        origin, table = read_table(name, folder)
+        carried = " (carried over)" if "carried over" in origin else ""
+        lines = [f"`{origin['command']}`, {origin['date']}, {origin['machine']}, commit {origin['commit']}{carried}"]
+    caption = "<br>\n".join(lines)
+    return f"<!-- table: {name} -->\n{to_markdown(table)}\n\n{caption}\n<!-- end -->"
+
+
+def make_summary(folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """(accuracy of streams and fusion, the sources): the means over seeds of the recognition tables."""
+    rows = []
+    for data, name in SUMMARY.items():
+        table = read_table(name, folder)[1]
+        for way, group in table.groupby("way", sort=False):
+            means = {column: f"{group[column].astype(float).mean():.3f}" for column in ("spatial", "temporal", "fused")}
+            rows.append({"test top-1": data, "n": group.n.iloc[0], "way": way} | means)
+    return pd.DataFrame(rows), [f"From `docs/results/{name}.csv`" for name in SUMMARY.values()]
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A Markdown table; columns of numbers are aligned to the right."""
+    cells = [[str(value).replace("|", r"\|") for value in row] for row in [table.columns, *table.to_numpy()]]
+    numbers = [table[column].str.fullmatch(r"[-+\d.e%… ()]*").all() for column in table]
+    rule = ["---:" if number else "---" for number in numbers]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [cells[0], rule, *cells[1:]])
+
+
+if __name__ == "__main__":
+    main()
