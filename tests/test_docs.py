@@ -130,5 +130,9 @@ def test_how_to_tables_name_existing_parameters():
     assert named and named <= known
 
 
-def test_the_readme_is_a_page():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
+def test_the_readme_is_a_page_with_a_map_of_all_packages():
+    readme = ROOT / "README.md"
+    assert len(readme.read_text(encoding="utf-8").splitlines()) <= README_LINES
+    folders = {cells[0].strip("`/") for header, cells in table_rows(readme) if header == "folder"}
+    packages = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "src").glob("*/__init__.py")}
+    assert packages | {"models"} <= folders
