@@ -67,17 +67,17 @@ def read_all(batches):
 def geometry(batches, epoch):
     """clip_name → (segment, backwards, view, class in the batch), as the pictures were asked for."""
     found, asked = {}, []
-    read, cut = batches.pictures.read, batches.pictures.cut
+    read, cut = batches.pictures.read, batches.pictures.crop
     batches.pictures.read = lambda clip, segment, backwards, start: (
         asked.append((segment, backwards)) or read(clip, segment, backwards, start)
     )
-    batches.pictures.cut = lambda picture, view: asked.append(view) or cut(picture, view)
+    batches.pictures.crop = lambda picture, view: asked.append(view) or cut(picture, view)
     for place, name in enumerate(batches.clips):
         asked.clear()
         _, label = batches.sample(epoch, place)
         (segment, backwards), view = asked
         found[name] = (segment, backwards, view, int(label))
-    batches.pictures.read, batches.pictures.cut = read, cut
+    batches.pictures.read, batches.pictures.crop = read, cut
     return found
 
 

@@ -55,9 +55,11 @@ def test_the_kept_views_are_three_along_the_longer_side_and_their_mirror_images(
     assert [view.left for view in views[3:]] == [view.left for view in views[:3]]
 
 
-def test_features_are_computed_once(data, features, monkeypatch):
-    monkeypatch.setattr("src.inputs.features.predict", None)
-    features.compute(data[0])
+def test_features_are_computed_once(data, features):
+    def never(inputs):
+        raise AssertionError("must not be called")
+
+    features.compute(data[0], never)
 
 
 def test_an_interrupted_computation_goes_on(data, features, monkeypatch):
@@ -109,8 +111,8 @@ def test_a_clip_gives_the_same_segment_label_and_mirror_as_in_batches_of_picture
     clips, store, names = data
     kept = FeatureBatches(features, clips, store, names, CONFIG)
     pictures, seen = TrainingBatches(clips, store, "temporal", names, CONFIG), []
-    cut = pictures.pictures.cut
-    pictures.pictures.cut = lambda picture, view: seen.append(view.flipped) or cut(picture, view)
+    cut = pictures.pictures.crop
+    pictures.pictures.crop = lambda picture, view: seen.append(view.flipped) or cut(picture, view)
     for epoch in range(8):
         for place, name in enumerate(kept.clips):
             found, label = kept.sample(epoch, place)

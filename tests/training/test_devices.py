@@ -17,7 +17,7 @@ from keras import layers
 
 from src.training.devices import EvenBatches, jit_compile, on_devices, predict, synchronized_batch_norm
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TWO = ["single", "parallel", "resumed", "ragged", "xla", "distribution"]
 CASES = {  # (backend, devices) → what is computed with them
     ("tensorflow", 2): [*TWO, "not synchronized"],
@@ -166,7 +166,7 @@ def results_of(backend, devices):
     environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     script = f"""
         import sys
-        sys.path[:0] = {[str(ROOT), str(ROOT / "tests")]}
+        sys.path[:0] = {[str(ROOT), str(Path(__file__).parent)]}
         from test_devices import run_as_script
         run_as_script({devices}, {CASES[backend, devices]})
     """

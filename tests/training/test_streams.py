@@ -25,7 +25,7 @@ from src.training import streams as training
 from src.training.runs import Run, start_run
 from src.training.streams import compile_model, save_two_stream, train_spatial, train_temporal
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 EPOCHS = 3
 CONFIG = TrainConfig(
     crop_size=32, batch_size=5, spatial_weights="compact", spatial_epochs=EPOCHS, temporal_epochs=1, fine_tune_epochs=2
@@ -121,8 +121,8 @@ def test_a_killed_training_goes_on_to_the_same_numbers(spatial_run, data, tmp_pa
     _, model, history = spatial_run
     script = f"""
         import os, signal, sys
-        sys.path[:0] = {[str(TESTS.parent), str(TESTS)]}
-        from test_training import CONFIG, TrainingBatches, make_run, make_small, read_clips, train_spatial
+        sys.path[:0] = {[str(TESTS.parent), str(TESTS), str(TESTS / "training")]}
+        from test_streams import CONFIG, TrainingBatches, make_run, make_small, read_clips, train_spatial
 
         read = TrainingBatches.__getitem__
         def killed(batches, index):
@@ -215,8 +215,8 @@ def test_training_that_is_killed_again_and_again_ends_with_the_same_weights(pret
     """SIGKILL in real processes, at moments that no code chose, in either phase or between them."""
     script = f"""
         import sys
-        sys.path[:0] = {[str(TESTS.parent), str(TESTS)]}
-        from test_training import TrainConfig, make_run, make_small, read_clips, train_spatial
+        sys.path[:0] = {[str(TESTS.parent), str(TESTS), str(TESTS / "training")]}
+        from test_streams import TrainConfig, make_run, make_small, read_clips, train_spatial
 
         make_small()
         config = TrainConfig(**{pretrained.to_dict()!r})
