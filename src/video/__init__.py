@@ -1,18 +1,10 @@
-"""A video file or a stream → frames: which frames, and which part of a frame."""
+"""Video files and streams → frames: which frames of a clip, and which crops of a frame."""
 
 from src.video import crops
+from src.video.reading import VideoError, count_frames, read_frames, stored_size
 from src.video.sampling import segment_centers
-from src.video.video import (
-    Frame,
-    FrameStream,
-    VideoError,
-    count_frames,
-    hold_last,
-    read_frames,
-    read_segments,
-    read_window,
-    stored_size,
-)
+from src.video.segments import hold_last, read_segments, read_window
+from src.video.stream import Frame, FrameStream
 
 __all__ = [
     "Frame",
