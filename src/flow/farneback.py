@@ -1,10 +1,13 @@
-"""Farnebäck's dense optical flow, compiled for the CPU, more than twice as fast per core as OpenCV's.
+"""Farnebäck's dense optical flow, compiled for the CPU; more than twice as fast per core as OpenCV's.
 
-It follows `cv2.calcOpticalFlowFarneback` step for step (Farnebäck 2003: each frame as local quadratic polynomials, the
-displacement from how these change, coarse to fine), and agrees with it to about a millionth of a pixel, but where a
-texture has one direction only: there the equations have no single solution, and rounding decides in both. What makes it
-faster: a frame is expanded once for both of its pairs, the five polynomial coefficients of a pixel lie side by side,
-so that a displaced one is a few wide loads, and the sums of the window are taken in wide registers.
+It follows `cv2.calcOpticalFlowFarneback` step by step (Farnebäck 2003: each frame is approximated by local quadratic
+polynomials, and the displacement follows from how they change, coarse to fine). Both agree to about a millionth of a
+pixel, except where a texture has only one direction: there the equations have no unique solution, and rounding decides
+in both.
+
+It is faster because a frame is expanded once for both of its pairs; because the five polynomial coefficients of a pixel
+are adjacent in memory, so that reading a displaced pixel takes a few wide loads; and because the sums over windows use
+wide registers.
 """
 
 import cv2
@@ -17,26 +20,26 @@ RADIUS = 7  # px; displacements are averaged over windows of 2 · RADIUS + 1 = 1
 ITERATIONS = 3  # per level
 POLY_RADIUS = 5  # px
 POLY_SIGMA = 1.2  # px
-LANES = 8  # floats of a pixel's coefficients: 5, and 3 to fill a register
+LANES = 8  # floats per pixel: 5 coefficients, and 3 zeros to fill a register
 ONE_TO_SEVEN = tuple(np.uint64(lane) for lane in range(1, LANES))
 
-numba.config.SLP_VECTORIZE = 1  # off by default; without it a pixel's coefficients are not read as one register
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})  # a · b + c in one step
-part = numba.njit(inline="always")
+numba.config.SLP_VECTORIZE = 1  # off by default; it lets a pixel's coefficients be read as one register
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})  # fused a · b + c
+inlined = numba.njit(inline="always")
 
 
 def farneback(frames: np.ndarray) -> np.ndarray:
-    """Dense flow between consecutive grey frames (Farnebäck 2003, `cv2.calcOpticalFlowFarneback`).
+    """Computes dense flow between consecutive grey frames.
 
     Args:
         frames: uint8 (T, H, W), T of 2 or more.
 
     Returns:
-        float32 (T-1, H, W, 2), px/frame: [..., 0] is u, + is right; [..., 1] is v, + is down. A pixel at x of a frame
-        is found at x + (u, v) of the next.
+        float32 (T-1, H, W, 2), px/frame; [..., 0] is u, + is right; [..., 1] is v, + is down. A point at (x, y) in one
+        frame is at (x + u, y + v) in the next.
     """
     levels = pyramid(*frames.shape[1:])
-    before, after = _new_expansion(levels), _new_expansion(levels)  # memory once: fresh pages cost as much as the sums
+    before, after = _new_expansion(levels), _new_expansion(levels)  # reused: fresh pages cost as much as the sums
     borders = [(border_weights(level.height), border_weights(level.width)) for level in levels]
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
     _expand(frames[0], levels, before)
@@ -48,13 +51,13 @@ def farneback(frames: np.ndarray) -> np.ndarray:
 
 
 def _new_expansion(levels):
-    """Per level: float32 (h, w · LANES), the coefficients y, x, y², x², xy of each pixel side by side, and zeros."""
+    """Per level, float32 (h, w · LANES): for each pixel the coefficients of y, x, y², x², xy, then zeros."""
     return [np.zeros((level.height, level.width * LANES), np.float32) for level in levels]
 
 
 def _expand(frame, levels, expansion):
-    """Writes the polynomial expansion of a frame at all levels."""
-    image = frame.astype(np.float32) - np.float32(128)  # near zero: less rounding
+    """Writes the polynomial expansion of a frame at all levels into `expansion`."""
+    image = frame.astype(np.float32) - np.float32(128)  # smaller values round less
     for level, coefficients in zip(levels, expansion, strict=True):
         side, sigma = blur_of_level(level.scale)
         smooth = cv2.GaussianBlur(image, (side, side), sigma)
@@ -63,27 +66,27 @@ def _expand(frame, levels, expansion):
 
 
 def _displacement(before, after, borders):
-    """float32 (2, H, W): u and v, from the expansions of two frames."""
+    """u and v, float32 (2, H, W), from the expansions of two frames."""
     flow = None
     for one, other, border in zip(before, after, borders, strict=True):
         height, width = len(border[0]), len(border[1])
         if flow is None:
             flow = np.zeros((2, height, width), np.float32)
         else:
-            flow = 2 * np.stack([cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in flow])
+            flow = 2 * np.stack([cv2.resize(axis, (width, height), interpolation=cv2.INTER_LINEAR) for axis in flow])
         for _ in range(ITERATIONS):
             _improve(one, other, *border, flow)
     return flow
 
 
 EXPANSION = expansion_kernels(POLY_RADIUS, POLY_SIGMA)
-# For x of 0 … POLY_RADIUS: the sums take both sides at once.
+# For offsets 0 … POLY_RADIUS: the sums handle both sides at once.
 KERNELS = (*(kernel[POLY_RADIUS:] for kernel in EXPANSION[:3]), EXPANSION[3])
 
 
 @compiled
 def _expand_level(image, g, xg, xxg, inverse, coefficients):
-    """The polynomial around each pixel, by separable sums, columns first.
+    """Computes the polynomial around each pixel by separable sums, columns first.
 
     Args:
         image: float32 (h, w).
@@ -108,9 +111,9 @@ def _expand_level(image, g, xg, xxg, inverse, coefficients):
                 row[x] += gk * both
                 row_y[x] += xgk * (below[x] - above[x])
                 row_yy[x] += xxgk * both
-        for part in range(3):  # the ends are repeated
-            padded[part, :n] = padded[part, n]
-            padded[part, n + width :] = padded[part, n + width - 1]
+        for k in range(3):  # repeats the pixels at both ends
+            padded[k, :n] = padded[k, n]
+            padded[k, n + width :] = padded[k, n + width - 1]
         for x in range(width):
             one[x], y1[x], y2[x] = row[x] * g[0], row_y[x] * g[0], row_yy[x] * g[0]
             x1[x], x2[x], xy[x] = 0, 0, 0
@@ -138,20 +141,20 @@ def _expand_level(image, g, xg, xxg, inverse, coefficients):
 
 @compiled
 def _improve(before, after, border_y, border_x, flow):
-    """One iteration: the equations of each pixel, averaged over its window, solved; rows stream through the cache.
+    """One iteration: averages the equations of each pixel over its window and solves them, row by row.
 
     Args:
-        before, after: float32 (h, w · LANES), expansions of the two frames.
+        before, after: float32 (h, w · LANES), expansions of two frames.
         border_y, border_x: float32 (h,), (w,), weights.
-        flow: float32 (2, h, w), the displacement known so far, written. A row is needed no more when it is written.
+        flow: float32 (2, h, w), the current estimate, updated in place; a row is updated after its last use.
     """
     _, height, width = flow.shape
     pixels = after.reshape(-1)
-    shares, start = np.empty((5, width), np.float32), np.empty(width, np.int32)
+    weights, start = np.empty((5, width), np.float32), np.empty(width, np.int32)
     found = np.empty(width * LANES, np.float32)
     kept = 2 * RADIUS + 2
-    rows = np.empty((kept, 5 * width), np.float32)  # the equations g11, g12, g22, h1, h2 of the last rows
-    columns = np.zeros(5 * width, np.float32)  # their running sums over the rows of a window
+    rows = np.empty((kept, 5 * width), np.float32)  # equations g11, g12, g22, h1, h2 of the latest rows
+    columns = np.zeros(5 * width, np.float32)  # running sums of the equations over the rows of a window
     padded = width + 2 * RADIUS
     lines = np.zeros((4, 5 * padded), np.float32)
     for y in range(-RADIUS, height):
@@ -159,10 +162,10 @@ def _improve(before, after, border_y, border_x, flow):
         enters, leaves = rows[last % kept], rows[max(y - RADIUS - 1, 0) % kept]
         if y + RADIUS < height:
             u, v = flow[0, last], flow[1, last]
-            _follow(u, v, last, height, shares, start)
-            _compare(before[last], pixels, shares, start, found)
-            _write_equations(found, shares[4], u, v, border_x, border_y[last], enters)
-        if y < 0:  # the window of the first row; above the picture that row is repeated
+            _follow(u, v, last, height, weights, start)
+            _compare(before[last], pixels, weights, start, found)
+            _write_equations(found, weights[4], u, v, border_x, border_y[last], enters)
+        if y < 0:  # fills the window of the first row, which is repeated above the image
             repeats = np.float32(RADIUS + 2 if y == -RADIUS else 1)
             for x in range(5 * width):
                 columns[x] += enters[x] * repeats
@@ -173,16 +176,17 @@ def _improve(before, after, border_y, border_x, flow):
             _solve(lines[3], padded, flow[0, y], flow[1, y])
 
 
-@part
-def _follow(u, v, y, height, shares, start):
-    """Where the flow of row y leads: the first of four pixels in `start`, and their shares.
+@inlined
+def _follow(u, v, y, height, weights, start):
+    """Finds the target of each pixel of row y: the first of four pixels in `start`, and their bilinear weights.
 
-    Where it leads out of the picture the shares are zero, and the fifth, of both frames in their mean, is 1, not 1/2.
+    Outside the image these four weights are zero. The fifth is the weight of the sum of both frames: 1/2, or 1 outside,
+    where only the first frame counts.
     """
     width = len(u)
     half, one = np.float32(0.5), np.float32(1)
     last_x, last_y, at_y = np.float32(width - 1), np.float32(height - 1), np.float32(y)
-    top_left, top_right, low_left, low_right, share = shares[0], shares[1], shares[2], shares[3], shares[4]
+    top_left, top_right, low_left, low_right, mean_weight = weights[0], weights[1], weights[2], weights[3], weights[4]
     for x in range(width):
         to_x, to_y = np.float32(x) + u[x], at_y + v[x]
         floor_x, floor_y = np.floor(to_x), np.floor(to_y)
@@ -192,21 +196,20 @@ def _follow(u, v, y, height, shares, start):
         left = known - right
         top_left[x], top_right[x] = left * (one - low), right * (one - low)
         low_left[x], low_right[x] = left * low, right * low
-        share[x] = half if inside else one
+        mean_weight[x] = half if inside else one
         place = np.int32(floor_y) * np.int32(width) + np.int32(floor_x)
         start[x] = place * np.int32(LANES) if inside else 0
 
 
-@part
-def _compare(before, pixels, shares, start, found):
-    """Per pixel: of the first frame and of where the flow leads in the second, linearly between its pixels, the
-    coefficients of y and x subtracted, those of y², x² and xy added.
+@inlined
+def _compare(before, pixels, weights, start, found):
+    """Per pixel, the difference of both frames' coefficients of y and x, and the sum of those of y², x² and xy.
 
-    All are read before any is written, so that they stay in one register. The indices are unsigned: a signed one would
-    be checked for being negative.
+    The second frame is read at the target of the flow, with bilinear interpolation. All values are read before any is
+    written, so that they stay in one register. The indices are unsigned, since signed ones are checked for negatives.
     """
     width = len(start)
-    top_left, top_right, low_left, low_right = shares[0], shares[1], shares[2], shares[3]
+    top_left, top_right, low_left, low_right = weights[0], weights[1], weights[2], weights[3]
     for x in range(width):
         a = np.uint64(np.uint32(start[x]))
         b, c = a + np.uint64(LANES), a + np.uint64(width * LANES)
@@ -228,15 +231,15 @@ def _compare(before, pixels, shares, start, found):
         found[at + 4], found[at + 5], found[at + 6], found[at + 7] = f4, f5, f6, f7
 
 
-@part
-def _write_equations(found, share, u, v, border_x, weight_y, equations):
-    """The normal equations of a row of pixels: of each one's displacement, around the one known so far."""
+@inlined
+def _write_equations(found, mean_weight, u, v, border_x, weight_y, equations):
+    """Writes the normal equations of each pixel of a row for its displacement, around the current estimate."""
     width, half = len(u), np.float32(0.5)
     g11, g12, g22 = equations[:width], equations[width : 2 * width], equations[2 * width : 3 * width]
     h1, h2 = equations[3 * width : 4 * width], equations[4 * width :]
     for x in range(width):
         weight = border_x[x] * weight_y
-        mean = share[x] * weight
+        mean = mean_weight[x] * weight
         yy = found[x * LANES + 2] * mean
         xx = found[x * LANES + 3] * mean
         xy = found[x * LANES + 4] * (mean * half)
@@ -249,9 +252,9 @@ def _write_equations(found, share, u, v, border_x, weight_y, equations):
         h2[x] = xy * dy + xx * dx
 
 
-@part
+@inlined
 def _sum_windows(columns, lines, width):
-    """Sums of 15 = 8 + 4 + 2 + 1 neighbours, in each of a row's five parts, into lines[3]; its ends are repeated."""
+    """Writes sums of 15 = 8 + 4 + 2 + 1 neighbours of each equation into lines[3]; both ends are repeated."""
     padded = width + 2 * RADIUS
     of_1, of_2, of_4, of_8 = lines[0], lines[1], lines[2], lines[3]
     for k in range(5):
@@ -272,9 +275,9 @@ def _sum_windows(columns, lines, width):
         of_8[x] = (of_8[x] + by_8[x]) + (by_12[x] + by_14[x])
 
 
-@part
+@inlined
 def _solve(sums, padded, u, v):
-    """The displacement of a row of pixels, from the sums of the equations over their windows."""
+    """Solves the equations, summed over windows, for the displacement of each pixel of a row."""
     one, floor = np.float32(1), np.float32(1e-3)
     scale = np.float32(1 / (2 * RADIUS + 1) ** 2)
     g12, g22, h1, h2 = sums[padded:], sums[2 * padded :], sums[3 * padded :], sums[4 * padded :]

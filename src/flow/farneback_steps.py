@@ -1,20 +1,19 @@
-"""What Farnebäck's flow is made of, whoever computes it: sizes of the pyramid, kernels, weights at the border.
+"""Constants of Farnebäck's flow as in OpenCV's `calcOpticalFlowFarneback`: pyramid sizes, kernels, border weights.
 
-All as in OpenCV's `calcOpticalFlowFarneback`; numbers only, so that `src.flow.farneback` (compiled for the CPU) and
-`models.farneback` (a Keras layer) share them.
+They are shared by `src.flow.farneback` (compiled for the CPU) and `models.farneback` (a Keras layer).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-MIN_SIDE = 32  # px; no level but the full size is smaller
-BORDER = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)  # weights of the outermost pixels
-REGULARIZATION = 1e-3  # is added to a determinant, so that a picture without texture has a flow: none
+MIN_SIDE = 32  # px; only the full size may be smaller
+BORDER = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)  # weights, from the border inwards
+REGULARIZATION = 1e-3  # added to the determinant, so that an image without texture has zero flow
 
 
 class Level(NamedTuple):
-    """A level of the pyramid: its size in pixels, and the share of the full size's sides that it has."""
+    """A level of the pyramid: its size in pixels, and its scale relative to the full size."""
 
     height: int
     width: int
@@ -22,7 +21,7 @@ class Level(NamedTuple):
 
 
 def pyramid(height: int, width: int, pyr_scale: float = 0.5, levels: int = 3) -> list[Level]:
-    """The levels, coarse to fine; the last is the full size, and there are at most `levels` below it."""
+    """Returns the levels, coarse to fine: at most `levels` smaller ones, then the full size."""
     scales = [1.0]
     while len(scales) <= levels and min(height, width) * scales[-1] * pyr_scale >= MIN_SIDE:
         scales.append(scales[-1] * pyr_scale)
@@ -30,13 +29,13 @@ def pyramid(height: int, width: int, pyr_scale: float = 0.5, levels: int = 3) ->
 
 
 def blur_of_level(scale: float) -> tuple[int, float]:
-    """(side in pixels, sigma) of the Gaussian that a frame is smoothed with before it is made smaller."""
+    """Returns (side, sigma) in pixels of the Gaussian filter that is applied before a frame is resized to a level."""
     sigma = (1 / scale - 1) / 2
     return max(3, round(5 * sigma) | 1), sigma
 
 
 def border_weights(length: int) -> np.ndarray:
-    """Weights along a side, float32 (length,): at the border the flow leads out of the picture, and little is known."""
+    """Weights along one side, float32 (length,); smaller at the border, where flow leads out of the image."""
     weights = np.ones(length, np.float32)
     near = min(len(BORDER), length)
     weights[:near] *= BORDER[:near]
@@ -45,15 +44,15 @@ def border_weights(length: int) -> np.ndarray:
 
 
 def expansion_kernels(radius: int, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The polynomial expansion by separable sums (Farnebäck 2003, section 2).
+    """Returns the kernels of the polynomial expansion by separable sums (Farnebäck 2003, section 2).
 
     Args:
         radius: px; poly_n of OpenCV.
         sigma: px; poly_sigma of OpenCV.
 
     Returns:
-        (g, x·g, x²·g, entries): float32 (2 · radius + 1,) each, g a Gaussian of sum 1; and, float32 (4,), what is
-        needed of the inverse of the basis' Gram matrix: its entries of (x, x), (1, x²), (x², x²) and (xy, xy).
+        (g, x·g, x²·g, entries): three of float32 (2 · radius + 1,), g a Gaussian of sum 1; and float32 (4,), the
+        entries (x, x), (1, x²), (x², x²) and (xy, xy) of the inverse Gram matrix of the basis.
     """
     x = np.arange(-radius, radius + 1)
     g = np.exp(-x * x / (2 * sigma**2)).astype(np.float32)
