@@ -1,6 +1,10 @@
-"""Two streams' scores → one; what a fusion learns, it learns on validation."""
+"""Late fusion: the scores of two streams → one.
 
-from src.fusion.late_fusion import KINDS, average_scores, fuse
+`late_fusion.fit_fusion` learns a fusion on validation, `calibration` the temperatures for it; `report` compares all
+kinds of fusion on test.
+"""
+
+from src.fusion.late_fusion import KINDS, average_scores, fit_fusion, fuse
 from src.fusion.report import better_stream, describe_fusion, format_p, fusion_table
 
 __all__ = [
@@ -8,6 +12,7 @@ __all__ = [
     "average_scores",
     "better_stream",
     "describe_fusion",
+    "fit_fusion",
     "format_p",
     "fuse",
     "fusion_table",

@@ -1,4 +1,4 @@
-"""Temperature calibration of a stream's scores, learned on validation and judged out of fold."""
+"""Temperature scaling of one stream's scores, learned on validation, and the folds that judge it."""
 
 import warnings
 from collections.abc import Iterator
@@ -21,8 +21,10 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
         labels: int (N,), true class indices.
 
     Returns:
-        T, from 0.1 to 10. Above 1 the scores were too sure of themselves, below 1 too cautious.
+        T, from 0.1 to 10: above 1 for overconfident scores, below 1 for underconfident ones.
     """
+    # Not scikit-learn's CalibratedClassifierCV(method="temperature"): it calibrates a classifier, not scores, needs
+    # five clips and every class in `labels`, which a small validation lacks, and keeps T private.
     logits, bounds = log_scores(scores), np.log(TEMPERATURES)
 
     def loss(log_temperature):
@@ -37,12 +39,16 @@ def apply_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def helpful_temperature(scores: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> float | None:
-    """The temperature of a stream where one helps: where temperatures learned on a part of validation lower the
-    negative log-likelihood of the rest. None where none does, or clips are too few to tell.
+    """The temperature of a stream if cross-validation shows that one helps, else None.
+
+    A temperature helps if those fitted on the other folds lower the negative log-likelihood of the held-out clips.
 
     Args:
-        scores, labels: as in `fit_temperature`.
-        groups: (N,), whose equal values stay in one part.
+        scores, labels: as for `fit_temperature`.
+        groups: (N,); clips of one group stay in one fold.
+
+    Returns:
+        T, fitted on all clips; None if it does not help, or if there are too few clips for two folds.
     """
     raw = calibrated = 0.0
     for seen, held in split_folds(labels, groups):
@@ -53,24 +59,24 @@ def helpful_temperature(scores: np.ndarray, labels: np.ndarray, groups: np.ndarr
 
 
 def split_folds(labels: np.ndarray, groups: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(seen, held) places of clips, always the same five parts, or fewer where clips are few; none where too few.
+    """Indices (seen, held out) of stratified folds, the same each time; groups stay whole.
 
-    Classes are spread over the parts as far as they go; groups stay whole.
+    There are five folds, or as many as the largest class has clips; none if that is one clip, or all are one group.
     """
     if groups is not None and len(np.unique(groups)) == len(labels):
-        groups = None  # every clip for itself, which is much faster
+        groups = None  # each clip is a group: StratifiedKFold is much faster
     count = min(FOLDS, np.bincount(labels).max(), len(labels) if groups is None else len(np.unique(groups)))
     if count < 2:
         return
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(count, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")  # it is then seen by some parts only
-        parts = list(splitter.split(labels, labels, groups))
-    yield from ((seen, held) for seen, held in parts if len(seen) and len(held))
+        warnings.filterwarnings("ignore", "The least populated class")  # then only some folds have clips of it
+        folds = list(splitter.split(labels, labels, groups))
+    yield from ((seen, held) for seen, held in folds if len(seen) and len(held))
 
 
 def log_scores(scores: np.ndarray) -> np.ndarray:
-    """float64 (N, C), finite: a score of zero counts as `LEAST_SCORE`."""
+    """float64 (N, C), finite: scores below `LEAST_SCORE` count as that."""
     return np.log(np.maximum(scores, LEAST_SCORE, dtype=np.float64))
 
 

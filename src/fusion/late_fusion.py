@@ -1,39 +1,27 @@
-"""Late fusion: two streams' scores → one. All that is learned is learned on validation, never on test.
+"""Late fusion: the scores of two streams → one. `fit_fusion` learns on validation, never on test, by `learning`.
 
-`scores` is a dictionary here: "spatial" and "temporal" → float (N, C), after softmax; other entries are not read.
+`scores` is a dictionary: "spatial" and "temporal" → float (N, C), after softmax; other entries are not read.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
-from sklearn.svm import LinearSVC
 
 from src.config import STREAMS
-from src.fusion.calibration import (
-    apply_temperature,
-    helpful_temperature,
-    log_scores,
-    negative_log_likelihood,
-    split_folds,
-)
+from src.fusion.calibration import apply_temperature, helpful_temperature, split_folds
+from src.fusion.learning import learn_logistic, learn_svm, learn_weight
 
 KINDS = ("average", "calibrated average", "weighted", "svm", "logistic")
-WEIGHTS = np.arange(21) / 20  # of the spatial stream
-SVM_C = 1.0
-LOGISTIC_C = 0.1  # log-scores are large numbers: 1 fits them closely, and lost 1 to 4 points on synthetic scores
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """A fusion that has learned what it needs.
+    """A fitted fusion.
 
     Attributes:
         kind: one of `KINDS`.
-        learned: what was learned, in words, for a table.
+        learned: what was learned, as text for a table.
         num_classes: C.
         combine: scores → (N, C), without checks; use `apply`.
     """
@@ -44,14 +32,15 @@ class Fusion:
     combine: Callable[[dict[str, np.ndarray]], np.ndarray]
 
     def apply(self, scores: dict[str, np.ndarray]) -> np.ndarray:
-        """One score per clip and class.
+        """Fuses scores.
 
         Returns:
-            float (N, C), rows sum to 1. The highest is the decision. Those of "svm" are softmaxed decision values: in
-            the right order, and no probabilities. A class that validation lacked gets 0 from "svm" and "logistic".
+            float (N, C), rows sum to 1; the highest is the decision. The scores of "svm" are the softmax of its
+            decision values: they rank the classes, but are not calibrated probabilities. "svm" and "logistic" give 0
+            to classes without validation clips.
 
         Raises:
-            ValueError: no probabilities, or another number of classes than validation had.
+            ValueError: no probabilities, or another number of classes than in validation.
         """
         if _count_classes(scores) != self.num_classes:
             raise ValueError(f"Scores must be of validation's {self.num_classes} classes. Received: {_shapes(scores)}")
@@ -68,11 +57,12 @@ def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
         float (N, C), probabilities.
 
     Raises:
-        ValueError: different shapes, or values that are not probabilities. Logits of two networks have no common
-            scale, and their sum is not an average of anything.
+        ValueError: different shapes, or values that are not probabilities, such as logits: those of two networks have
+            no common scale.
     """
-    _count_classes({"spatial": spatial, "temporal": temporal})
-    return (spatial + temporal) / 2
+    scores = {"spatial": spatial, "temporal": temporal}
+    _count_classes(scores)
+    return _average(scores)
 
 
 def fit_fusion(
@@ -81,21 +71,21 @@ def fit_fusion(
     """Learns a fusion on validation.
 
     - "average": nothing is learned.
-    - "calibrated average": after a temperature for each stream, where it helps: where temperatures learned on a part
-      of validation lower the negative log-likelihood of the rest.
-    - "weighted": w · spatial + (1 - w) · temporal, calibrated. Of w = 0, 0.05, … 1 the most accurate; of equals, that
-      of the least negative log-likelihood; then the nearest to 0.5.
-    - "svm": a linear SVM, one class against the rest, on both streams' scores stacked to one vector of length 1
+    - "calibrated average": the average after temperature scaling of each stream for which
+      `calibration.helpful_temperature` finds that it helps.
+    - "weighted": w · spatial + (1 - w) · temporal, calibrated in the same way. Of w = 0, 0.05, … 1 the most accurate
+      is taken; of ties the one with the lowest negative log-likelihood, then the nearest to 0.5.
+    - "svm": a linear SVM, one class against the rest, on both streams' scores concatenated to one vector of length 1
       (Simonyan & Zisserman 2014, section 2).
     - "logistic": a multinomial logistic regression on both streams' calibrated log-scores (stacking, Wolpert 1992).
 
-    "svm" and "logistic" need two classes: of one they learn nothing, and average.
+    If validation has one class only, "svm" and "logistic" average.
 
     Args:
         kind: one of `KINDS`.
         scores: validation's.
         labels: int (N,), validation's class indices.
-        groups: (N,), whose equal values must not be on both sides when a part of validation judges the other.
+        groups: (N,); clips of one group stay in one fold.
 
     Raises:
         ValueError: an unknown kind, scores that are no probabilities, or labels or groups that do not fit them.
@@ -108,15 +98,14 @@ def fit_fusion(
     if kind in ("svm", "logistic") and len(np.unique(labels)) < 2:
         return Fusion(kind, "nothing: validation has one class; average", num_classes, _average)
     if kind == "svm":
-        model = LinearSVC(C=SVM_C, random_state=0, max_iter=10_000).fit(_svm_features(scores), labels)
-        classify = _classifier(model, _svm_features, num_classes)
-        return Fusion(kind, f"linear SVM, C = {SVM_C:g}, {len(labels)} clips", num_classes, classify)
+        learned, combine = learn_svm(scores, labels)
+        return Fusion(kind, learned, num_classes, combine)
     found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
     temperatures = {stream: value for stream, value in found.items() if value is not None}
-    learn = {"calibrated average": _learn_nothing, "weighted": _learn_weight, "logistic": _learn_logistic}[kind]
+    learn = {"calibrated average": _learn_nothing, "weighted": learn_weight, "logistic": learn_logistic}[kind]
     learned, combine = learn(_calibrate(scores, temperatures), labels)
-    in_words = ", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps"
-    return Fusion(kind, f"{learned}T: {in_words}", num_classes, lambda new: combine(_calibrate(new, temperatures)))
+    as_text = ", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps"
+    return Fusion(kind, f"{learned}T: {as_text}", num_classes, lambda new: combine(_calibrate(new, temperatures)))
 
 
 def fuse(
@@ -126,35 +115,50 @@ def fuse(
     scores: dict[str, np.ndarray],
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Fuses `scores`, for example of test, by what validation teaches: float (N, C), see `Fusion.apply`.
-
-    The other arguments and the errors are those of `fit_fusion`.
-    """
+    """Fits a fusion on validation and applies it to `scores`, for example test's: `fit_fusion`, then `Fusion.apply`."""
     return fit_fusion(kind, validation_scores, validation_labels, groups).apply(scores)
 
 
 def out_of_fold_accuracy(
     kind: str, scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
 ) -> float:
-    """A kind's accuracy on validation, each clip fused by what the others teach; arguments as in `fit_fusion`.
-
-    Validation is divided into five parts, always the same, with each class spread over them and each group in one; in
-    fewer where no class has five clips.
+    """Cross-validated accuracy of a kind of fusion on validation; arguments as for `fit_fusion`.
 
     Returns:
-        0 … 1; NaN for a kind that learns where no class has two clips, or all clips are of one group.
+        0 … 1; NaN if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
     """
     _, labels = _check(scores, labels, groups)
     if kind == "average":
         return float((_average(scores).argmax(axis=1) == labels).mean())
     right = []
     for seen, held in split_folds(labels, groups):
-        fused = fuse(kind, _take(scores, seen), labels[seen], _take(scores, held), _part(groups, seen))
+        some_groups = None if groups is None else np.asarray(groups)[seen]
+        fused = fuse(kind, _take(scores, seen), labels[seen], _take(scores, held), some_groups)
         right.append(fused.argmax(axis=1) == labels[held])
     return float(np.concatenate(right).mean()) if right else float("nan")
 
 
+def _average(scores):
+    return (scores["spatial"] + scores["temporal"]) / 2
+
+
+def _calibrate(scores, temperatures):
+    return {
+        stream: apply_temperature(scores[stream], temperatures[stream]) if stream in temperatures else scores[stream]
+        for stream in STREAMS
+    }
+
+
+def _learn_nothing(scores, labels):
+    return "", _average
+
+
+def _take(scores, indices):
+    return {stream: scores[stream][indices] for stream in STREAMS}
+
+
 def _check(scores, labels, groups):
+    """Returns (C, labels as an array)."""
     num_classes, labels = _count_classes(scores), np.asarray(labels)
     count = len(scores["spatial"])
     if labels.shape != (count,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= num_classes:
@@ -168,81 +172,16 @@ def _check(scores, labels, groups):
 
 
 def _count_classes(scores):
-    """C, of what both streams scored alike."""
+    """C, after checking that both streams have probabilities of the same videos."""
     if scores["spatial"].shape != scores["temporal"].shape or scores["spatial"].ndim != 2 or not scores["spatial"].size:
         raise ValueError(f"Both streams must score the same videos, one or more. Received: {_shapes(scores)}")
     for name in STREAMS:
         sums = scores[name].sum(axis=1)
         if not (scores[name].min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
-            found = f"rows summing to {sums[:3]}, from {scores[name].min():.3g}"
+            found = f"rows summing to {sums[:3]}, minimum {scores[name].min():.3g}"
             raise ValueError(f"{name} scores must be probabilities, after softmax. Received: {found}")
     return scores["spatial"].shape[1]
 
 
 def _shapes(scores):
     return " and ".join(str(scores[stream].shape) for stream in STREAMS)
-
-
-def _take(scores, places):
-    return {stream: scores[stream][places] for stream in STREAMS}
-
-
-def _part(groups, places):
-    return None if groups is None else np.asarray(groups)[places]
-
-
-def _calibrate(scores, temperatures):
-    return {
-        stream: apply_temperature(scores[stream], temperatures[stream]) if stream in temperatures else scores[stream]
-        for stream in STREAMS
-    }
-
-
-def _average(scores):
-    return average_scores(*(scores[stream] for stream in STREAMS))
-
-
-def _weigh(scores, weight):
-    return weight * scores["spatial"] + (1 - weight) * scores["temporal"]
-
-
-def _learn_nothing(scores, labels):
-    return "", _average
-
-
-def _learn_weight(scores, labels):
-    def worth(weight):
-        fused = _weigh(scores, weight)
-        nll = round(negative_log_likelihood(log_scores(fused), labels), 9)  # rounding errors must not break a tie
-        return (fused.argmax(axis=1) == labels).sum(), -nll, -abs(weight - 0.5)
-
-    best = float(max(WEIGHTS, key=worth))
-    return f"{best:.2f} spatial + {1 - best:.2f} temporal; ", lambda new: _weigh(new, best)
-
-
-def _learn_logistic(scores, labels):
-    model = LogisticRegression(C=LOGISTIC_C, max_iter=5000).fit(_log_features(scores), labels)
-    classify = _classifier(model, _log_features, scores["spatial"].shape[1])
-    return f"logistic regression, C = {LOGISTIC_C:g}, {len(labels)} clips; ", classify
-
-
-def _svm_features(scores):
-    return normalize(np.concatenate([scores[stream] for stream in STREAMS], axis=1))
-
-
-def _log_features(scores):
-    return np.concatenate([log_scores(scores[stream]) for stream in STREAMS], axis=1)
-
-
-def _classifier(model, features, num_classes):
-    """scores → softmaxed decision values, those of classes the model has not seen -∞."""
-
-    def classify(scores):
-        decisions = model.decision_function(features(scores))
-        if decisions.ndim == 1:  # of two classes: one column, for the second; halved, its softmax is its sigmoid
-            decisions = np.stack([-decisions / 2, decisions / 2], axis=1)
-        spread = np.full((len(decisions), num_classes), -np.inf)
-        spread[:, model.classes_] = decisions
-        return softmax(spread, axis=1)
-
-    return classify

@@ -1,4 +1,4 @@
-"""Temperatures against values computed by hand, and folds that keep groups whole."""
+"""Temperatures computed by hand, and folds that keep groups whole."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ def test_temperature_by_hand():
     np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 2), [[2 / 3, 1 / 3]])
 
 
-def test_fitted_temperature_of_two_kinds_of_clips_by_hand():
-    """All scores are 0.9 for class 0, which is right in 3 of 4 clips: the best score is 3/4, so 9^(1/T) = 3, T = 2."""
+def test_fitted_temperature_by_hand():
+    """All scores are 0.9 for class 0, the class of 3 in 4 clips: the best score is 3/4, so 9^(1/T) = 3, T = 2."""
     scores = np.tile([0.9, 0.1], (8, 1))
     assert fit_temperature(scores, np.array([0, 0, 0, 1] * 2)) == pytest.approx(2, rel=1e-3)
 
@@ -33,7 +33,7 @@ def test_temperature_of_scores_that_are_exactly_zero_is_finite():
     assert np.isfinite(apply_temperature(scores, 2.0)).all()
 
 
-def test_a_temperature_helps_only_scores_that_are_too_sure():
+def test_a_temperature_helps_only_uncalibrated_scores():
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 1, size=(60, 3))
     labels = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((60, 1))).argmax(axis=1)
@@ -53,6 +53,11 @@ def test_folds_keep_groups_whole_and_hold_every_clip_out_once():
         assert set(seen) | set(held) == set(range(240))
 
 
-def test_too_few_clips_or_one_group_cannot_be_divided():
+def test_too_few_clips_or_one_group_give_no_folds():
     assert list(split_folds(np.arange(3))) == []
     assert list(split_folds(np.arange(12) % 2, np.zeros(12))) == []
+
+
+def test_a_validation_without_one_of_the_classes_has_a_temperature():
+    scores = np.tile([0.8, 0.1, 0.1], (6, 1))
+    assert helpful_temperature(scores, np.array([0, 2] * 3)) is not None

@@ -1,18 +1,13 @@
-"""Fusion against values computed by hand, on scores made to need it, and on validations too small to learn from."""
+"""Fusion: values computed by hand, scores whose best fusion is known, and validations too small to learn from."""
 
 import numpy as np
 import pytest
+from made_scores import accuracy, make_scores, random_labels
 from scipy.special import softmax
 
-from src.fusion import late_fusion as fusion
+from src.fusion import late_fusion, learning
 from src.fusion.calibration import apply_temperature, fit_temperature
-from src.fusion.late_fusion import (
-    KINDS,
-    average_scores,
-    fit_fusion,
-    fuse,
-    out_of_fold_accuracy,
-)
+from src.fusion.late_fusion import KINDS, average_scores, fit_fusion, fuse, out_of_fold_accuracy
 
 SPATIAL = np.array([[0.7, 0.2, 0.1], [0.4, 0.3, 0.3]])
 TEMPORAL = np.array([[0.1, 0.8, 0.1], [0.2, 0.6, 0.2]])
@@ -21,51 +16,26 @@ LEARNED = KINDS[1:]
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def make_scores(labels, num_classes, seed=0, spatial=2.0, temporal=3.0):
-    """Scores whose classes have independent noise of 1, the true one `spatial` or `temporal` more."""
-    rng, scores = np.random.default_rng(seed), {}
-    for name, signal in (("spatial", spatial), ("temporal", temporal)):
-        logits = rng.normal(size=(len(labels), num_classes))
-        logits[np.arange(len(labels)), labels] += signal
-        scores[name] = softmax(logits, axis=1).astype(np.float32)
-    return scores
-
-
-def random_labels(count, num_classes, seed=0):
-    return np.random.default_rng(seed).permutation(np.arange(count) % num_classes)
-
-
-def accuracy(scores, labels):
-    return (scores.argmax(axis=1) == labels).mean()
-
-
 def temperatures_of(learned):
     return dict(part.split(" ") for part in learned.split("T: ")[1].split(", "))
 
 
 def test_average_by_hand():
     np.testing.assert_allclose(average_scores(SPATIAL, TEMPORAL), [[0.4, 0.5, 0.1], [0.3, 0.45, 0.25]])
-
-
-def test_average_is_symmetric_and_stays_float32_probabilities():
-    spatial, temporal = SPATIAL.astype(np.float32), TEMPORAL.astype(np.float32)
-    fused = average_scores(spatial, temporal)
-    assert fused.dtype == np.float32
-    np.testing.assert_array_equal(fused, average_scores(temporal, spatial))
-    np.testing.assert_allclose(fused.sum(axis=1), 1, rtol=1e-6)
+    assert average_scores(SPATIAL.astype(np.float32), TEMPORAL.astype(np.float32)).dtype == np.float32
 
 
 @pytest.mark.parametrize(
     "scores",
     [
         np.log(SPATIAL),
-        np.array([[2.0, -1.5, 0.5], [0.4, 0.3, 0.3]]),  # sums to 1, and is no probability
+        np.array([[2.0, -1.5, 0.5], [0.4, 0.3, 0.3]]),  # rows sum to 1
         SPATIAL * 2,
         np.full_like(SPATIAL, np.nan),
     ],
     ids=["logits", "negative", "not normalised", "nan"],
 )
-def test_what_is_not_after_softmax_is_refused_and_named(scores):
+def test_scores_that_are_no_probabilities_are_refused_by_stream(scores):
     """Defect 7: logits of two networks summed, and called an average of probabilities."""
     with pytest.raises(ValueError, match="spatial scores must be probabilities"):
         average_scores(scores, TEMPORAL)
@@ -85,7 +55,7 @@ def test_streams_that_scored_different_videos_or_classes_or_none_are_refused():
 
 
 def test_temperature_is_used_only_for_the_stream_that_it_helps():
-    """Spatial is made four times too sure, temporal is calibrated as it is: each label is drawn by its scores."""
+    """Labels are drawn by temporal's scores, so those are calibrated; spatial is made overconfident by T = 4."""
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 1, size=(60, 3))
     labels = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((60, 1))).argmax(axis=1)
@@ -97,7 +67,7 @@ def test_temperature_is_used_only_for_the_stream_that_it_helps():
     np.testing.assert_allclose(fitted.apply(scores), (calibrated + scores["temporal"]) / 2)
 
 
-def test_too_few_clips_to_judge_a_temperature_mean_none():
+def test_no_temperature_is_used_if_clips_are_too_few_to_judge_it():
     scores = make_scores(np.arange(3), 3)
     fitted = fit_fusion("calibrated average", scores, np.arange(3))
     assert fitted.learned == "T: none helps"
@@ -106,7 +76,7 @@ def test_too_few_clips_to_judge_a_temperature_mean_none():
 
 @pytest.fixture
 def uncalibrated(monkeypatch):
-    monkeypatch.setattr(fusion, "helpful_temperature", lambda *arguments: None)
+    monkeypatch.setattr(late_fusion, "helpful_temperature", lambda *arguments: None)
 
 
 def weight_of(scores, labels):
@@ -123,7 +93,7 @@ def test_weight_by_hand(uncalibrated):
 
 
 def test_accuracy_decides_on_the_weight_before_the_likelihood_does(uncalibrated):
-    """Clip 1 needs 0.55 w + 0.29 (1 - w) > 1/2, w > 21/26 = 0.808. Temporal is surer of the others, and so likelier."""
+    """Clip 1 needs 0.55 w + 0.29 (1 - w) > 1/2, w > 21/26 = 0.808. Temporal has the better likelihood on the others."""
     scores = {
         "spatial": np.array([[0.55, 0.45], [0.51, 0.49], [0.49, 0.51]]),
         "temporal": np.array([[0.29, 0.71], [0.99, 0.01], [0.01, 0.99]]),
@@ -131,20 +101,20 @@ def test_accuracy_decides_on_the_weight_before_the_likelihood_does(uncalibrated)
     assert weight_of(scores, np.array([0, 0, 1])) == 0.85
 
 
-def test_of_equal_weights_the_one_nearest_a_half_is_taken(uncalibrated):
+def test_of_tied_weights_the_nearest_to_a_half_is_taken(uncalibrated):
     same = make_scores(random_labels(30, 3), 3)["spatial"]
     assert weight_of({"spatial": same, "temporal": same}, random_labels(30, 3)) == 0.5
 
 
-def test_svm_sees_both_streams_as_one_vector_of_length_one(monkeypatch):
+def test_svm_is_given_both_streams_as_one_vector_of_length_one(monkeypatch):
     seen = {}
 
-    class Recorder(fusion.LinearSVC):
+    class Recorder(learning.LinearSVC):
         def fit(self, features, labels):
             seen["features"] = features
             return super().fit(features, labels)
 
-    monkeypatch.setattr(fusion, "LinearSVC", Recorder)
+    monkeypatch.setattr(learning, "LinearSVC", Recorder)
     fit_fusion("svm", {"spatial": SPATIAL, "temporal": TEMPORAL}, np.array([0, 1]))
     stacked = np.array([[0.7, 0.2, 0.1, 0.1, 0.8, 0.1], [0.4, 0.3, 0.3, 0.2, 0.6, 0.2]])
     np.testing.assert_allclose(seen["features"], stacked / np.sqrt([[1.20], [0.78]]))  # sums of the squares
@@ -155,13 +125,13 @@ def test_logistic_gives_the_probabilities_of_a_regression_on_both_streams_log_sc
     labels = random_labels(50, num_classes)
     scores = make_scores(labels, num_classes)
     features = np.log(np.concatenate([scores["spatial"], scores["temporal"]], axis=1, dtype=np.float64))
-    model = fusion.LogisticRegression(C=fusion.LOGISTIC_C, max_iter=5000).fit(features, labels)
+    model = learning.LogisticRegression(C=learning.LOGISTIC_C, max_iter=5000).fit(features, labels)
     np.testing.assert_allclose(fuse("logistic", scores, labels, scores), model.predict_proba(features), rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("num_classes", [2, 5])
-def test_every_kind_gives_each_row_a_sum_of_one_and_beats_the_better_stream_where_streams_err_apart(kind, num_classes):
+def test_every_kind_gives_probabilities_and_beats_the_better_stream_if_errors_are_independent(kind, num_classes):
     labels, test_labels = random_labels(200, num_classes), random_labels(1000, num_classes, seed=1)
     validation, test = (make_scores(y, num_classes, y[:3], 1.5, 1.5) for y in (labels, test_labels))
     fused = fuse(kind, validation, labels, test)
@@ -171,7 +141,7 @@ def test_every_kind_gives_each_row_a_sum_of_one_and_beats_the_better_stream_wher
 
 
 @pytest.mark.parametrize("kind", LEARNED)
-def test_what_is_learned_avoids_a_stream_that_knows_nothing_where_the_average_does_not(kind):
+def test_kinds_that_learn_ignore_a_stream_at_random_unlike_the_average(kind):
     """Temporal says a random class with 0.95; spatial is always right, with 0.6."""
     labels, noise = random_labels(300, 4), random_labels(300, 4, seed=1)
     spatial, temporal = (np.full((300, 4), rest) for rest in (0.4 / 3, 0.05 / 3))
@@ -184,11 +154,11 @@ def test_what_is_learned_avoids_a_stream_that_knows_nothing_where_the_average_do
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_clip_is_fused_without_regard_to_the_others_it_comes_with(kind):
-    """Defect 6: nothing is learned from what is fused, which is test."""
+def test_a_clip_is_fused_independently_of_the_others(kind):
+    """Defect 6: nothing is learned from the scores that are fused, which are test's."""
     labels = random_labels(40, 3)
     fitted, test = fit_fusion(kind, make_scores(labels, 3), labels), make_scores(labels, 3, seed=1)
-    one_by_one = [fitted.apply({name: test[name][[place]] for name in test}) for place in range(len(labels))]
+    one_by_one = [fitted.apply({name: test[name][[row]] for name in test}) for row in range(len(labels))]
     np.testing.assert_allclose(fitted.apply(test), np.concatenate(one_by_one), rtol=1e-6)
 
 
@@ -204,7 +174,7 @@ def test_learning_twice_gives_the_same(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2, 2], [0, 1, 2], [0, 0, 0, 1], [2, 2, 2], [1], [3, 0, 0, 3, 1, 3]])
-def test_small_and_lopsided_validations_are_learned_from_as_far_as_they_go(kind, labels):
+def test_small_and_imbalanced_validations_can_be_learned_from(kind, labels):
     labels = np.array(labels)
     scores, test = make_scores(labels, 4), make_scores(random_labels(8, 4), 4, seed=1)
     fused = fuse(kind, scores, labels, test)
@@ -214,7 +184,7 @@ def test_small_and_lopsided_validations_are_learned_from_as_far_as_they_go(kind,
 
 @pytest.mark.parametrize("kind", ["svm", "logistic"])
 @pytest.mark.parametrize("present", [[0, 3], [0, 1, 3]])
-def test_a_class_that_validation_lacks_gets_the_least_score(kind, present):
+def test_a_class_without_validation_clips_gets_a_score_of_zero(kind, present):
     labels = np.repeat(present, 10)
     fused = fuse(kind, make_scores(labels, 4), labels, make_scores(random_labels(20, 4), 4, seed=1))
     absent = [index for index in range(4) if index not in present]
@@ -223,7 +193,7 @@ def test_a_class_that_validation_lacks_gets_the_least_score(kind, present):
 
 
 @pytest.mark.parametrize("kind", ["svm", "logistic"])
-def test_of_one_class_nothing_is_learned_and_the_table_says_so(kind):
+def test_with_one_class_nothing_is_learned_and_the_table_says_so(kind):
     scores = make_scores(np.ones(6, int), 3)
     fitted = fit_fusion(kind, scores, np.ones(6, int))
     assert "one class" in fitted.learned
@@ -231,20 +201,20 @@ def test_of_one_class_nothing_is_learned_and_the_table_says_so(kind):
 
 
 def test_accuracy_of_the_average_is_that_on_all_clips():
-    scores = {"spatial": SPATIAL, "temporal": TEMPORAL}  # the average says 1 and 1
+    scores = {"spatial": SPATIAL, "temporal": TEMPORAL}  # the average predicts 1 and 1
     assert out_of_fold_accuracy("average", scores, np.array([1, 0])) == 0.5
 
 
-def test_accuracy_of_what_learns_is_of_clips_it_has_not_seen():
-    """Labels are random: an SVM on 40 numbers fits the clips it has seen, and can say nothing of others."""
+def test_accuracy_of_kinds_that_learn_is_on_held_out_clips():
+    """Labels are random: an SVM on 40 numbers fits the clips it has seen, and cannot predict others."""
     labels = random_labels(60, 20)
     scores = make_scores(random_labels(60, 20, seed=1), 20, spatial=0, temporal=0)
     assert accuracy(fuse("svm", scores, labels, scores), labels) > 0.5
     assert out_of_fold_accuracy("svm", scores, labels) < 0.2
 
 
-def test_clips_of_one_group_are_never_on_both_sides():
-    """Each group is one scene with an answer of its own: those who have seen a part of it know the rest."""
+def test_clips_of_one_group_are_in_one_fold():
+    """Each group is one scene with a class of its own: having seen a part of it gives away the rest."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 6)
     labels = np.repeat(random_labels(40, 2), 6)

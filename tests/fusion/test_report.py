@@ -1,9 +1,9 @@
-"""The table and the sentence: right numbers, nothing learned from test, and no praise that they do not bear out."""
+"""The table and the sentence: right numbers, nothing learned from test, and no claim that they do not support."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_late_fusion import accuracy, make_scores, random_labels
+from made_scores import accuracy, make_scores, random_labels
 
 from src.fusion.late_fusion import KINDS, fuse, out_of_fold_accuracy
 from src.fusion.report import best_on_validation, better_stream, describe_fusion, format_p, fusion_table
@@ -85,11 +85,11 @@ def test_a_validation_of_two_clips_per_class_gives_a_table_and_a_sentence():
     assert describe_fusion(found).startswith("Fusion ")
 
 
-def test_a_validation_of_one_clip_per_class_cannot_judge_what_learns():
+def test_with_one_validation_clip_per_class_kinds_that_learn_have_no_validation_accuracy():
     labels = np.arange(3)
     found = fusion_table(make_scores(labels, 3), labels, make_scores(labels, 3, seed=1), labels)
     assert found.loc[list(KINDS[1:]), "validation"].isna().all()
-    assert "the average, the best on validation" in describe_fusion(found)
+    assert "best on validation, the average, one of" in describe_fusion(found)
 
 
 def test_labels_of_other_test_videos_are_refused():
@@ -99,34 +99,34 @@ def test_labels_of_other_test_videos_are_refused():
 
 def test_a_sentence_when_the_average_helps():
     assert describe_fusion(make_table(temporal=(0.7, 1), average=(0.76, 0.021))) == (
-        "Fusion helps here: of 200 test videos temporal, the better stream, is right about 70.0%, and the average, "
-        "the best on validation, about 76.0% (95 % interval 71.0% to 81.0%), 6.0 points above (p = 0.021)."
+        "Fusion helps here: on 200 test videos the better stream, temporal, has an accuracy of 70.0%, and the kind of "
+        "fusion that is best on validation, the average, one of 76.0% (95 % interval 71.0% to 81.0%), 6.0 points above "
+        "(p = 0.021)."
     )
 
 
 def test_a_sentence_when_fusion_is_below_its_better_stream():
     """A published project has 65 spatial, 42 temporal, 59 fused."""
-    assert describe_fusion(make_table(spatial=(0.65, 1), temporal=(0.42, 1), average=(0.59, 0.0004))) == (
-        "Fusion does not help here: of 200 test videos spatial, the better stream, is right about 65.0%, and the "
-        "average, the best on validation, about 59.0% (95 % interval 54.0% to 64.0%), 6.0 points below (p < 0.001)."
-    )
+    sentence = describe_fusion(make_table(spatial=(0.65, 1), temporal=(0.42, 1), average=(0.59, 0.0004)))
+    assert sentence.startswith("Fusion does not help here: on 200 test videos the better stream, spatial, has")
+    assert "one of 59.0% (95 % interval 54.0% to 64.0%), 6.0 points below (p < 0.001)." in sentence
 
 
 def test_a_sentence_when_fusion_changes_nothing():
     sentence = describe_fusion(make_table())
-    assert sentence.startswith("Fusion does not help here") and "no more and no less (p = 1.000)" in sentence
+    assert sentence.startswith("Fusion does not help here") and "no difference (p = 1.000)" in sentence
 
 
-def test_a_sentence_about_a_gain_that_may_be_chance():
+def test_a_sentence_about_a_gain_that_is_not_significant():
     sentence = describe_fusion(make_table(average=(0.52, 0.05)))
     assert sentence.startswith("Fusion is not shown to help here") and "2.0 points above (p = 0.050)" in sentence
 
 
-def test_the_kind_best_on_validation_is_judged_and_the_average_beside_it():
+def test_the_sentence_is_about_the_kind_best_on_validation_and_the_average():
     """Not the kind best on test: that would choose on test."""
     rows = {"svm": (0.56, 0.03), "average": (0.48, 0.6), "logistic": (0.9, 0.0)}
     sentence = describe_fusion(make_table({"svm": 0.8}, **rows))
-    assert sentence.startswith("Fusion helps here") and "'svm', the best on validation, about 56.0%" in sentence
+    assert sentence.startswith("Fusion helps here") and "best on validation, 'svm', one of 56.0%" in sentence
     assert sentence.endswith(
         "; the average does not help: 48.0% (95 % interval 43.0% to 53.0%), 2.0 points below (p = 0.600)."
     )
@@ -138,7 +138,7 @@ def test_p_values_are_short(p, text):
     assert format_p(p) == text
 
 
-def test_the_most_accurate_kind_on_validation_is_chosen_and_of_equals_the_first():
+def test_the_most_accurate_kind_on_validation_is_chosen_and_of_ties_the_first():
     accuracies = dict(zip(KINDS, (0.5, 0.7, np.nan, 0.7, 0.6), strict=True)) | {"spatial": 0.9, "temporal": 0.9}
     table = pd.DataFrame({"validation": accuracies})
     assert best_on_validation(table) == KINDS[1]
