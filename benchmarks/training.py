@@ -73,7 +73,7 @@ def measure_stream(stream, data, precision, arguments):
     first = pipeline_rate(batches, epoch=0)
     for clip in batches.clips:
         for segment in range(store.config.num_segments):
-            batches.pictures.read(clip, segment)  # kept in memory, as after some epochs
+            batches.inputs.read(clip, segment)  # kept in memory, as after some epochs
     later = pipeline_rate(batches, epoch=1)
     with on_devices(precision, data_parallel=False):
         model = build_stream(stream, class_names, store, config)

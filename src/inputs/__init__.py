@@ -1,16 +1,11 @@
-"""The store → batches of network inputs."""
+"""The store → batches of network inputs. Crops and augmentation are chosen here, when a batch is made."""
 
-from src.inputs.batches import (
-    EvaluationBatches,
-    TrainingBatches,
-    compute_stacks,
-    read_batches,
-    read_clips,
-    read_examples,
-    scored_segments,
-)
+from src.inputs.batches import EvaluationBatches, TrainingBatches, scored_segments
+from src.inputs.data_set import read_clips
+from src.inputs.examples import read_batches, read_examples
 from src.inputs.features import FeatureBatches, FrameFeatures, MiddleFeatures
-from src.inputs.stream_inputs import StreamInputs, scored_inputs
+from src.inputs.input_format import compute_stacks, scored_inputs
+from src.inputs.stream_inputs import StreamInputs
 
 __all__ = [
     "EvaluationBatches",

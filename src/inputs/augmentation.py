@@ -1,31 +1,31 @@
-"""What is random about a training input: its crop and its colours."""
+"""Random crops and colour jitter of training inputs."""
 
 import numpy as np
 
 from src.video import crops
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # sides of training crops (TSN, Wang et al. 2016: 256, 224, 192 and 168 of 256)
-JITTER = 0.4  # brightness, contrast and saturation are each changed by up to this share
-_SIDES = [(i, j) for i in range(len(SCALES)) for j in range(len(SCALES)) if abs(i - j) <= 1]  # of neighbouring scales
+JITTER = 0.4  # brightness, contrast and saturation each change by at most this share
+_SCALE_PAIRS = [(i, j) for i in range(len(SCALES)) for j in range(len(SCALES)) if abs(i - j) <= 1]  # height, width
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def random_crop(generator: np.random.Generator, height: int, width: int, keep_aspect: bool) -> crops.Crop:
-    """A view for training: sides of two neighbouring scales, at a corner or in the middle; not flipped.
+    """A random training crop, not flipped: equal or neighbouring scales of both sides, at a corner or in the centre.
 
-    Corner cropping and scale jittering of TSN (Wang et al. 2016), which keeps the aspect up to these two scales.
+    Corner cropping and scale jittering of TSN (Wang et al. 2016).
     """
     whole = crops.full_sides(height, width, keep_aspect)
-    scales = _SIDES[generator.integers(len(_SIDES))]
+    scales = _SCALE_PAIRS[generator.integers(len(_SCALE_PAIRS))]
     sides = [round(side * SCALES[scale]) for side, scale in zip(whole, scales, strict=True)]
     corner = crops.corners_and_center(height - sides[0], width - sides[1])[generator.integers(5)]
     return crops.Crop(*corner, *sides)
 
 
 def jitter_colour(generator: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Brightness, contrast and saturation of a frame changed at random: uint8 (H, W, 3), RGB → the same.
+    """Changes brightness, contrast and saturation of a frame at random: uint8 (H, W, 3), RGB → the same.
 
-    Never for flow: displacements have no brightness.
+    Not for flow, whose codes are displacements.
     """
     brightness, contrast, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3).astype(np.float32)
     pixels = frame.astype(np.float32)

@@ -1,101 +1,37 @@
-"""Clip store → batches. Training and evaluation are two visibly different classes."""
+"""Clip store → batches of images: random for training, in a fixed order for evaluation."""
 
 import dataclasses
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from src.config import STREAMS, TrainConfig
-from src.flow import compute_flow, mean_flow, stack_fields
+from src.config import TrainConfig
 from src.inputs.augmentation import jitter_colour, random_crop
 from src.inputs.stream_inputs import StreamInputs
-from src.sources import SPLITS
-from src.store import ClipStore, read_prepared
+from src.store import ClipStore
 from src.subsets import flipped_classes, reversed_classes
 from src.video import segment_centers
 
-LARGER = 4  # times: batches that are only evaluated, which take less memory
-START = 1  # of the random numbers that only windows of frames need: all others stay as they are
-READERS = 4  # threads that read and decode the pictures of a batch
-
-
-def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
-    """A prepared data set as training sees it.
-
-    Returns:
-        (clips, store, class names): the rows of the manifest whose clip is in the store, with `clip_name`, its name
-        there; the class names by `class_index`.
-
-    Raises:
-        FileNotFoundError: `root` was never prepared.
-        ValueError: a split without clips.
-    """
-    table, store = read_prepared(root)
-    class_names = table.drop_duplicates("class_index").sort_values("class_index").label.tolist()
-    clips = table[table.stored].reset_index(drop=True)
-    for split in SPLITS:
-        if not (clips.split == split).any():
-            raise ValueError(f"{root}: each split needs clips; {split!r} has none. Run preprocess_data.ipynb first.")
-    return clips, store, class_names
-
-
-def read_batches(
-    clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The first training batch of both streams, to look at.
-
-    Returns:
-        (frames, stacks, labels): uint8 (count, crop_size, crop_size, 3) and (count, crop_size, crop_size, 2L), and
-        class indices int64 (count,), of the same clips in the same views. Where the network computes flow itself, the
-        stacks are of what it will compute, at `flow_bound`.
-    """
-    config = dataclasses.replace(config, batch_size=count)
-    (frames, classes), (motion, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
-    if store.config.flow_source == "layer":
-        motion = compute_stacks(motion, store.config.flow_bound)
-    return frames, motion, classes.argmax(axis=1)
-
-
-def compute_stacks(windows: np.ndarray, bound: float) -> np.ndarray:
-    """The quantised flow of what a temporal network is given that computes flow itself, to look at or to measure.
-
-    Args:
-        windows: uint8 (N, L + 1, H, W), grey.
-        bound: px/frame of the largest code.
-
-    Returns:
-        uint8 (N, H, W, 2L).
-    """
-    return np.stack([stack_fields(compute_flow(window), len(window) - 1, bound) for window in windows])
-
-
-def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The middle segment of some clips, to look at.
-
-    Returns:
-        (frames, flows), a list entry per clip: uint8 (H, W, 3), RGB; float32 (H, W, 2), px/frame, mean over the stack.
-    """
-    middle, bound = store.config.num_segments // 2, store.config.flow_bound
-    frames = [store.read_frame(clip, middle) for clip in clips.clip_name]
-    return frames, [mean_flow(store.read_stack(clip, middle), bound) for clip in clips.clip_name]
+EVALUATION_FACTOR = 4  # evaluation batches are this much larger than training batches: no gradients, less memory
+WINDOW_SEED = 1  # appended to a sample's seed: window starts have their own generator, all other draws stay the same
+READERS = 4  # threads that read and decode the segments of a batch
 
 
 class Batches(keras.utils.PyDataset):
-    """What all pipelines share: batches are made in threads, the next one while a network works on this one.
+    """Base class of the pipelines: makes batches in threads, the next one while the network works on this one.
 
     Args:
-        count: samples in an epoch.
-        batch_size: samples in a batch; the last may have fewer.
+        count: samples per epoch.
+        batch_size: samples per batch; the last batch may have fewer.
     """
 
     epoch = 0
 
     def __init__(self, count: int, batch_size: int):
-        super().__init__()  # with workers, Keras on JAX would carry batches of one epoch over into the next
+        super().__init__()  # no Keras workers: on JAX, Keras would carry their batches over into the next epoch
         self.count, self.batch_size = count, batch_size
         self._readers, self._maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
         self._next: tuple[tuple[int, int], Future] | None = None
@@ -110,33 +46,32 @@ class Batches(keras.utils.PyDataset):
         return batch.result()
 
     def next_epoch(self) -> int:
-        """The epoch that is expected after this one."""
+        """The epoch that probably follows this one."""
         return self.epoch + 1
 
     def _start(self, epoch, index):
-        """Batch `index` of an epoch, in the making or made."""
+        """Starts to make batch `index` of an epoch, unless it was started before."""
         if self._next and self._next[0] == (epoch, index):
             return self._next[1]
-        places = range(index * self.batch_size, min((index + 1) * self.batch_size, self.count))
-        return self._maker.submit(self.make, epoch, places)
+        positions = range(index * self.batch_size, min((index + 1) * self.batch_size, self.count))
+        return self._maker.submit(self.make, epoch, positions)
 
-    def make(self, epoch, places):
-        """(pictures, classes) of some places, 0 … count - 1, in the order of an epoch."""
+    def make(self, epoch, positions):
+        """(inputs, classes) of the samples at some positions of an epoch, 0 … count - 1."""
         raise NotImplementedError
 
 
 class TrainingBatches(Batches):
-    """Shuffled, augmented batches: of each clip and epoch one random segment, in a random view; of a window of frames
-    also a random start.
+    """Shuffled, augmented batches: a random segment of each clip per epoch, in a random crop.
 
-    What a clip gets in an epoch depends on (seed, epoch, clip) alone, so both streams see the same segment, view and
-    direction of time, and training continued after an interruption sees what it would have seen. Set `epoch` before
-    each.
+    A window of frames also has a random start. The random choices for a clip depend on (seed, epoch, clip) alone. So
+    both streams get the same segment, crop, flip and direction of time, and a resumed training gets the batches of an
+    uninterrupted one. Set `epoch` before each epoch.
 
-    Batches are (pictures uint8 (B, …), as of `pictures.crop_input`, classes one-hot float32 (B, C)). A mirrored
-    left/right template carries the label of its mirror image, and so does a reversed clip that of its reverse; a class
-    without one is not mirrored, or not reversed. Without `config.augment` a clip gives the same view each time. With
-    `config.data_parallel` the last batch is full, too: devices share each evenly.
+    Batches are (inputs uint8 (B, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). A flipped or
+    time-reversed clip gets the class of its flipped or reversed version. A class without one is not flipped or not
+    reversed. With `config.augment=False` each clip gives the same input in each epoch. With `config.data_parallel` the
+    last batch is full, since devices share each batch evenly.
     """
 
     def __init__(self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig):
@@ -144,58 +79,56 @@ class TrainingBatches(Batches):
         full = -(-len(clips) // config.batch_size) * config.batch_size
         super().__init__(full if config.data_parallel else len(clips), config.batch_size)
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
-        self.pictures = StreamInputs(store, stream, config)
+        self.inputs = StreamInputs(store, stream, config)
         self.config, self.num_segments = config, store.config.num_segments
-        self.flipped_class, self.backwards = (
-            flipped_classes(class_names, config.flip_map),
-            np.full(len(class_names), -1),
-        )
+        self.flipped_class = flipped_classes(class_names, config.flip_map)
+        self.reversed_class = np.full(len(class_names), -1)
         if config.time_reversal:
-            self.backwards = reversed_classes(class_names, config.reversal_map)
+            self.reversed_class = reversed_classes(class_names, config.reversal_map)
 
-    def make(self, epoch, places):
+    def make(self, epoch, positions):
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
-        order = np.resize(order, self.count)  # where batches must be full, the last is filled with the first clips
-        samples = self._readers.map(lambda place: self.sample(epoch, int(place)), order[list(places)])
-        pictures, labels = zip(*samples, strict=True)
-        return np.stack(pictures), np.eye(len(self.flipped_class), dtype=np.float32)[list(labels)]
+        order = np.resize(order, self.count)  # fills up the last batch with the first clips if it must be full
+        samples = self._readers.map(lambda index: self.sample(epoch, int(index)), order[list(positions)])
+        inputs, labels = zip(*samples, strict=True)
+        return np.stack(inputs), np.eye(len(self.flipped_class), dtype=np.float32)[list(labels)]
 
-    def sample(self, epoch: int, place: int) -> tuple[np.ndarray, int]:
-        """The picture (crop_size, crop_size, channels) and class of one clip in an epoch."""
+    def sample(self, epoch: int, index: int) -> tuple[np.ndarray, int]:
+        """The input (crop_size, crop_size, channels) and the class of clip `index` in an epoch."""
         if not self.config.augment:
-            picture = self.pictures.read(self.clips[place], self.num_segments // 2)
-            return self.pictures.crop_scored(picture, 1)[0], self.labels[place]
-        generator = np.random.default_rng([self.config.seed, epoch, place])
-        segment, label, backwards, mirrored = self.draw(generator, place)
-        start = np.random.default_rng([self.config.seed, epoch, place, START]).random()
-        picture = self.pictures.read(self.clips[place], segment, backwards, start)
-        view = random_crop(generator, *self.pictures.size(picture), self.config.keep_aspect)
-        picture = self.pictures.crop(picture, dataclasses.replace(view, flipped=mirrored))
-        return jitter_colour(generator, picture) if self.pictures.stream == "spatial" else picture, label
+            segment = self.inputs.read(self.clips[index], self.num_segments // 2)
+            return self.inputs.crop_scored(segment, 1)[0], self.labels[index]
+        generator = np.random.default_rng([self.config.seed, epoch, index])
+        number, label, backwards, flipped = self.draw(generator, index)
+        start = np.random.default_rng([self.config.seed, epoch, index, WINDOW_SEED]).random()
+        segment = self.inputs.read(self.clips[index], number, backwards, start)
+        crop = random_crop(generator, *self.inputs.image_size(segment), self.config.keep_aspect)
+        cropped = self.inputs.crop(segment, dataclasses.replace(crop, flipped=flipped))
+        return jitter_colour(generator, cropped) if self.inputs.stream == "spatial" else cropped, label
 
-    def draw(self, generator: np.random.Generator, place: int) -> tuple[int, int, bool, bool]:
-        """The segment, the class that is seen, whether time runs backwards, and whether it is mirrored."""
-        segment, label = int(generator.integers(self.num_segments)), self.labels[place]
-        coins = generator.random(2) < 0.5
-        backwards = bool(coins[0]) and self.backwards[label] >= 0
-        label = self.backwards[label] if backwards else label
-        mirrored = bool(coins[1]) and self.flipped_class[label] >= 0
-        return segment, int(self.flipped_class[label] if mirrored else label), bool(backwards), bool(mirrored)
+    def draw(self, generator: np.random.Generator, index: int) -> tuple[int, int, bool, bool]:
+        """Draws (segment, class of the augmented clip, time-reversed, flipped) for clip `index`."""
+        segment, label = int(generator.integers(self.num_segments)), self.labels[index]
+        reverse, flip = generator.random(2) < 0.5
+        backwards = bool(reverse) and self.reversed_class[label] >= 0
+        label = self.reversed_class[label] if backwards else label
+        flipped = bool(flip) and self.flipped_class[label] >= 0
+        return segment, int(self.flipped_class[label] if flipped else label), bool(backwards), bool(flipped)
 
 
 class EvaluationBatches(Batches):
-    """The test segments of every clip of a split, in order, each in `num_crops` views: nothing random.
+    """All scored segments of a split, in order, each in `num_crops` crops. Nothing is random.
 
-    Batches are (pictures uint8 (B, …), as of `pictures.crop_input`, classes one-hot float32 (B, C)); the views of a
-    segment follow one another, and so do the segments of a clip. The label is that of the clip, also where a view is
-    mirrored. B is about `LARGER` · `batch_size`, or less at the end.
+    Batches are (inputs uint8 (B, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). The crops of a segment
+    follow one another, and so do the segments of a clip. The class is that of the clip, also for a flipped crop. B is
+    about `EVALUATION_FACTOR` · `batch_size`; the last batch may have fewer.
 
     Args:
-        clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` says which segments.
+        clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` chooses the segments.
         split: "train", "validation" or "test".
         num_classes: C.
         num_crops: 1, 3, 5 or 10; see `src.video.crops.scored_crops`.
-        change: what happens to a stored flow stack, or a window of frames, first; see `src.evaluation.probes`.
+        change: applied to each flow stack or window; see `src.evaluation.probes`.
     """
 
     def __init__(
@@ -204,38 +137,38 @@ class EvaluationBatches(Batches):
     ):  # fmt: skip
         clips = clips[clips.split == split]
         self.segments = scored_segments(store, config)
-        super().__init__(len(clips) * len(self.segments), max(1, LARGER * config.batch_size // num_crops))
+        super().__init__(len(clips) * len(self.segments), max(1, EVALUATION_FACTOR * config.batch_size // num_crops))
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
-        self.pictures = StreamInputs(store, stream, config, change)
+        self.inputs = StreamInputs(store, stream, config, change)
         self.num_classes, self.num_crops = num_classes, num_crops
 
     def next_epoch(self) -> int:
-        """The same: nothing is random."""
+        """The same epoch: all epochs are equal."""
         return self.epoch
 
-    def make(self, epoch, places):
-        pictures = list(self._readers.map(self.views, places))
-        labels = np.repeat([self.labels[place // len(self.segments)] for place in places], self.num_crops)
-        return np.concatenate(pictures), np.eye(self.num_classes, dtype=np.float32)[labels]
+    def make(self, epoch, positions):
+        inputs = list(self._readers.map(self.crops, positions))
+        labels = np.repeat([self.labels[position // len(self.segments)] for position in positions], self.num_crops)
+        return np.concatenate(inputs), np.eye(self.num_classes, dtype=np.float32)[labels]
 
-    def views(self, place: int) -> np.ndarray:
-        """The pictures (num_crops, crop_size, crop_size, channels) of one segment."""
-        clip, segment = divmod(place, len(self.segments))
-        picture = self.pictures.read(self.clips[clip], int(self.segments[segment]))
-        return self.pictures.crop_scored(picture, self.num_crops)
+    def crops(self, position: int) -> np.ndarray:
+        """The inputs (num_crops, …) of one segment."""
+        clip, number = divmod(position, len(self.segments))
+        segment = self.inputs.read(self.clips[clip], int(self.segments[number]))
+        return self.inputs.crop_scored(segment, self.num_crops)
 
 
 def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
-    """The stored segments that are scored, evenly spread: int64 (config.test_segments,).
+    """Indices of the stored segments that are scored, evenly spaced: int64 (config.test_segments,).
 
     Raises:
-        ValueError: more than there are.
+        ValueError: `config.test_segments` is larger than the number of stored segments.
     """
     stored = store.config.num_segments
     wanted = config.test_segments or stored
     if wanted > stored:
         raise ValueError(
-            f"test_segments must be at most {stored}, the segments that {store.root} holds. Received: {wanted}. "
-            "Prepare the clips with more num_segments, or lower it."
+            f"test_segments must be at most {stored}, the number of segments stored in {store.root}. Received: "
+            f"{wanted}. Lower it, or prepare the clips with a larger num_segments."
         )
     return segment_centers(stored, wanted)

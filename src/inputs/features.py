@@ -1,9 +1,9 @@
-"""Features of a frozen backbone, computed once per frame and kept on disk beside the clips.
+"""Features of a frozen backbone, computed once per frame and stored beside the clips.
 
 ```
-<root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, views, features
+<root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, crops, features
 ```
-The key names all that features depend on: the store's parameters, the views, and the network, by its weights.
+The key names everything that the features depend on: the store's parameters, the crops, and the network's weights.
 """
 
 import dataclasses
@@ -23,51 +23,51 @@ from src.progress import progress
 from src.store import ClipStore
 from src.video import crops
 
-EXTRACTOR = 1  # raise it when the same weights give other features
-KEPT_CROPS = 3  # views along the longer side; a head also sees each of them mirrored
-MIDDLE = KEPT_CROPS // 2
-FASTER = 8  # times: batches of features, which cost less than pictures
+EXTRACTOR = 1  # increase it when the same weights give other features
+NUM_CROPS = 3  # crops along the longer side, each also flipped, whose features are stored
+CENTER = NUM_CROPS // 2
+FEATURE_FACTOR = 8  # batches of features are this much larger than batches of images: features need little memory
 
 
 class FrameFeatures:
     """The features of the frames of a store.
 
     Args:
-        extractor: frozen, frames uint8 (N, crop_size, crop_size, 3) → features (N, F).
+        extractor: frozen network, frames uint8 (N, crop_size, crop_size, 3) → features (N, F).
         store: the prepared clips.
-        config: the size of the views.
+        config: `crop_size` and `keep_aspect` set the crops.
     """
 
     def __init__(self, extractor: keras.Model, store: ClipStore, config: TrainConfig):
         self.extractor, self.store, self.config = extractor, store, config
-        self.pictures = StreamInputs(store, "spatial", config, keep=False)
+        self.inputs = StreamInputs(store, "spatial", config, cache=False)
         self.folder = store.root / "features" / self._key()
 
     def compute(self, clips: pd.DataFrame, predict: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
         """Computes the missing features of some clips. It can be killed at any time and run again.
 
         Args:
-            clips: which, by `clip_name`.
-            predict: inputs uint8 (N, s, s, 3) → features (N, F), for example over several devices; None is
+            clips: the clips, by `clip_name`.
+            predict: inputs uint8 (N, s, s, 3) → features (N, F), for example over several devices; None takes
                 `extractor.predict_on_batch`.
         """
         predict = predict or self.extractor.predict_on_batch
         self.folder.mkdir(parents=True, exist_ok=True)
-        there = {entry.name for entry in os.scandir(self.folder)}
-        missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in there]
+        stored = {entry.name for entry in os.scandir(self.folder)}
+        missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in stored]
         for clip in progress(missing, label="features of frames") if missing else ():
-            frames = [self.pictures.read(clip, segment) for segment in range(self.store.config.num_segments)]
-            views = [
-                self.pictures.crop(frame, view)
+            frames = [self.inputs.read(clip, segment) for segment in range(self.store.config.num_segments)]
+            inputs = [
+                self.inputs.crop(frame, crop)
                 for frame in frames
-                for view in kept_crops(*frame.shape[:2], self.config.keep_aspect)
+                for crop in feature_crops(*frame.shape[:2], self.config.keep_aspect)
             ]
-            features = np.asarray(predict(np.stack(views))).astype(np.float16)
+            features = np.asarray(predict(np.stack(inputs))).astype(np.float16)
             with atomic_path(self.folder / f"{clip}.npy") as temporary:
-                np.save(temporary, features.reshape(len(frames), 2 * KEPT_CROPS, -1))
+                np.save(temporary, features.reshape(len(frames), 2 * NUM_CROPS, -1))
 
     def read(self, clip: str) -> np.ndarray:
-        """float16 (S, V, F), mapped from disk; the views in the order of `kept_crops`."""
+        """float16 (S, V, F), memory-mapped; the crops are in the order of `feature_crops`."""
         return np.load(self.folder / f"{clip}.npy", mmap_mode="r")
 
     def _key(self):
@@ -75,59 +75,54 @@ class FrameFeatures:
         for weight in self.extractor.get_weights():
             weights.update(str(weight.shape).encode())
             weights.update(np.ascontiguousarray(weight))
-        views = f"{'square' if self.config.keep_aspect else 'whole'}{2 * KEPT_CROPS}"
-        seen = f"crop{self.config.crop_size}-{views}-{self.config.backbone_preprocessing}"
-        return f"{self.store.config.key}-{seen}-{self.config.precision}-{weights.hexdigest()[:12]}-v{EXTRACTOR}"
+        shape = f"{'square' if self.config.keep_aspect else 'whole'}{2 * NUM_CROPS}"
+        inputs = f"crop{self.config.crop_size}-{shape}-{self.config.backbone_preprocessing}"
+        return f"{self.store.config.key}-{inputs}-{self.config.precision}-{weights.hexdigest()[:12]}-v{EXTRACTOR}"
 
 
-def kept_crops(height: int, width: int, keep_aspect: bool) -> list[crops.Crop]:
-    """The views whose features are kept: `KEPT_CROPS` along the longer side, then the same mirrored."""
-    views = crops.scored_crops(height, width, KEPT_CROPS, keep_aspect)
-    return views + [dataclasses.replace(view, flipped=True) for view in views]
+def feature_crops(height: int, width: int, keep_aspect: bool) -> list[crops.Crop]:
+    """The crops whose features are stored: `NUM_CROPS` along the longer side, then the same ones flipped."""
+    scored = crops.scored_crops(height, width, NUM_CROPS, keep_aspect)
+    return scored + [dataclasses.replace(crop, flipped=True) for crop in scored]
 
 
 class FeatureBatches(TrainingBatches):
-    """`TrainingBatches` whose pictures are kept features, float32 (B, F), of a random one of the kept views.
+    """`TrainingBatches` whose inputs are stored features, float32 (B, F), of a random one of the stored crops.
 
-    Segment, direction of time and mirror of a clip are those of the other stream in the same epoch; the view is not,
-    for there are few to choose from.
+    Segment, direction of time and flip of a clip are those of the temporal stream in the same epoch. The crop is not,
+    since only a few crops are stored.
     """
 
     def __init__(
-        self,
-        features: FrameFeatures,
-        clips: pd.DataFrame,
-        store: ClipStore,
-        class_names: list[str],
+        self, features: FrameFeatures, clips: pd.DataFrame, store: ClipStore, class_names: list[str],
         config: TrainConfig,
-    ):
+    ):  # fmt: skip
         super().__init__(clips, store, "spatial", class_names, config)
         self.features = features
 
-    def sample(self, epoch: int, place: int) -> tuple[np.ndarray, int]:
-        """The features and the class of one clip in an epoch."""
-        kept = self.features.read(self.clips[place])
+    def sample(self, epoch: int, index: int) -> tuple[np.ndarray, int]:
+        """The features and the class of clip `index` in an epoch."""
+        stored = self.features.read(self.clips[index])
         if not self.config.augment:
-            return kept[self.num_segments // 2, MIDDLE].astype(np.float32), self.labels[place]
-        generator = np.random.default_rng([self.config.seed, epoch, place])
-        segment, label, _, mirrored = self.draw(generator, place)
-        view = int(generator.integers(KEPT_CROPS)) + KEPT_CROPS * mirrored
-        return kept[segment, view].astype(np.float32), label
+            return stored[self.num_segments // 2, CENTER].astype(np.float32), self.labels[index]
+        generator = np.random.default_rng([self.config.seed, epoch, index])
+        segment, label, _, flipped = self.draw(generator, index)
+        crop = int(generator.integers(NUM_CROPS)) + NUM_CROPS * flipped
+        return stored[segment, crop].astype(np.float32), label
 
 
 class MiddleFeatures(Batches):
-    """What a head is validated on: the features of the pictures of `EvaluationBatches` of one crop, in their order.
+    """Features of the centre crop of each segment of an `EvaluationBatches` with one crop, in its order.
 
-    Batches are (features float32 (B, F), classes one-hot float32 (B, C)).
+    Batches are (features float32 (B, F), classes, one-hot float32 (B, C)).
     """
 
-    def __init__(self, features: FrameFeatures, pictures: EvaluationBatches):
-        super().__init__(pictures.count, FASTER * pictures.batch_size)
-        kept = [features.read(clip)[pictures.segments, MIDDLE] for clip in pictures.clips]
-        self.features = np.concatenate(kept).astype(np.float32)
-        self.classes = np.eye(pictures.num_classes, dtype=np.float32)[
-            np.repeat(pictures.labels, len(pictures.segments))
-        ]
+    def __init__(self, features: FrameFeatures, images: EvaluationBatches):
+        super().__init__(images.count, FEATURE_FACTOR * images.batch_size)
+        stored = [features.read(clip)[images.segments, CENTER] for clip in images.clips]
+        self.features = np.concatenate(stored).astype(np.float32)
+        labels = np.repeat(images.labels, len(images.segments))
+        self.classes = np.eye(images.num_classes, dtype=np.float32)[labels]
 
-    def make(self, epoch, places):
-        return self.features[list(places)], self.classes[list(places)]
+    def make(self, epoch, positions):
+        return self.features[list(positions)], self.classes[list(positions)]

@@ -121,7 +121,7 @@ def build_temporal(
     """The temporal network before it is fitted, and its highest learning rate; `run` records which network it is."""
     keras.utils.set_random_seed(config.seed + 1)
     length, size = config.flow_length or store.config.flow_length, config.crop_size_of("temporal")
-    inputs = StreamInputs(store, "temporal", config, keep=False)
+    inputs = StreamInputs(store, "temporal", config, cache=False)
     if config.temporal_weights == "scratch":
         head = config.temporal_head, config.subtract_mean, inputs.frames_bound
         return build_temporal_cnn(len(class_names), size, length, *head), config.temporal_learning_rate

@@ -7,7 +7,7 @@ from conftest import TINY_CONFIG
 
 from src.config import TrainConfig
 from src.evaluation.probes import probe_streams
-from src.inputs.batches import read_clips
+from src.inputs.data_set import read_clips
 
 L = TINY_CONFIG.flow_length
 

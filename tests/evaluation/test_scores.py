@@ -7,7 +7,7 @@ from conftest import TINY_CONFIG, TINY_COUNTS
 
 from src.config import TrainConfig
 from src.evaluation.scores import average_crops, evaluation_protocol, predict_scores, score_split
-from src.inputs.batches import read_clips
+from src.inputs.data_set import read_clips
 from src.training.runs import start_run
 from src.video.crops import crop_frame, scored_crops
 

@@ -10,8 +10,8 @@ from models.two_stream import build_two_stream
 from src.config import TrainConfig
 from src.evaluation.scores import predict_scores
 from src.inference.prediction import predict_video
-from src.inputs.batches import read_clips
-from src.video.video import VideoError
+from src.inputs.data_set import read_clips
+from src.video.reading import VideoError
 
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
 NAMES, CONFIG, SIZE = TINY_NAMES, TINY_TRAINING, TINY_TRAINING.crop_size

@@ -27,12 +27,12 @@ from src.inference.sliding_window import (
     predict_long_video,
     predict_stream,
 )
-from src.inputs.batches import read_clips
+from src.inputs.data_set import read_clips
 from src.preprocessing.extraction import extract_clip
 from src.store.manifest import manifest_digest
 from src.training.runs import start_run
-from src.video import video
-from src.video.video import VideoError
+from src.video import reading
+from src.video.reading import VideoError
 
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
 FPS = 12
@@ -157,7 +157,7 @@ def test_repeats_of_a_raised_frame_rate_are_dropped(two_stream, tmp_path):
 def test_a_long_video_holds_no_more_than_its_window(two_stream, turning, monkeypatch):
     """3,000 images that are made as they are asked for; all that are derived from them are counted while they live."""
     there = moving_texture(32, 2, 0, 48, 64)
-    alive, most, resize = set(), 0, video._resize
+    alive, most, resize = set(), 0, reading.resize
 
     def held(array):
         nonlocal most
@@ -169,10 +169,11 @@ def test_a_long_video_holds_no_more_than_its_window(two_stream, turning, monkeyp
     def images(*_, **__):
         yield from ((index, held(there[index % 32].copy())) for index in range(3000))
 
-    monkeypatch.setattr(video, "_decode", images)
-    monkeypatch.setattr(video, "_resize", lambda image, size: held(resize(image, size).copy()))
+    monkeypatch.setattr("src.video.stream.decode", images)
+    for module in ("reading", "repeats"):
+        monkeypatch.setattr(f"src.video.{module}.resize", lambda image, size: held(resize(image, size).copy()))
     ticks = count()
-    monkeypatch.setattr(video.FrameStream, "_seconds", lambda self: next(ticks))
+    monkeypatch.setattr("src.video.stream.FrameStream._seconds", lambda self: next(ticks))
     number = sum(1 for _ in predict(turning, two_stream, 50))
     assert number == 1 + (3000 - 4) // 50
     assert most <= 3 * TINY_CONFIG.window_length + 6  # an image, grey and RGB of each

@@ -9,7 +9,9 @@ from conftest import TINY_CLASSES, TINY_CONFIG, TINY_COUNTS
 
 from src.config import ClipConfig, TrainConfig
 from src.flow.flow_input import reverse_stack
-from src.inputs.batches import EvaluationBatches, TrainingBatches, read_clips, read_examples
+from src.inputs.batches import EvaluationBatches, TrainingBatches
+from src.inputs.data_set import read_clips
+from src.inputs.examples import read_examples
 from src.store.clip_store import Clip, ClipStore
 from src.store.manifest import read_prepared, write_manifest
 from src.subsets.class_maps import flipped_classes
@@ -67,17 +69,17 @@ def read_all(batches):
 def geometry(batches, epoch):
     """clip_name → (segment, backwards, view, class in the batch), as the pictures were asked for."""
     found, asked = {}, []
-    read, cut = batches.pictures.read, batches.pictures.crop
-    batches.pictures.read = lambda clip, segment, backwards, start: (
+    read, cut = batches.inputs.read, batches.inputs.crop
+    batches.inputs.read = lambda clip, segment, backwards, start: (
         asked.append((segment, backwards)) or read(clip, segment, backwards, start)
     )
-    batches.pictures.crop = lambda picture, view: asked.append(view) or cut(picture, view)
+    batches.inputs.crop = lambda picture, view: asked.append(view) or cut(picture, view)
     for place, name in enumerate(batches.clips):
         asked.clear()
         _, label = batches.sample(epoch, place)
         (segment, backwards), view = asked
         found[name] = (segment, backwards, view, int(label))
-    batches.pictures.read, batches.pictures.crop = read, cut
+    batches.inputs.read, batches.inputs.crop = read, cut
     return found
 
 
@@ -227,7 +229,7 @@ def test_a_reversed_clip_carries_the_label_of_its_reverse_and_its_flow(noise):
             seen.add((true, backwards))
             if backwards:
                 stored, bound = noise[1].read_stack(name, segment), noise[1].config.flow_bound
-                np.testing.assert_array_equal(batches.pictures.read(name, segment, True), reverse_stack(stored, bound))
+                np.testing.assert_array_equal(batches.inputs.read(name, segment, True), reverse_stack(stored, bound))
     assert seen == {(0, False), (0, True), (1, False), (1, True), (2, False)}
 
 

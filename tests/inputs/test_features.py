@@ -9,8 +9,9 @@ from conftest import TINY_COUNTS
 from keras import layers
 
 from src.config import TrainConfig
-from src.inputs.batches import EvaluationBatches, TrainingBatches, read_clips
-from src.inputs.features import KEPT_CROPS, FeatureBatches, FrameFeatures, MiddleFeatures, kept_crops
+from src.inputs.batches import EvaluationBatches, TrainingBatches
+from src.inputs.data_set import read_clips
+from src.inputs.features import NUM_CROPS, FeatureBatches, FrameFeatures, MiddleFeatures, feature_crops
 from src.video.crops import crop_frame, scored_crops
 
 CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3)
@@ -44,13 +45,13 @@ def test_kept_features_are_those_of_the_views(data, features):
     for name in clips.clip_name[:4]:
         for segment in range(2):
             frame = store.read_frame(name, segment)
-            views = np.stack([crop_frame(frame, view, 32) for view in kept_crops(*frame.shape[:2], False)])
+            views = np.stack([crop_frame(frame, view, 32) for view in feature_crops(*frame.shape[:2], False)])
             expected = np.asarray(features.extractor(views))
             np.testing.assert_allclose(features.read(name)[segment], expected, atol=1e-3)  # kept as float16
 
 
 def test_the_kept_views_are_three_along_the_longer_side_and_their_mirror_images():
-    views = kept_crops(48, 64, False)
+    views = feature_crops(48, 64, False)
     assert views[:3] == scored_crops(48, 64, 3, False) and [view.flipped for view in views] == [False] * 3 + [True] * 3
     assert [view.left for view in views[3:]] == [view.left for view in views[:3]]
 
@@ -111,14 +112,14 @@ def test_a_clip_gives_the_same_segment_label_and_mirror_as_in_batches_of_picture
     clips, store, names = data
     kept = FeatureBatches(features, clips, store, names, CONFIG)
     pictures, seen = TrainingBatches(clips, store, "temporal", names, CONFIG), []
-    cut = pictures.pictures.crop
-    pictures.pictures.crop = lambda picture, view: seen.append(view.flipped) or cut(picture, view)
+    cut = pictures.inputs.crop
+    pictures.inputs.crop = lambda picture, view: seen.append(view.flipped) or cut(picture, view)
     for epoch in range(8):
         for place, name in enumerate(kept.clips):
             found, label = kept.sample(epoch, place)
             assert pictures.sample(epoch, place)[1] == label
             places = np.argwhere((features.read(name) == found.astype(np.float16)).all(axis=-1))
-            assert seen[-1] in {view >= KEPT_CROPS for _, view in places}
+            assert seen[-1] in {view >= NUM_CROPS for _, view in places}
     assert set(seen) == {False, True}
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import TINY_CONFIG
 
 from src.config import ClipConfig, TrainConfig
-from src.inputs.batches import read_clips
+from src.inputs.data_set import read_clips
 from src.store.clip_store import Clip, ClipStore
 from src.training.learning_check import LearningCheck, check_learning
 from src.training.runs import start_run

@@ -18,7 +18,8 @@ from keras import layers
 from models import backbones, temporal_cnn
 from src.config import TrainConfig
 from src.evaluation.scores import predict_scores
-from src.inputs.batches import EvaluationBatches, TrainingBatches, read_clips
+from src.inputs.batches import EvaluationBatches, TrainingBatches
+from src.inputs.data_set import read_clips
 from src.store.clip_store import ClipStore
 from src.training import callbacks
 from src.training import streams as training
