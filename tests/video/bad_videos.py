@@ -1,59 +1,54 @@
-"""Files that people have for videos: `KINDS` says of each how it is made, and what must come of it.
+"""Kinds of video files that people have: `KINDS` tells how each is written, and what the reader must make of it.
 
-That is `Shows`, what the clip must be made of, or a reason: a regular expression that the error's message must match.
-FFmpeg, in PyAV, writes what OpenCV cannot.
+The outcome is `Shows` if the file is usable, or else a regular expression that the error's message must match.
 """
 
-import io
 import os
-import zipfile
 from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
-from conftest import moving_texture
+from write_videos import (
+    FRAMES,
+    NOISE,
+    add_cover,
+    add_larger_frames,
+    add_sound,
+    add_subtitles,
+    add_video,
+    archive,
+    content,
+    encode,
+    garbled,
+    grey,
+    linked,
+    named,
+    replaced,
+    resized,
+    scaled,
+    shown_at,
+    sound,
+    texture,
+    turned,
+    video,
+    without_first,
+)
 
-RATE = 12
-
-
-def texture(num_frames=14, height=48, width=64):
-    """uint8 (T, H, W, 3), RGB; moves by (2, 1) px/frame. Its colours are pale: most codecs halve their resolution."""
-    frames = moving_texture(num_frames, 2, 1, height, width)
-    return (0.75 * frames[..., :1] + 0.25 * frames).astype(np.uint8)
-
-
-def grey(frames):
-    return np.stack([cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for frame in frames])
-
-
-def scaled(frames, height, width):
-    return np.stack([cv2.resize(frame, (width, height)) for frame in frames])
-
-
-def turned(degrees):
-    """The frames as they are seen when turned counterclockwise."""
-    return np.rot90(FRAMES, degrees // 90, axes=(1, 2))
-
-
-FRAMES = texture()
-BOX = FRAMES[:1, :48, :48]
 STILL = np.repeat(FRAMES[:1], 14, axis=0)
 FADE_IN = np.concatenate([STILL[:5] * 0, FRAMES])
 AT_30, AT_60 = (FRAMES[np.arange(14 * rate // 12) * 12 // rate] for rate in (30, 60))
-NOISE = np.random.default_rng(0).bytes(20_000)
 JPEG, PNG = (cv2.imencode(suffix, FRAMES[0])[1].tobytes() for suffix in (".jpg", ".png"))
 
 
 class Shows(NamedTuple):
-    """What is to be seen.
+    """What the frames must be.
 
     Attributes:
         frames: uint8 (T, H, W, 3), RGB: every frame of the file.
-        motion: (u, v), px/frame of the file; None where there is too little of it to tell.
-        off: mean difference to `frames`, grey levels, that the codec may cause; 6 are a wrong range.
+        motion: (u, v), px/frame of the file; None if the clip does not determine it.
+        off: mean difference to `frames` that the codec may cause, grey levels; a wrong colour range gives 6.
     """
 
     frames: np.ndarray = FRAMES
@@ -61,203 +56,38 @@ class Shows(NamedTuple):
     off: float = 4
 
 
-# Writing
-
-
-def encode(
-    path,
-    codec="libvpx",
-    frames=FRAMES,
-    pixels="yuv420p",
-    rate=RATE,
-    full_range=False,
-    times=None,
-    turn=0,
-    options=None,
-    container=None,
-    alter=lambda number, packet: packet,
-    more=lambda file, stream: [],
-):
-    """Writes a video.
-
-    Args:
-        times: of the frames, ms.
-        turn: how far a player turns the frames, degrees, counterclockwise.
-        options, container: of the codec and of the container, as FFmpeg calls them.
-        alter: gets (number, packet); what it returns is written.
-        more: gets (file, stream), and returns packets to be written after the others.
-    """
-    with av.open(str(path), "w", container_options=container or {}) as file:
-        stream = file.add_stream(codec, rate=rate, options=options or {})
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.codec_context.bit_rate = pixels, 4_000_000
-        stream.codec_context.color_range = 2 if full_range else 1
-        if times is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        if turn:
-            stream.set_display_rotation(turn)
-        packets = encode_frames(stream, frames, pixels, rate, full_range, times)
-        packets = [alter(number, packet) for number, packet in enumerate(packets)] + more(file, stream)
-        file.mux([packet for packet in packets if packet is not None])
-    return path
-
-
-def encode_frames(encoder, frames, pixels="yuv420p", rate=RATE, full_range=False, times=None, first=0):
-    packets = []
-    for number, image in enumerate(frames):
-        image = av.VideoFrame.from_ndarray(image, "rgb24")
-        image = image.reformat(format=pixels, dst_color_range=2 if full_range else 1)
-        image.pts, image.time_base = first + number, 1 / Fraction(rate)
-        if times is not None:
-            image.pts, image.time_base = times[number], Fraction(1, 1000)
-        packets += encoder.encode(image)
-    return packets + encoder.encode(None)
-
-
-def video(*arguments, **settings):
-    return lambda path: encode(path, *arguments, **settings)
-
-
-def sound(codec, more=lambda file, stream: []):
-    def write(path):
-        with av.open(str(path), "w") as file:
-            stream = file.add_stream(codec, rate=48_000, layout="mono")
-            packets = add_sound(file, stream)
-            file.mux(packets + more(file, stream))
-
-    return write
-
-
-def content(data):
-    return lambda path: path.write_bytes(data)
-
-
-def named(name, make):
-    """Made under a name that FFmpeg takes, with the container of its suffix."""
-    return lambda path: [make(path.with_name(name)), path.with_name(name).rename(path)]
-
-
-def resized(make, size):
-    """Cut off, or filled up with zeros: bytes, or a share of what it has."""
-
-    def write(path):
-        make(path)
-        os.truncate(path, int(size * path.stat().st_size) if isinstance(size, float) else size)
-
-    return write
-
-
-def replaced(make, old, new):
-    def write(path):
-        make(path)
-        data = path.read_bytes()
-        at = data.index(old)
-        path.write_bytes(data[:at] + new + data[at + len(new) :])
-
-    return write
-
-
-def archive(path):
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("1.webm", NOISE)
-
-
-# Streams beside the video, and packets other than they should be
-
-
-def add_sound(file, stream=None):
-    stream = stream or file.add_stream("aac", rate=48_000, layout="mono")
-    packets = []
-    for number in range(12):
-        samples = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.float32), "fltp", "mono")
-        samples.sample_rate, samples.pts = 48_000, 4800 * number
-        packets += stream.encode(samples)
-    return packets + stream.encode(None)
-
-
-def add_cover(file, stream):
-    cover = file.add_stream("mjpeg", rate=1)
-    cover.height, cover.width, cover.pix_fmt = 48, 48, "yuvj420p"
-    cover.disposition = av.stream.Disposition.attached_pic
-    return encode_frames(cover, BOX, "yuvj420p", full_range=True)
-
-
-def add_video(file, stream):
-    other = file.add_stream("libvpx", rate=RATE)
-    other.height, other.width, other.pix_fmt = 48, 48, "yuv420p"
-    return encode_frames(other, np.repeat(BOX, 14, axis=0))
-
-
-def add_subtitles(file, stream):
-    with av.open(io.BytesIO(b"1\n00:00:00,000 --> 00:00:01,000\nA dark and stormy night\n"), format="srt") as source:
-        track = file.add_stream_from_template(source.streams[0])
-        packets = [packet for packet in source.demux() if packet.dts is not None]
-    for packet in packets:
-        packet.stream = track
-    return packets
-
-
-def add_larger_frames(file, stream):
-    encoder = av.CodecContext.create("libvpx", "w")
-    encoder.height, encoder.width, encoder.pix_fmt, encoder.time_base = 96, 128, "yuv420p", Fraction(1, RATE)
-    encoder.bit_rate = 4_000_000
-    packets = encode_frames(encoder, scaled(FRAMES[7:], 96, 128), first=7)
-    for packet in packets:
-        packet.stream = stream
-    return packets
-
-
-def garbled(which, number, packet):
-    if number not in which:
-        return packet
-    other = av.Packet(NOISE[: packet.size])
-    other.pts, other.dts, other.time_base, other.stream = packet.pts, packet.dts, packet.time_base, packet.stream
-    return other
-
-
-def without_first(number, packet):
-    return packet if number else None
-
-
-def shown_at(times, number, packet):
-    packet.pts, packet.dts = times[number], number
-    return packet
-
-
-# Kinds
-
 NO_VIDEO = "must be a video that OpenCV can open; no video stream was found in it. It begins with b'.*Download it"
 NO_FRAME = "at least one frame; none could be read. Download it again"
-TOO_SHORT = "too short: motion needs 2 frames or more; the file holds 1.*leave it out.*download it again"
+TOO_SHORT = "too short: optical flow needs at least 2 frames; the file holds 1. Leave it out.*download it again"
 TRUNCATED = r"truncated: the header announces .* s, the file holds .* s. Download it again"
-CUT_OFF = f"{TOO_SHORT}|{TRUNCATED}"  # an encoder of more threads writes other sizes
+CUT_OFF = f"{TOO_SHORT}|{TRUNCATED}"  # the sizes depend on the encoder's number of threads
 DAMAGED = r"damaged: it holds \d+ frames, of which only 0 can be decoded. Download it again"
-NO_KEY_FRAME = "damaged: a video must begin with a whole frame; .*not there. Download it again"
+NO_KEY_FRAME = "damaged: the first frame must be a key frame; .*missing. Download it again"
 NO_FILE = "must be a video file; there is no regular file of that name. Correct the path"
 INTERLACED = "must have frames that OpenCV can convert; it is interlaced: deinterlace it"
-SIZE = r"frames must have at most 67,108,864 pixels, and sides of at most 16 to 1; the sides are {} and {} pixels. Crop"
+SIZE = "frames must have at most 67,108,864 pixels and an aspect ratio of at most 16; they are {} × {} pixels. Crop"
 
 h264, mpeg4, ffv1 = (partial(video, codec) for codec in ("libx264", "mpeg4", "ffv1"))
 mjpeg = partial(video, "mjpeg", pixels="yuvj420p", full_range=True)
 in_front = h264(container={"movflags": "faststart"})
 interlaced = {"flags": "+ildct+ilme"}
-duration = partial(replaced, video(), b"\x44\x89\x88")  # the element of a WebM header
+fast = replaced(video(), b"\x04\xf7\x90\xd5", b"\x00\x0f\x42\x40")  # WebM header: 83 → 1 ms a frame
+duration = partial(replaced, video(), b"\x44\x89\x88")  # duration in a WebM header
 milliseconds = [10, 510, 511, 514, 554, 594, 794, 827, 860, 1860, 1865, 1870, 1950, 2030]
 backwards = [1000, 1083, 1167, 1250, 1333, 1333, 1320, 1583, 1667, 1600, 1833, 1917, 2000, 2083]
 
-# Before a cut, B-frames are missing between frames that are there: the motion between those is that of two.
-LOST = Shows(motion=None)
-CUTS = {  # container: (how it is written, what comes of 10, 30, 50, 70, 90 and 99 % of it)
+LOST = Shows(motion=None)  # B-frames before the cut are missing, so the motion there is that of two frames
+CUTS = {  # container: (how it is written, outcomes for the first 10, 30, 50, 70, 90 and 99 % of the file)
     "webm": (video(), [NO_VIDEO, NO_FRAME, TRUNCATED, TRUNCATED, Shows(), Shows()]),
     "mkv": (h264(), [NO_FRAME, NO_FRAME, CUT_OFF, TRUNCATED, LOST, Shows()]),
     "avi": (mpeg4(), [NO_VIDEO, NO_VIDEO, NO_VIDEO, TRUNCATED, Shows(), Shows()]),
     "mp4": (h264(), [NO_VIDEO] * 5 + [Shows()]),
     "index in front.mp4": (in_front, [NO_FRAME, NO_FRAME, CUT_OFF, TRUNCATED, LOST, LOST]),
-    "ts": (h264(rate=25), [NO_KEY_FRAME, TOO_SHORT, LOST, LOST, LOST, LOST]),  # announces no length
+    "ts": (h264(rate=25), [NO_KEY_FRAME, TOO_SHORT, LOST, LOST, LOST, LOST]),  # without an announced duration
 }
 
-KINDS = {  # file name: (how it is made, what must come of it)
-    # No video
+KINDS = {  # file name: (how it is written, expected outcome)
+    # Not a video
     "missing.webm": (lambda path: None, NO_FILE),
     "folder.webm": (os.mkdir, "must be a video file; it is a folder. Correct the path"),
     "fifo.webm": (os.mkfifo, NO_FILE),
@@ -272,7 +102,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "noise.webm": (content(NOISE), NO_VIDEO),
     "noise.mp4": (content(NOISE), NO_VIDEO),
     "zeros of 2 GB.mp4": (resized(content(b""), 2 << 30), NO_VIDEO),
-    "text.webm": (content(b"It was a dark and stormy night. " * 100), NO_VIDEO),
+    "text.webm": (content(b"A line of text. " * 100), NO_VIDEO),
     "page.webm": (content(b"<!DOCTYPE html><html><body>404 Not Found</body></html>"), "begins with b'<!DOCTYPE html>"),
     "lfs pointer.webm": (
         content(b"version https://git-lfs.github.com/spec/v1\nsize 9\n"),
@@ -294,6 +124,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
         for container, (make, outcomes) in CUTS.items()
         for share, expected in zip((10, 30, 50, 70, 90, 99), outcomes, strict=True)
     },
+    "half, header of 1000 a second.webm": (resized(fast, 0.5), TRUNCATED),
     "half, starts at 10 s.webm": (resized(video(times=[10_000 + 83 * n for n in range(14)]), 0.5), TRUNCATED),
     "half, then zeros.webm": (resized(resized(video(), 0.5), 1 << 24), TRUNCATED),
     "all, then zeros.webm": (resized(video(), 1 << 24), Shows()),
@@ -304,7 +135,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "no key frame.avi": (mpeg4(alter=without_first), NO_KEY_FRAME),
     "encrypted.webm": (video(alter=partial(garbled, range(99))), DAMAGED),
     "encrypted.avi": (mpeg4(alter=partial(garbled, range(99))), DAMAGED),
-    # How many frames, and which
+    # Numbers of frames
     "one frame.webm": (video(frames=FRAMES[:1]), TOO_SHORT),
     "two frames.webm": (video(frames=FRAMES[:2]), Shows()),
     "ten frames.webm": (video(frames=FRAMES[:10]), Shows()),
@@ -312,15 +143,21 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "still.webm": (video(frames=STILL), Shows(STILL, (0, 0))),
     "still.avi": (mjpeg(frames=STILL), Shows(STILL, (0, 0))),
     **{f"still {n}.avi": (mjpeg(frames=STILL[:n]), Shows(STILL[:n], (0, 0))) for n in (2, 3, 4, 5, 6, 7)},
-    "black.webm": (video(frames=STILL * 0), "black: all its segments are. If players show more, it is interlaced"),
+    "black.webm": (
+        video(frames=STILL * 0),
+        "black: all segments are black. If a player shows an image, it is interlaced",
+    ),
     "fade-in.webm": (video(frames=FADE_IN), Shows(FADE_IN, None)),
     "12 shown at 30.webm": (video(frames=AT_30, rate=30), Shows(AT_30)),
     "12 shown at 60.webm": (video(frames=AT_60, rate=60), Shows(AT_60)),
-    # Sizes and directions
+    # Sizes and rotations
     "1 x 1.mkv": (ffv1(frames=STILL[:, :1, :1]), Shows(STILL[:, :1, :1], (0, 0))),
     "2 x 2.mkv": (ffv1(frames=FRAMES[:, :2, :2], pixels="bgr0"), Shows(FRAMES[:, :2, :2], None)),
     "3 x 1.avi": (mjpeg(frames=FRAMES[:, :1, :3], pixels="yuvj444p"), Shows(FRAMES[:, :1, :3], None)),
-    "8K.avi": (mjpeg(frames=scaled(FRAMES[:3], 4320, 7680)), Shows(scaled(FRAMES[:3], 54, 96), None)),
+    "8K.avi": (
+        lambda path: mjpeg(frames=scaled(FRAMES[:3], 4320, 7680))(path),
+        Shows(scaled(FRAMES[:3], 54, 96), None),
+    ),
     "16000 x 16000.gif": (
         replaced(video("gif", pixels="rgb8"), b"GIF89a", b"GIF89a\x80\x3e\x80\x3e"),
         SIZE.format(16000, 16000),
@@ -329,7 +166,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "wide.webm": (video(frames=texture(14, 40, 320)), Shows(texture(14, 40, 320))),
     "tall.webm": (video(frames=texture(14, 320, 40)), Shows(texture(14, 320, 40))),
     "far too wide.webm": (video(frames=texture(14, 16, 2000)), SIZE.format(2000, 16)),
-    "far too tall.webm": (video(frames=texture(14, 2000, 16)), SIZE.format(2000, 16)),
+    "far too tall.webm": (video(frames=texture(14, 2000, 16)), SIZE.format(16, 2000)),
     "portrait.webm": (video(frames=texture(14, 64, 48)), Shows(texture(14, 64, 48))),
     "turned 90.mp4": (h264(turn=90), Shows(turned(90), (1, -2))),
     "turned 180.mp4": (h264(turn=180), Shows(turned(180), (-2, -1))),
@@ -356,7 +193,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "starts before 0.mkv": (video(times=[83 * n - 600 for n in range(14)]), Shows()),
     "cut by its index.mp4": (
         mpeg4(times=[83 * n - 600 for n in range(14)]),
-        r"damaged: it holds 14 frames, of which only [67] can be decoded.*cut without encoding: encode it",
+        r"damaged: it holds 14 frames, of which only [67] can be decoded.*cut without re-encoding: encode it",
     ),
     "jumps back.mkv": (mjpeg(times=milliseconds, alter=partial(shown_at, backwards)), Shows()),
     "announces 15 minutes.webm": (duration(b"\x44\x89\x88" + np.array(9e5, ">f8").tobytes()), TRUNCATED),
@@ -365,6 +202,7 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "announces not a number.webm": (duration(b"\x44\x89\x88" + np.array(np.nan, ">f8").tobytes()), Shows()),
     "live.webm": (video(container={"live": "1"}), Shows()),
     "1000 a second.webm": (video(rate=1000), Shows()),
+    "header of 1000 a second.webm": (fast, Shows()),
     "one in 20 s.webm": (video(rate=Fraction(1, 20)), Shows()),
     # Containers and streams
     "transport stream.ts": (h264(rate=25), Shows()),
@@ -375,7 +213,11 @@ KINDS = {  # file name: (how it is made, what must come of it)
     "cover.mp4": (h264(more=add_cover), Shows()),
     "two videos.mkv": (video(more=add_video), Shows()),
     "subtitles.mkv": (video(more=add_subtitles), Shows()),
-    # Names
+    # Names and links
+    "link.webm": (linked, Shows()),
+    "webm named.mp4": (named("1.webm", video()), Shows()),
+    "no suffix": (named("2.webm", video()), Shows()),
+    "pattern * [1] a|b.webm": (video(), Shows()),
     " two  spaces .webm": (video(), Shows()),
     "тест 影片 🎬 é.webm": (video(), Shows()),
     "two\nlines\r.webm": (video(), Shows()),

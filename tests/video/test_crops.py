@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import moving_texture
 
-from src.flow.optical_flow import ZERO, compute_flow, dequantize_flow, quantize_flow, stack_flow
+from src.flow.codes import ZERO, dequantize_flow, quantize_flow, stack_flow
+from src.flow.optical_flow import compute_flow
 from src.video.crops import (
     Crop,
     crop_frame,

@@ -1,19 +1,14 @@
 import numpy as np
 import pytest
 
-from src.video.sampling import MAX_REPEATS, drop_repeats, segment_centers, segment_windows
+from src.video.sampling import segment_centers, segment_windows
 
 
 def windows(num_frames, centers, length):
     return list(segment_windows(range(num_frames), np.array(centers), length))
 
 
-def kept(pattern):
-    """Indices kept of frames given as text, a letter per picture: "aab" is two equal frames and another."""
-    return list(drop_repeats((i, i > 0 and pattern[i] == pattern[i - 1]) for i in range(len(pattern))))
-
-
-# Centres
+# Centers
 
 
 def test_centers_by_hand():
@@ -42,9 +37,9 @@ def test_centers_need_a_frame_and_a_segment(num_frames, num_segments):
 # Windows
 
 
-def test_windows_are_centred():
+def test_windows_are_centered():
     assert windows(45, [22], 11) == [tuple(range(17, 28))]
-    assert windows(45, [22], 4) == [(21, 22, 23, 24)]  # an even length: as many before as after, save one
+    assert windows(45, [22], 4) == [(21, 22, 23, 24)]  # an even length: one more after the center
 
 
 def test_windows_move_inwards_at_both_ends():
@@ -62,7 +57,7 @@ def test_windows_take_indices_with_gaps():
 
 
 def direct_window(indices, center, length):
-    """The same rule on a list: `length` neighbours around the first index at or after the centre."""
+    """The same rule on a list: `length` neighbours around the first index at or after the center."""
     place = int(np.searchsorted(indices, center))
     start = min(place - (length - 1) // 2, len(indices) - length)
     return tuple(indices[max(0, start) :][:length])
@@ -97,30 +92,3 @@ def test_a_window_is_given_as_soon_as_it_is_known():
     first = next(segment_windows(stream, np.array([10, 500]), 5))
     assert first == (8, 9, 10, 11, 12)
     assert next(stream) == 13
-
-
-# Repeats
-
-
-@pytest.mark.parametrize("source_rate, rate", [(12, 30), (12, 24), (12, 60), (25, 30), (24, 30), (10, 30)])
-def test_a_raised_frame_rate_is_undone(source_rate, rate):
-    shown = [index * source_rate // rate for index in range(4 * rate)]
-    indices = list(drop_repeats((i, i > 0 and shown[i] == shown[i - 1]) for i in range(len(shown))))
-    assert [shown[index] for index in indices] == list(range(4 * source_rate))
-
-
-def test_nothing_is_dropped_without_repeats():
-    assert kept("abcabc") == list(range(6))
-
-
-def test_the_first_of_equal_frames_is_kept():
-    assert kept("aabbbc") == [0, 2, 5]
-
-
-def test_a_scene_that_stands_still_is_kept():
-    assert kept("a" * 20) == [0, *range(MAX_REPEATS + 1, 20)]
-    assert kept("b" + "a" * 10 + "b") == [0, 1, *range(2 + MAX_REPEATS, 12)]
-
-
-def test_no_frames_no_indices():
-    assert kept("") == []
