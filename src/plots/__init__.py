@@ -1,17 +1,11 @@
-"""One figure per function, returned and never shown."""
+"""Figures: one per function, which draws and returns the Axes, and never calls `plt.show`."""
 
+from src.plots.accuracy import plot_accuracies, plot_class_accuracy, plot_confusion_matrices, plot_probes
 from src.plots.data import plot_batch, plot_class_counts, plot_flow, plot_flow_error, plot_flow_stack, plot_frames
 from src.plots.fusion import plot_agreement, plot_fusion
-from src.plots.results import (
-    plot_accuracies,
-    plot_class_accuracy,
-    plot_confusion_matrices,
-    plot_history,
-    plot_predictions,
-    plot_probes,
-    plot_timeline,
-    plot_video_prediction,
-)
+from src.plots.history import plot_history
+from src.plots.predictions import plot_predictions, plot_video_prediction
+from src.plots.timeline import plot_timeline
 
 __all__ = [
     "plot_accuracies",

@@ -1,7 +1,6 @@
-"""StreamInputs of fusion: does it help, and what is there to gain. One figure per function, returned and never shown.
+"""Figures of fusion: whether it helps, and how often the streams agree.
 
-Each takes `ax` (by default it makes a figure) and returns the Axes. A stream has its own colour; what both are right
-about is green (Okabe and Ito 2008), what neither is, grey.
+Each function takes `ax` (by default it makes a figure) and returns the Axes.
 """
 
 import matplotlib.pyplot as plt
@@ -12,11 +11,18 @@ from matplotlib.ticker import PercentFormatter
 
 from src.config import STREAMS
 from src.fusion import better_stream, format_p
-from src.plots.data import MAX_NAMED, WIDTH, class_axes, legend_above, styled
-from src.plots.results import STREAM_COLOURS
+from src.plots.style import (
+    STREAM_COLOURS,
+    WIDTH,
+    annotate_beside,
+    class_axes,
+    draw_stacked_bars,
+    legend_above,
+    styled,
+)
 
 AGREEMENT_COLOURS = {
-    "both": "#009E73",
+    "both": "#009E73",  # green of Okabe and Ito 2008
     "only_spatial": STREAM_COLOURS["spatial"],
     "only_temporal": STREAM_COLOURS["temporal"],
     "neither": "0.85",
@@ -25,12 +31,12 @@ AGREEMENT_COLOURS = {
 
 @styled
 def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws each stream's and each fusion's accuracy on test with its 95 % interval; the better stream's is dashed.
+    """Draws the test accuracy of each stream and fusion with its 95 % interval; the better stream's is dashed.
 
-    At the right stand the accuracy and the p-value of McNemar's test against the better stream.
+    The accuracy and the p-value of McNemar's test against the better stream are on the right.
 
     Args:
-        table: from `fusion_report.fusion_table`.
+        table: from `src.fusion.fusion_table`.
     """
     if ax is None:
         ax = plt.subplots(figsize=(WIDTH * 0.8, 1.1 + 0.28 * len(table)))[1]
@@ -41,7 +47,7 @@ def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.hlines(place, row["low"], row["high"], color=colour, linewidth=2, zorder=2)
         ax.plot(row["test"], place, "o", color=colour, markersize=6, zorder=3)
         text = f"{row['test']:.1%}" + ("" if np.isnan(row["p"]) else f"   {format_p(row['p'])}")
-        ax.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8, color="0.3")
+        annotate_beside(ax, place, text)
     ax.axhline(len(STREAMS) - 0.5, color="0.85", linewidth=0.8)
     ax.set(ylim=(len(table) - 0.4, -0.6), xlabel="accuracy on test, 95 % interval")
     ax.set_yticks(range(len(table)), table.index)
@@ -53,19 +59,18 @@ def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @styled
 def plot_agreement(agreement: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws who is right in each class as shares of its videos, the class with most that both are right about on top.
+    """Draws for each class the shares of videos that both, one or neither of the streams classify correctly.
+
+    The class with the largest share for both is on top.
 
     Args:
-        agreement: from `statistics.agreement`; classes without videos are left out.
+        agreement: from `src.metrics.agreement`; classes without videos are left out.
     """
     counts = agreement[agreement["n"] > 0]
     shares = counts[list(AGREEMENT_COLOURS)].div(counts["n"], axis=0)
     shares = shares.sort_values(["both", "neither"], ascending=[True, False], kind="stable")
     ax = class_axes(shares.index, ax)
-    left, height = np.zeros(len(shares)), 0.75 if len(shares) <= MAX_NAMED else 1.0
-    for column, colour in AGREEMENT_COLOURS.items():
-        ax.barh(range(len(shares)), shares[column], height, left, color=colour, label=column.replace("_", " "))
-        left += shares[column].to_numpy()
+    draw_stacked_bars(ax, shares.rename(columns=lambda name: name.replace("_", " ")), AGREEMENT_COLOURS.values())
     totals = counts.sum()
     both, either = totals["both"] / totals["n"], 1 - totals["neither"] / totals["n"]
     ax.set(xlim=(0, 1), xlabel="videos of the class, by which stream is right")

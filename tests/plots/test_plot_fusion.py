@@ -1,19 +1,16 @@
-"""Figures of fusion: what is drawn is what was given, and names fit."""
+"""Figures of fusion: they draw what was given, and names fit."""
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figures import MANY, PUSHES, assert_inside, drawn_and_closed, tick_names  # noqa: F401
+from matplotlib.colors import to_rgba
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.colors import to_rgba  # noqa: E402
-from test_plots import MANY, PUSHES, closed_and_unseen, tick_names  # noqa: E402, F401
-
-from src.fusion import KINDS  # noqa: E402
-from src.plots.fusion import AGREEMENT_COLOURS, plot_agreement, plot_fusion  # noqa: E402
-from src.plots.results import STREAM_COLOURS  # noqa: E402
+from src.fusion import KINDS
+from src.plots import plot_agreement, plot_fusion
+from src.plots.fusion import AGREEMENT_COLOURS
+from src.plots.style import STREAM_COLOURS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -59,9 +56,7 @@ def test_the_better_stream_is_the_dashed_line_and_kinds_have_their_p():
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
 def test_what_is_written_beside_the_panel_stays_in_the_figure(accuracy):
     ax = plot_fusion(make_table(**dict.fromkeys(ROWS, (accuracy, 0.5))))
-    ax.figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in [*ax.texts, *ax.yaxis.get_ticklabels(), ax.title]]
-    assert min(box.x0 for box in boxes) >= 0 and max(box.x1 for box in boxes) <= ax.figure.bbox.x1
+    boxes = assert_inside(ax.figure, [*ax.texts, *ax.yaxis.get_ticklabels(), ax.title])
     rows = sorted(boxes[: len(ROWS)], key=lambda box: box.y0)
     assert all(below.y1 <= above.y0 for below, above in zip(rows, rows[1:], strict=False))
 
@@ -89,9 +84,7 @@ def test_agreement_names_up_to_forty_classes_inside_the_figure(count, named):
     rows = np.random.default_rng(0).integers(1, 9, (count, 4))
     ax = plot_agreement(make_agreement(MANY[:count], rows))
     assert len(tick_names(ax.yaxis)) == named and len(ax.patches) == 4 * count
-    ax.figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in [*ax.yaxis.get_ticklabels(), ax.title]]
-    assert min(box.x0 for box in boxes) >= 0 and max(box.x1 for box in boxes) <= ax.figure.bbox.x1
+    assert_inside(ax.figure, [*ax.yaxis.get_ticklabels(), ax.title])
 
 
 def test_both_draw_where_they_are_told():

@@ -1,0 +1,139 @@
+"""What all figures share: settings, colours, names that fit, images without ticks, and flow as colours.
+
+The streams' and classes' colours are from Okabe and Ito 2008, the splits' from Tol 2021: both palettes are safe for
+colour-blind readers.
+"""
+
+import textwrap
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.text import Annotation
+
+STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
+CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none of them a stream's
+SPLIT_COLOURS = {"train": "#44AA99", "validation": "#DDCC77", "test": "#882255", "": "#8C8C8C"}
+FLOW_COLOURS = {"farneback": "#4477AA", "dis": "#EE6677"}
+MAX_NAMED = 40  # classes
+MAX_IMAGES = 8  # in a row
+WIDTH = 9  # inches, 900 px
+
+# Load the backend before any style is set: leaving a style restores the earlier settings, and a notebook's backend
+# loaded inside the style would lose its setting that shows figures.
+plt.switch_backend(plt.get_backend())
+styled = plt.rc_context(
+    {
+        "figure.dpi": 100,
+        "figure.constrained_layout.use": True,
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.labelsize": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": "0.6",
+        "xtick.color": "0.3",
+        "ytick.color": "0.3",
+        "grid.color": "0.9",
+        "axes.axisbelow": True,
+    }
+)
+
+
+def flow_to_rgb(flow: np.ndarray, max_magnitude: float | None = None) -> np.ndarray:
+    """Colours a flow field: hue is the direction, saturation the speed, no motion is white.
+
+    Hues are in the order of Baker et al. 2007 (Middlebury): right red, down yellow-green, left cyan, up violet.
+
+    Args:
+        flow: float32 (H, W, 2), px/frame; [..., 0] is u, + is right; [..., 1] is v, + is down.
+        max_magnitude: speed of full colour, px/frame, above 0; by default `full_colour(flow)`.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+    """
+    u, v = flow[..., 0], flow[..., 1]
+    scale = full_colour(flow) if max_magnitude is None else max_magnitude
+    saturation = np.minimum(np.hypot(u, v) / scale, 1)
+    hsv = np.stack([np.arctan2(v, u) / (2 * np.pi) % 1, saturation, np.ones_like(saturation)], axis=-1)
+    return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)
+
+
+def full_colour(flow: np.ndarray) -> float:
+    """The speed of full colour, px/frame: the 99th percentile of the pixels, at least 1 so that noise stays pale."""
+    return max(float(np.percentile(np.hypot(flow[..., 0], flow[..., 1]), 99)), 1.0)
+
+
+def explain_colours(fig: Figure, scale: float) -> None:
+    """Explains the colours of flow below the figure; `scale` is the speed of full colour, px/frame."""
+    text = f"Flow: right red, down yellow-green, left cyan, up violet; full colour = {scale:.1f} px/frame"
+    fig.supxlabel(textwrap.fill(text, int(16 * fig.get_figwidth())), fontsize=8)
+
+
+def shorten(name: str, width: int) -> str:
+    """Shortens a class name to about `width` characters, in the middle: templates often differ in their last words."""
+    if len(name) > width:
+        name = name.replace("Something", "Sth").replace("something", "sth")
+    if len(name) <= width:
+        return name
+    half = (width - 3) // 2
+    return f"{name[: half + 1].rsplit(' ', 1)[0]} … {name[-half - 1 :].split(' ', 1)[-1]}"
+
+
+def wrap(name: str, width: int, lines: int) -> str:
+    """Breaks a class name into about `lines` lines of `width` characters at most; a longer one is shortened."""
+    return textwrap.fill(shorten(name, width * lines - width // 2), width)
+
+
+def image_grid(rows: int, columns: int, shape: tuple[int, ...], text_lines: int, margin: float = 0) -> np.ndarray:
+    """Axes (rows, columns) in a figure that fits images (H, W, …), lines of text, and a right margin (inches)."""
+    cell = min((WIDTH - margin) / columns, 2.6)
+    size = (cell * columns + margin, rows * cell * shape[0] / shape[1] + 0.17 * text_lines + 0.1)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="compressed")[1]
+
+
+def draw_image(ax: Axes, image: np.ndarray, title: str = "", fontsize: float = 9, **colours) -> AxesImage:
+    """Draws an image without ticks, in a pale frame; `colours` are arguments of `imshow`."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color="0.85")  # without a frame, a still flow is white on white
+    ax.set_title(title, fontsize=fontsize)
+    return ax.imshow(image, **colours)
+
+
+def class_axes(names: pd.Index, ax: Axes | None) -> Axes:
+    """Axes with a row per class, the first at the bottom; up to 40 classes are named."""
+    named = len(names) <= MAX_NAMED
+    if ax is None:
+        ax = plt.subplots(figsize=(7, 1.2 + 0.19 * len(names) if named else 5.5))[1]
+    labels = [shorten(name, 46) for name in names] if named else []
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set(ylim=(-0.6, len(names) - 0.4), ylabel="" if named else f"{len(names)} classes")
+    ax.grid(axis="x")
+    return ax
+
+
+def draw_stacked_bars(ax: Axes, values: pd.DataFrame, colours: Iterable[str]) -> None:
+    """Draws each row as a horizontal bar of stacked parts, one per column; `colours` has one for each column."""
+    left, height = np.zeros(len(values)), 0.75 if len(values) <= MAX_NAMED else 1.0
+    for (name, column), colour in zip(values.items(), colours, strict=True):
+        ax.barh(range(len(values)), column, height, left, color=colour, label=name)
+        left += column.to_numpy()
+
+
+def legend_above(ax: Axes) -> None:
+    """Puts the legend in one row above the panel, where it covers no data."""
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, borderaxespad=0.2)
+
+
+def annotate_beside(ax: Axes, y: float, text: str) -> Annotation:
+    """Writes text to the right of the panel, at the y coordinate of the data."""
+    return ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color="0.3")
