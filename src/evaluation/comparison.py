@@ -1,9 +1,12 @@
-"""Runs in one table: what differs between them, mean and spread over seeds, and no two protocols mixed unsaid."""
+"""Training runs in one table: what differs between them, and mean and standard deviation of top-1 over seeds.
+
+A run's protocol (subset, store, segments, crops, number of videos) says what its numbers hold for. Numbers of different
+protocols are compared only on request.
+"""
 
 import json
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,19 +14,20 @@ import pandas as pd
 from src.config import STREAMS, current_names, differences
 
 SCORED = (*STREAMS, "fused")
-VIEWS = "segments × crops"
+SEGMENTS_CROPS = "segments × crops"
 IN_PROTOCOL = ("seed", "test_segments", "test_crops")  # fields of the training configuration
-_NOT_SET = "(not set)"  # as `differences` writes it
+RENAMED = {"mean_class": "balanced"}  # name in metrics.json of older runs → name today
+NOT_SET = "(not set)"  # as `differences` writes it
 
 
 def compare_runs(
     folders: str | Path | Iterable[str | Path], split: str = "test", allow_mixed: bool = False
 ) -> pd.DataFrame:
-    """Puts runs in one table; those that differ only in their seed are one row.
+    """Puts runs in one table; runs that differ only in their seed are one row.
 
     Args:
         folders: a run's folder, a folder of runs such as "runs", or several of these.
-        split: whose numbers: "validation" or "test".
+        split: "validation" or "test".
         allow_mixed: Accept numbers of different protocols; a subset or store that differs becomes a column.
 
     Returns:
@@ -34,62 +38,43 @@ def compare_runs(
         NaN for one. `attrs["protocol"]` is `describe_protocol` of all rows.
 
         A run without metrics.json or without this split is left out with a warning. Repeated runs, of one
-        configuration and seed, count as one seed; where their numbers are not equal, which means that not
-        everything was the same, a warning says so, and their mean counts.
+        configuration and seed, count as one seed; if their numbers differ, their mean counts, and a warning says so.
 
     Raises:
-        ValueError: no run is left, or their protocols (subset, store, segments, crops, n) differ.
+        ValueError: no run is left, or the runs have different protocols.
     """
-    results = _read_results(_find_runs(folders), split)
-    mixture = _describe_mixture(results)
-    if mixture and not allow_mixed:
-        raise ValueError(
-            f"Numbers of different protocols cannot be compared. Against {results[0].folder}: {'; '.join(mixture)}. "
-            "Give runs of one protocol, or allow_mixed=True, which shows in the table what differs."
-        )
-    groups = _group(results)
-    _warn_about_repeats(groups)
-    names = _unique_names(results)
-    configured = _differing([group[0].configuration for group in groups])
-    measured = [name for name in _differing([group[0].protocol for group in groups]) if name in ("subset", "store")]
-    rows = [
-        {"runs": ", ".join(names[result.folder] for result in group)}
-        | {name: group[0].configuration.get(name, _NOT_SET) for name in configured}
-        | {name: group[0].protocol[name] for name in measured}
-        | _summarise(group)
-        for group in groups
-    ]
-    table = pd.DataFrame(rows, dtype=object)  # so that None and whole numbers stay what they are
-    table = table.astype({"n": int, "seeds": int} | {f"{s}{sd}": float for s in SCORED for sd in ("", " sd")})
-    table.attrs["protocol"] = _describe_all(results, split)
+    configuration, protocol, numbers = _read_runs(_find_runs(folders), split)
+    if not allow_mixed:
+        _check_protocols(protocol)
+    settings = configuration.join(protocol.drop(columns="seed"))
+    keys = settings.map(json.dumps, sort_keys=True)  # a value can be a dictionary, by which rows cannot be grouped
+    row = keys.groupby(list(keys), sort=False).ngroup().rename("row")
+    _warn_about_repeats(numbers, row, protocol["seed"])
+    differing = [name for name in (*configuration, "subset", "store") if keys[name].nunique() > 1]
+    settings[SEGMENTS_CROPS] = [f"{run.segments} × {run.crops}" for run in protocol.itertuples()]
+    table = settings[~row.duplicated()].reset_index(drop=True).astype({"n": int})
+    table["runs"] = _short_names(row.index).groupby(row).agg(", ".join)
+    over_seeds = _average_seeds(numbers, row, protocol["seed"])
+    table = table.join(over_seeds)[["runs", *differing, "n", "seeds", SEGMENTS_CROPS, *over_seeds.columns[1:]]]
+    joined = protocol.astype(str).apply(lambda column: " / ".join(column.unique()))
+    table.attrs["protocol"] = describe_protocol(joined, split, joined["n"])
     return table
 
 
-def describe_protocol(protocol: dict, split: str, n: int | str) -> str:
+def describe_protocol(protocol: Mapping, split: str, n: int | str) -> str:
     """How numbers were measured, in one line.
 
     Args:
         protocol: metrics.json's entry: "subset", "store", "segments", "crops", "seed".
-        split: whose numbers.
+        split: "validation" or "test".
         n: videos in it.
 
     Returns:
         Such as "test, n = 160, 3 segments × 3 crops, subset 0123456789ab, store farneback-short128-…, seed 0".
     """
-    segments, crops = (_count(protocol[f"{name}s"], name) for name in ("segment", "crop"))
+    segments, crops = (_count(protocol[f"{noun}s"], noun) for noun in ("segment", "crop"))
     subset, store, seed = (f"{name} {protocol[name]}" for name in ("subset", "store", "seed"))
     return f"{split}, n = {n}, {segments} × {crops}, {subset}, {store}, {seed}"
-
-
-@dataclass(frozen=True)
-class _Result:
-    """One run's numbers of one split; `protocol` includes n, `numbers` are such as "fused top1"."""
-
-    folder: Path
-    configuration: dict
-    protocol: dict
-    seed: int
-    numbers: dict
 
 
 def _find_runs(folders):
@@ -108,112 +93,100 @@ def _runs_in(folder):
     return runs
 
 
-def _read_results(folders, split):
-    results, left_out = [], []
+def _read_runs(folders, split):
+    """Returns three tables with a row per run that has this split: its configuration, protocol and numbers."""
+    found, left_out = {}, []
     for folder in folders:
         path = folder / "metrics.json"
         metrics = json.loads(path.read_text()) if path.is_file() else {}
         if split in metrics:
-            results.append(_read_result(folder, metrics, split))
+            found[str(folder)] = _read_run(json.loads((folder / "config.json").read_text()), metrics, split)
         else:
             left_out.append(f"{folder} ({f'no {split} split in' if metrics else 'no'} metrics.json)")
-    if not results:
+    if not found:
         reason = ", ".join(left_out) or "an empty list"
         raise ValueError(f"A run must have {split} numbers to be compared. Received: {reason}. Evaluate a run first.")
     if left_out:
         warnings.warn(f"Left out of the comparison: {', '.join(left_out)}.", stacklevel=3)
-    return results
+    return (_make_table(found, part) for part in range(3))
 
 
-def _read_result(folder, metrics, split):
-    record = json.loads((folder / "config.json").read_text())
-    protocol, entry = metrics.get("protocol") or _derive_protocol(record), metrics[split]
-    protocol = {name: protocol[name] for name in ("subset", "store", "segments", "crops")} | {"n": entry["n"]}
-    numbers = {f"{stream} {name}": value for stream in SCORED for name, value in entry[stream].items()}
-    return _Result(folder, _configuration(record), protocol, record["training"]["seed"], numbers)
+def _read_run(record, metrics, split):
+    """(configuration, protocol, numbers) of one run: dictionaries; numbers have names such as "fused top1"."""
+    training, entry = current_names(record["training"]), metrics[split]
+    configuration = {name: value for name, value in training.items() if name not in IN_PROTOCOL}
+    for stream in STREAMS:
+        network = record.get("notes", {}).get(f"{stream}_network")
+        if network and configuration.get(f"{stream}_weights") == "auto":  # without internet it finds another network
+            configuration[f"{stream}_weights"] = f"auto ({network['backbone']})"
+    protocol = metrics.get("protocol") or _derive_protocol(record)
+    protocol = {name: protocol[name] for name in ("subset", "store", "segments", "crops")}
+    protocol |= {"n": entry["n"], "seed": training["seed"]}
+    numbers = {f"{s} {RENAMED.get(name, name)}": value for s in SCORED for name, value in entry[s].items()}
+    return configuration, protocol, numbers
 
 
 def _derive_protocol(record):
-    """For metrics.json without one, as far as config.json tells; the store's name needs the extraction's version."""
+    """The protocol of a run whose metrics.json has none: all of the store's key is known but the extraction version."""
     clips, training = record["clips"], record["training"]
     return {
         "subset": record["manifest_digest"],
         "store": " ".join(f"{name}={value}" for name, value in clips.items()),
         "segments": training.get("test_segments") or clips["num_segments"],
-        "crops": training.get("test_crops", _NOT_SET),
+        "crops": training.get("test_crops", NOT_SET),
     }
 
 
-def _configuration(record):
-    values = {name: value for name, value in current_names(record["training"]).items() if name not in IN_PROTOCOL}
-    for stream in ("spatial", "temporal"):
-        network = record.get("notes", {}).get(f"{stream}_network")
-        if network and values.get(f"{stream}_weights") == "auto":  # another network where there is no internet
-            values[f"{stream}_weights"] = f"auto ({network['backbone']})"
-    return values
+def _make_table(runs, part):
+    """A column for each name that any run has. Values stay what they are: None is not NaN, 5 is not 5.0."""
+    records = [run[part] for run in runs.values()]
+    names = list(dict.fromkeys(name for record in records for name in record))
+    rows = [[record.get(name, NOT_SET) for name in names] for record in records]
+    return pd.DataFrame(rows, index=list(runs), columns=names, dtype=object)
 
 
-def _describe_mixture(results):
-    """Lines such as "runs/b, runs/c (crops: 3 → 1)" for the runs whose protocol is not that of the first."""
-    lines = {}
-    for result in results:
-        changed = differences(results[0].protocol, result.protocol)
-        if changed:
-            lines.setdefault(", ".join(changed), []).append(str(result.folder))
-    return [f"{', '.join(folders)} ({changed})" for changed, folders in lines.items()]
+def _check_protocols(protocol):
+    protocol = protocol.drop(columns="seed")
+    first = protocol.iloc[0].to_dict()
+    changes = protocol.apply(lambda run: ", ".join(differences(first, run.to_dict())), axis=1)
+    changes = changes[changes != ""]
+    mixed = [f"{', '.join(runs.index)} ({change})" for change, runs in changes.groupby(changes, sort=False)]
+    if mixed:
+        raise ValueError(
+            f"Numbers of different protocols cannot be compared. Against {protocol.index[0]}: {'; '.join(mixed)}. "
+            "Give runs of one protocol, or allow_mixed=True, which shows in the table what differs."
+        )
 
 
-def _group(results):
-    groups = []
-    for result in results:
-        key = (result.configuration, result.protocol)
-        group = next((group for group in groups if (group[0].configuration, group[0].protocol) == key), [])
-        if not group:
-            groups.append(group)
-        group.append(result)
-    return groups
+def _warn_about_repeats(numbers, row, seeds):
+    for (_, seed), repeats in numbers.groupby([row, seeds], sort=False):
+        (first, expected), *others = repeats.to_dict("index").items()
+        for folder, found in others:
+            if changed := differences(expected, found):
+                warnings.warn(
+                    f"{first} and {folder} have the same configuration and seed {seed}, but not the same numbers: "
+                    f"{', '.join(changed)}. Their mean counts as that seed's. Compare environment and notes in their "
+                    "config.json, or leave one out.",
+                    stacklevel=3,
+                )
 
 
-def _warn_about_repeats(groups):
-    first = {}
-    for number, result in ((number, result) for number, group in enumerate(groups) for result in group):
-        earlier = first.setdefault((number, result.seed), result)
-        changed = differences(earlier.numbers, result.numbers)
-        if changed:
-            warnings.warn(
-                f"{earlier.folder} and {result.folder} have the same configuration and seed {result.seed}, but not the "
-                f"same numbers: {', '.join(changed)}. Their mean counts as that seed's. Compare environment and notes "
-                "in their config.json, or leave one out.",
-                stacklevel=3,
-            )
-
-
-def _unique_names(results):
-    names = {result.folder: result.folder.resolve().name for result in results}
-    return names if len(set(names.values())) == len(names) else {folder: str(folder) for folder in names}
-
-
-def _differing(values):
-    """The names whose values are not the same in all of several dictionaries."""
-    names = dict.fromkeys(name for one in values for name in one)
-    return [name for name in names if any(one.get(name, _NOT_SET) != values[0].get(name, _NOT_SET) for one in values)]
-
-
-def _summarise(group):
-    top1 = [{"seed": result.seed} | {s: result.numbers[f"{s} top1"] for s in SCORED} for result in group]
-    by_seed = pd.DataFrame(top1).drop_duplicates().groupby("seed").mean()
-    protocol = group[0].protocol
-    summary = {"n": protocol["n"], "seeds": len(by_seed), VIEWS: f"{protocol['segments']} × {protocol['crops']}"}
+def _average_seeds(numbers, row, seeds):
+    """A row per configuration: "seeds", and for each stream the mean and the standard deviation of top-1 over them."""
+    top1 = numbers[[f"{stream} top1" for stream in SCORED]].set_axis(SCORED, axis=1).astype(float)
+    repeated = top1.assign(row=row, seed=seeds).drop_duplicates()  # equal repeats count once
+    by_row = repeated.groupby(["row", "seed"]).mean().groupby("row")
+    columns = {"seeds": by_row.size()}
     for stream in SCORED:
-        summary |= {stream: by_seed[stream].mean(), f"{stream} sd": by_seed[stream].std()}
-    return summary
+        columns |= {stream: by_row[stream].mean(), f"{stream} sd": by_row[stream].std()}
+    return pd.DataFrame(columns)
 
 
-def _describe_all(results, split):
-    protocols = [result.protocol | {"seed": result.seed} for result in results]
-    joined = {name: " / ".join(dict.fromkeys(str(one[name]) for one in protocols)) for name in protocols[0]}
-    return describe_protocol(joined, split, joined["n"])
+def _short_names(folders):
+    """The names of the folders, or their paths if two have the same name."""
+    names = pd.Series([Path(folder).resolve().name for folder in folders], index=folders)
+    return names if names.is_unique else folders.to_series()
 
 
-def _count(number, name):
-    return f"{number} {name}" if str(number) == "1" else f"{number} {name}s"
+def _count(number, noun):
+    return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"

@@ -1,4 +1,4 @@
-"""Runs in one table, over folders as runs leave them; means and spreads against the statistics module."""
+"""The table of runs, from folders as runs leave them; means and standard deviations against module `statistics`."""
 
 import json
 import re
@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from src.config import ClipConfig, TrainConfig
-from src.evaluation.comparison import SCORED, VIEWS, compare_runs, describe_protocol
+from src.evaluation.comparison import SCORED, SEGMENTS_CROPS, compare_runs, describe_protocol
+from src.training.runs import start_run
 
 DIGEST = "0123456789ab"
-NUMBERS = ["n", "seeds", VIEWS, "spatial", "spatial sd", "temporal", "temporal sd", "fused", "fused sd"]
+NUMBERS = ["n", "seeds", SEGMENTS_CROPS, "spatial", "spatial sd", "temporal", "temporal sd", "fused", "fused sd"]
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def warnings_are_errors():
 
 
 def make_entry(fused, n, top5=1.0):
-    """Numbers of one split; the other streams' follow from the fused one's."""
+    """metrics.json's entry of a split; the streams' numbers follow from the fused one's."""
     top1 = {"spatial": fused / 2, "temporal": fused / 4, "fused": fused}
     return {"n": n, "majority_class": 0.5} | {s: {"top1": top1[s], "top5": top5, "balanced": top1[s]} for s in SCORED}
 
@@ -32,10 +33,10 @@ def make_entry(fused, n, top5=1.0):
 def write_run(root, name, fused=0.5, n=8, top5=1.0, clips=None, digest=DIGEST, network=None, **training):
     """Writes config.json and metrics.json as a run does; returns its folder."""
     clips, config, folder = clips or ClipConfig(), TrainConfig(**training), root / name
-    segments = config.test_segments or clips.num_segments
-    views = {"segments": segments, "crops": config.test_crops, "seed": config.seed}
     metrics = {split: make_entry(fused, n, top5) for split in ("validation", "test")}
-    metrics["protocol"] = {"subset": digest, "store": clips.key} | views
+    segments = config.test_segments or clips.num_segments
+    metrics["protocol"] = {"subset": digest, "store": clips.key, "segments": segments}
+    metrics["protocol"] |= {"crops": config.test_crops, "seed": config.seed}
     record = {"manifest_digest": digest, "clips": clips.to_dict(), "training": config.to_dict()}
     record |= {"notes": {"spatial_network": {"backbone": network, "weights": None}}} if network else {}
     folder.mkdir(parents=True)
@@ -52,7 +53,7 @@ def edit(path, change):
 
 
 def make_older(folder, *fields):
-    """A run from before metrics.json had a protocol, and TrainConfig these fields."""
+    """Makes it a run from before metrics.json had a protocol, and TrainConfig these fields."""
     edit(folder / "metrics.json", lambda metrics: metrics.pop("protocol"))
     edit(folder / "config.json", lambda record: [record["training"].pop(field) for field in fields])
 
@@ -66,14 +67,13 @@ def test_seeds_of_one_configuration_are_one_row(tmp_path):
     table = compare_runs(tmp_path)
     assert table.columns.tolist() == ["runs", *NUMBERS] and len(table) == 1
     row = table.iloc[0]
-    assert row[["runs", "n", "seeds", VIEWS]].tolist() == ["plain-0, plain-1, plain-2", 8, 3, "3 × 3"]
+    assert row[["runs", "n", "seeds", SEGMENTS_CROPS]].tolist() == ["plain-0, plain-1, plain-2", 8, 3, "3 × 3"]
     assert row[["fused", "spatial", "temporal"]].tolist() == pytest.approx([0.6, 0.3, 0.15])
     assert row[["fused sd", "spatial sd", "temporal sd"]].tolist() == pytest.approx([0.1, 0.05, 0.025])
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_means_and_spreads_are_those_of_the_runs_in_any_order(tmp_path, seed):
-    rng = np.random.default_rng(seed)
+def test_means_and_deviations_are_those_of_the_runs_in_any_order(tmp_path):
+    rng = np.random.default_rng(0)
     top1 = {length: rng.random(rng.integers(1, 5)).tolist() for length in (1, 5, 10)}
     folders = [
         write_run(tmp_path, f"L{length}-{number}", fused, flow_length=length, seed=number)
@@ -89,7 +89,7 @@ def test_means_and_spreads_are_those_of_the_runs_in_any_order(tmp_path, seed):
         assert table["fused sd"][length] == pytest.approx(expected, nan_ok=True)
 
 
-def test_the_spread_of_one_seed_is_not_known(tmp_path):
+def test_the_deviation_of_one_seed_is_nan(tmp_path):
     row = compare_runs(write_run(tmp_path, "only")).iloc[0]
     assert row.seeds == 1 and row.fused == 0.5 and np.isnan(row["fused sd"])
 
@@ -127,7 +127,7 @@ def test_only_the_fields_that_differ_are_columns_and_keep_their_values(tmp_path)
     assert table.flip_map.tolist() == [None, {"left": "right"}]
 
 
-def test_a_field_that_a_run_is_older_than_is_not_set(tmp_path):
+def test_a_field_that_an_older_run_lacks_is_not_set(tmp_path):
     new, old = write_run(tmp_path, "new", seed=1), write_run(tmp_path, "old")
     edit(old / "config.json", lambda record: record["training"].pop("time_reversal"))
     for order in ([new, old], [old, new]):
@@ -135,7 +135,7 @@ def test_a_field_that_a_run_is_older_than_is_not_set(tmp_path):
         assert table.time_reversal.to_dict() == {"new": False, "old": "(not set)"}
 
 
-def test_auto_that_found_another_network_is_another_row(tmp_path):
+def test_another_network_found_by_auto_is_another_row(tmp_path):
     for name, backbone in (("online", "resnet50"), ("offline", "compact")):
         write_run(tmp_path, name, network=backbone)
     assert compare_runs(tmp_path).spatial_weights.tolist() == ["auto (compact)", "auto (resnet50)"]
@@ -159,7 +159,7 @@ def test_runs_of_one_name_are_told_apart_by_their_path(tmp_path):
         ({"n": 9}, "n: 8 → 9"),
     ],
 )
-def test_numbers_of_another_protocol_are_refused_and_shown_where_that_is_wanted(tmp_path, changed, line):
+def test_numbers_of_another_protocol_are_refused_or_shown_on_request(tmp_path, changed, line):
     folders = [write_run(tmp_path, "a"), write_run(tmp_path, "b", seed=1), write_run(tmp_path, "c", seed=2, **changed)]
     with pytest.raises(ValueError, match=re.escape(line)) as error:
         compare_runs(folders)
@@ -206,19 +206,34 @@ def test_older_runs_compare_with_one_another(tmp_path):
     for seed in range(2):
         make_older(write_run(tmp_path, f"old-{seed}", seed=seed), "test_segments", "test_crops")
     table = compare_runs(tmp_path)
-    assert table.seeds.tolist() == [2] and table[VIEWS].tolist() == ["3 × (not set)"]
+    assert table.seeds.tolist() == [2] and table[SEGMENTS_CROPS].tolist() == ["3 × (not set)"]
     make_older(write_run(tmp_path, "other", clips=ClipConfig(short_side=256)), "test_segments", "test_crops")
     with pytest.raises(ValueError, match="short_side=128.* → .*short_side=256"):
         compare_runs(tmp_path)
 
 
-def test_older_runs_are_not_taken_for_new_ones(tmp_path):
-    """What they did not record, the views and the extraction's version, may have been anything."""
+def test_older_runs_do_not_count_as_new_ones(tmp_path):
+    """They did not record their crops and the version of the extraction, which may have been any."""
     new, old = write_run(tmp_path, "new"), write_run(tmp_path, "old")
     make_older(old, "test_segments", "test_crops")
     with pytest.raises(ValueError, match=r"store: .*, crops: 3 → '\(not set\)'"):
         compare_runs([new, old])
-    assert compare_runs([new, old], allow_mixed=True)[VIEWS].tolist() == ["3 × 3", "3 × (not set)"]
+    assert compare_runs([new, old], allow_mixed=True)[SEGMENTS_CROPS].tolist() == ["3 × 3", "3 × (not set)"]
+
+
+def test_runs_recorded_under_the_old_names_of_fields_and_metrics_compare_with_new_ones(tmp_path):
+    def rename_metrics(metrics):
+        for split in ("validation", "test"):
+            metrics[split]["chance"] = metrics[split].pop("majority_class")
+            for stream in SCORED:
+                metrics[split][stream]["mean_class"] = metrics[split][stream].pop("balanced")
+
+    for name in ("new", "old"):
+        write_run(tmp_path, name, flip_map={"left": "right"})
+    edit(tmp_path / "old" / "metrics.json", rename_metrics)
+    edit(tmp_path / "old" / "config.json", lambda record: record["training"].update(mirror_map={"left": "right"}))
+    edit(tmp_path / "old" / "config.json", lambda record: record["training"].pop("flip_map"))
+    assert compare_runs(tmp_path).runs.tolist() == ["new, old"]  # and no warning
 
 
 # Which runs
@@ -228,7 +243,7 @@ def test_runs_without_numbers_are_named_and_left_out(tmp_path):
     tested, untested, unfinished = (write_run(tmp_path, name) for name in ("tested", "untested", "unfinished"))
     edit(untested / "metrics.json", lambda metrics: metrics.pop("test"))
     (unfinished / "metrics.json").unlink()
-    (tmp_path / "notes").mkdir()
+    (tmp_path / "other").mkdir()
     with pytest.warns(UserWarning) as found:
         table = compare_runs(tmp_path)
     assert table.runs.tolist() == ["tested"] and len(found) == 1
@@ -237,7 +252,7 @@ def test_runs_without_numbers_are_named_and_left_out(tmp_path):
     assert str(tested) not in str(found[0].message)
 
 
-def test_no_run_with_numbers_is_refused(tmp_path):
+def test_runs_without_any_numbers_are_refused(tmp_path):
     folder = write_run(tmp_path, "untested")
     edit(folder / "metrics.json", lambda metrics: metrics.pop("test"))
     with pytest.raises(ValueError, match=r"test numbers.*Received: .*untested \(no test split in metrics\.json\)"):
@@ -246,7 +261,7 @@ def test_no_run_with_numbers_is_refused(tmp_path):
         compare_runs([])
 
 
-def test_a_folder_that_is_no_run_and_holds_none_is_refused(tmp_path):
+def test_a_folder_without_runs_is_refused(tmp_path):
     write_run(tmp_path / "runs", "a")
     (tmp_path / "empty").mkdir()
     for name, found in (("rnus", "no such folder"), ("empty", "neither config.json nor a folder with one")):
@@ -261,9 +276,8 @@ def test_a_run_given_twice_counts_once(tmp_path):
         assert table.runs.tolist() == ["a"] and table.seeds.tolist() == [1]
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_repeated_run_changes_no_number(tmp_path, seed):
-    fused = np.random.default_rng(seed).random(3).tolist()
+def test_a_repeated_run_changes_no_number(tmp_path):
+    fused = np.random.default_rng(0).random(3).tolist()
     for number, value in enumerate(fused):
         write_run(tmp_path, f"run-{number}", value, seed=number)
     before = compare_runs(tmp_path)
@@ -273,7 +287,7 @@ def test_a_repeated_run_changes_no_number(tmp_path, seed):
     pd.testing.assert_frame_equal(after[NUMBERS], before[NUMBERS], check_exact=True)
 
 
-def test_a_repeated_run_of_other_numbers_is_warned_about_and_its_seed_weighs_no_more(tmp_path):
+def test_a_repeated_run_with_other_numbers_is_warned_about_and_counts_as_one_seed(tmp_path):
     first, again = write_run(tmp_path, "a", 0.2), write_run(tmp_path, "a-again", 0.4)
     write_run(tmp_path, "a-once-more", 0.2)  # equal to the first: counts once
     write_run(tmp_path, "b", 0.7, seed=1)
@@ -285,7 +299,7 @@ def test_a_repeated_run_of_other_numbers_is_warned_about_and_its_seed_weighs_no_
     assert row["fused sd"] == pytest.approx(statistics.stdev([0.3, 0.7]))
 
 
-def test_a_repeated_run_that_differs_only_in_another_number_is_warned_about(tmp_path):
+def test_a_repeated_run_that_differs_only_in_top5_is_warned_about(tmp_path):
     for name, top5 in (("a", 1.0), ("b", 0.9)):
         write_run(tmp_path, name, top5=top5)
     with pytest.warns(UserWarning, match="spatial top5: 1.0 → 0.9"):
@@ -293,8 +307,6 @@ def test_a_repeated_run_that_differs_only_in_another_number_is_warned_about(tmp_
 
 
 def test_it_reads_what_a_run_writes(tmp_path):
-    from src.training.runs import start_run  # takes seconds to import
-
     clips, config = ClipConfig(), TrainConfig(seed=3)
     run = start_run("real", "datasets/tiny", DIGEST, clips, config, tmp_path)
     protocol = {"subset": DIGEST, "store": clips.key, "segments": 3, "crops": 3, "seed": 3}
