@@ -1,15 +1,7 @@
-"""Writes the sample, a small synthetic twin of Something-Something V2, and knows its true flow."""
+"""The sample: a small synthetic data set in the layout of Something-Something V2, with known true flow."""
 
-from src.sample.dataset import read_sample_spec, sample_true_flow, write_sample
-from src.sample.rendering import ACTIONS, clip_spec, moving_mask, render_clip, true_flow
+from src.sample.dataset import VIDEO_FOLDER, write_sample
+from src.sample.rendering import moving_mask, render_clip, true_flow
+from src.sample.specs import ACTIONS, clip_spec
 
-__all__ = [
-    "ACTIONS",
-    "clip_spec",
-    "moving_mask",
-    "read_sample_spec",
-    "render_clip",
-    "sample_true_flow",
-    "true_flow",
-    "write_sample",
-]
+__all__ = ["ACTIONS", "VIDEO_FOLDER", "clip_spec", "moving_mask", "render_clip", "true_flow", "write_sample"]

@@ -1,11 +1,10 @@
-"""Writes the sample data set: a small synthetic twin of Something-Something V2, in its own layout.
+"""Writes the sample data set: synthetic clips in the layout of a Something-Something V2 download.
 
     labels/{labels,train,validation,test}.json    labels/test-answers.csv
     20bn-something-something-v2/<id>.webm         VP8, 240 px high, 12 frames per second
-    sample.json                                   what was asked for, and the seed of each clip; written last
+    sample.json                                   the parameters, and the seed of each clip; written last
 
-It has eight real templates, chosen so that neither stream alone can tell all of them apart.
-`src.sample.rendering` says how, and knows the true flow.
+Its eight templates are SSv2's, chosen so that neither stream alone can tell all of them apart (see `src.sample.specs`).
 """
 
 import hashlib
@@ -22,13 +21,15 @@ from joblib import Parallel, cpu_count, delayed
 
 from src.files import PARTIAL, atomic_path, write_json
 from src.progress import progress
-from src.sample import rendering, textures
-from src.sample.rendering import ACTIONS, ClipSpec, clip_spec, render_clip, true_flow
+from src.sample import drawing, motion, rendering, specs, textures
+from src.sample.rendering import render_clip
+from src.sample.specs import ACTIONS, ClipSpec, clip_spec
 
 VIDEO_FOLDER = "20bn-something-something-v2"
 STAMP, UNFINISHED = "sample.json", "sample-unfinished.json"
 FRAMES_PER_SECOND = 12
-LARGEST_ID = 220_847  # that of SSv2
+LARGEST_ID = 220_847  # of SSv2
+DRAWING = (drawing, motion, rendering, specs, textures)  # the modules that decide the frames
 
 
 def write_sample(
@@ -39,24 +40,24 @@ def write_sample(
     seed: int = 0,
     workers: int | None = None,
 ) -> Path:
-    """Writes the sample data set, or what is missing of it; nothing if it is complete.
+    """Writes the sample data set, or the videos of it that are missing; does nothing if it is complete.
 
-    A video is written under a temporary name and renamed, so a run that was stopped can be repeated. A sample
-    that was made with other parameters, or by other drawing code, is replaced.
+    Each video is written to a temporary file that is then renamed, so writing can be stopped and repeated. A
+    sample that was written with other parameters, or by another version of the drawing code, is replaced.
 
     Args:
-        folder: Where it goes.
-        train_per_class: Clips of each of the eight classes, for training.
-        validation_per_class: The same, for validation.
-        test_per_class: The same, for the test.
-        seed: Not negative. The same seed gives the same frames.
-        workers: Processes; None for one per core.
+        folder: where the sample is written.
+        train_per_class: training clips of each of the eight classes.
+        validation_per_class: validation clips of each class.
+        test_per_class: test clips of each class.
+        seed: 0 or more. Equal seeds give equal frames.
+        workers: processes; None starts one per core.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: The folder holds videos or labels that are not a sample, such as a download of SSv2.
+        ValueError: the folder holds videos or labels that are not a sample, such as an SSv2 download.
         OSError: OpenCV cannot write VP8.
     """
     folder = Path(folder)
@@ -74,51 +75,16 @@ def write_sample(
     return folder
 
 
-def read_sample_spec(folder: Path, video_id: str) -> ClipSpec:
-    """How a clip of a written sample was drawn.
-
-    Args:
-        folder: As given to `write_sample`.
-        video_id: The name of its video, without `.webm`.
-
-    Raises:
-        FileNotFoundError: There is no complete sample in the folder.
-        ValueError: It has no such video.
-    """
-    path = Path(folder) / STAMP
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no complete sample here. Run write_sample({str(folder)!r}) first.")
-    videos = json.loads(path.read_text())["videos"]
-    if video_id not in videos:
-        raise ValueError(f"{path}: the id must be one of its {len(videos)} videos. Received: {video_id!r}.")
-    return _spec(videos[video_id])
-
-
-def sample_true_flow(folder: Path, video_id: str) -> np.ndarray:
-    """The true flow of a clip of a written sample, from each frame to the next; `true_flow` of its spec.
-
-    Returns:
-        float32 (T-1, H, W, 2), px/frame; [..., 0] is u, + is right; [..., 1] is v, + is down.
-
-    Raises:
-        FileNotFoundError: There is no complete sample in the folder.
-        ValueError: It has no such video.
-    """
-    return true_flow(read_sample_spec(folder, video_id))
-
-
 def _plan(counts: dict[str, int], seed: int) -> dict:
-    """The stamp: the parameters, and of each video, by id, its split, template and seed."""
-    drawing = hashlib.sha256()
-    for module in (rendering, textures):
-        drawing.update(Path(module.__file__).read_bytes())
+    """The content of sample.json: the parameters; and, by video id, the split, template and seed of each clip."""
+    code = hashlib.sha256(b"".join(Path(module.__file__).read_bytes() for module in DRAWING))
     clips = [(split, template) for split in counts for template in ACTIONS for _ in range(counts[split])]
     ids = np.random.default_rng(seed).choice(LARGEST_ID, len(clips), replace=False) + 1
     videos = {
         str(video_id): {"split": split, "template": template, "seed": seed * LARGEST_ID + number}
         for number, (video_id, (split, template)) in enumerate(zip(ids, clips, strict=True))
     }
-    parameters = counts | {"seed": seed, "drawing": drawing.hexdigest()}
+    parameters = counts | {"seed": seed, "drawing": code.hexdigest()}
     return {"parameters": parameters, "videos": dict(sorted(videos.items()))}
 
 
@@ -127,13 +93,13 @@ def _spec(video: dict) -> ClipSpec:
 
 
 def _prepare_folder(folder: Path, stamp: dict) -> list[str]:
-    """Clears another sample away; stamps this one unfinished unless it is whole; the ids still to write."""
+    """Removes another sample, marks this one as unfinished unless it is complete, and returns the ids to write."""
     stamps = [path for path in (folder / STAMP, folder / UNFINISHED) if path.exists()]
     others = [path for path in (folder / VIDEO_FOLDER, folder / "labels") if path.exists()]
     if others and not stamps:
         raise ValueError(
-            f"{folder}: must be a new folder or hold an earlier sample, which has a {STAMP}. "
-            f"Found: {others[0].name}/ without one. Choose another folder."
+            f"{folder}: the sample needs a new folder, or that of an earlier sample, which holds {STAMP}. "
+            f"Found: {others[0].name}/ without {STAMP}. Choose another folder."
         )
     for path in stamps:
         _remove_if_other(path, stamp)
@@ -146,13 +112,13 @@ def _prepare_folder(folder: Path, stamp: dict) -> list[str]:
 
 
 def _remove_if_other(path: Path, stamp: dict) -> None:
-    """Removes the videos that another stamp lists, and it last: a kill meanwhile leaves no video unlisted."""
+    """Removes another sample: its videos, then the stamp that lists them, so that a kill leaves no unlisted video."""
     earlier = json.loads(path.read_text())
     if earlier == stamp:
         return
     for video_id in earlier["videos"]:
         _video_path(path.parent, video_id).unlink(missing_ok=True)
-    for partial in (path.parent / VIDEO_FOLDER).glob(f"{PARTIAL}*"):  # of a kill
+    for partial in (path.parent / VIDEO_FOLDER).glob(f"{PARTIAL}*"):  # left by a kill
         partial.unlink(missing_ok=True)
     path.unlink()
 
@@ -171,7 +137,7 @@ def _write_labels(folder: Path, videos: dict[str, dict]) -> None:
 
 
 def _annotation(video_id: str, video: dict) -> dict:
-    """An entry of train.json, as SSv2 has them."""
+    """An entry of train.json or validation.json, with the keys of SSv2's entries."""
     spec = _spec(video)
     names = [
         f"{spec.object_colour} {spec.object_pattern} pebble",
@@ -188,7 +154,7 @@ def _annotation(video_id: str, video: dict) -> dict:
 
 
 def _write_video(folder: Path, video_id: str, video: dict) -> None:
-    cv2.setNumThreads(1)  # the processes already fill the cores
+    cv2.setNumThreads(1)  # the worker processes already use all cores
     frames = render_clip(_spec(video))
     path, size = _video_path(folder, video_id), frames.shape[2:0:-1]
     with atomic_path(path) as temporary:
@@ -203,15 +169,15 @@ def _write_video(folder: Path, video_id: str, video: dict) -> None:
 
 @contextmanager
 def _no_stderr() -> Iterator[None]:
-    """OpenCV reports a tag that WebM does not need, for each VP8 file, from C and whatever the log level."""
-    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
+    """Silences the C library: for each VP8 file, at any log level, OpenCV reports a tag that WebM does not need."""
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.close(nothing)
+        os.close(null)
 
 
 def _video_path(folder: Path, video_id: str) -> Path:

@@ -1,6 +1,6 @@
-"""Paints the surfaces of the sample data set: hands, objects, backgrounds; each draw is a new one.
+"""Random textures of the sample data set: hands, objects and backgrounds.
 
-Every picture is float32 (h, w, 3), RGB in grey levels, not yet clipped to 0 … 255.
+Every texture is float32 (h, w, 3), RGB, in grey levels that are not clipped to 0 … 255 yet.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ SKIN_TONES = ((243, 208, 182), (226, 176, 142), (190, 134, 98), (142, 94, 66), (
 
 
 def draw_outline(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """A round shape: a superellipse, turned, with waves on it.
+    """A random outline: a rotated superellipse with waves on it.
 
     Returns:
-        A function from angles (radians) to how far the outline is there, in units of the radius.
+        A function from angles (radians) to the distance of the outline from the centre, in units of the radius.
     """
     power, turn = rng.uniform(2.0, 3.5), rng.uniform(0, np.pi)
     waves = [(k, rng.uniform(-0.05, 0.05), rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4)]
@@ -34,18 +34,18 @@ def draw_outline(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]
 
 
 def paint_hand(rng: np.random.Generator, along: np.ndarray, across: np.ndarray, skin: float) -> np.ndarray:
-    """A hand: four fingers with nails, and a sleeve behind them.
+    """A hand: four fingers with nails, and a sleeve.
 
     Args:
-        rng: Draws the details.
-        along: float32 (h, w); the fingers point to 1, the sleeve is at -1.
-        across: float32 (h, w), -1 to 1 over the width of the hand.
+        rng: draws the details.
+        along: float32 (h, w), coordinate from the sleeve (-1) to the fingertips (1).
+        across: float32 (h, w), coordinate over the width of the hand, -1 to 1.
         skin: 0 (light) to 1 (dark).
     """
     channels = np.transpose(SKIN_TONES)
     tone = _colour(rng, [np.interp(4 * skin, range(5), channel) for channel in channels], 5)
     finger = np.abs(np.sin(2 * np.pi * across))  # 0 between two fingers, 1 in the middle of each
-    creases = sum(_ridge(along - place + 0.3 * across**2, 0.035) for place in (0.2, 0.62))
+    creases = sum(_ridge(along - joint + 0.3 * across**2, 0.035) for joint in (0.2, 0.62))
     light = 1 - 0.6 * (1 - finger**0.5) * np.clip(3 * along + 0.6, 0, 1) - 0.16 * creases * finger
     light += 0.035 * smooth_noise(rng, *along.shape, cell=16)
     tip, side = (along - 0.84 + 0.5 * across**2) / 0.16, (np.abs(np.abs(across) - 0.5) - 0.25) / 0.11
@@ -55,7 +55,7 @@ def paint_hand(rng: np.random.Generator, along: np.ndarray, across: np.ndarray, 
 
 
 def _paint_sleeve(rng, along, across):
-    """A ribbed cloth with a dark hem, and where it covers the hand."""
+    """A ribbed cloth with a dark hem (h, w, 3), and its opacity over the hand (h, w)."""
     cloth = _colour(rng, COLOURS[rng.choice(list(COLOURS))], 15) * 0.85
     edge = along - rng.uniform(-0.4, -0.25) - 0.06 * np.cos(2 * across)
     ribs = 1 + 0.15 * np.sin(rng.uniform(12, 25) * across) + 0.08 * smooth_noise(rng, *along.shape, cell=14)
@@ -63,14 +63,14 @@ def _paint_sleeve(rng, along, across):
 
 
 def paint_object(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, colour: str, pattern: str) -> np.ndarray:
-    """Two colours in a pattern, turned and scaled at random, with stains of a third.
+    """Two colours in a randomly rotated and scaled pattern, with stains of a third colour.
 
     Args:
-        rng: Draws the other colours and the details.
+        rng: draws the other colours and the details.
         x: float32 (h, w), px to the right.
         y: float32 (h, w), px down.
-        colour: The first colour, one of `COLOURS`.
-        pattern: One of `PATTERNS`.
+        colour: the first colour, one of `COLOURS`.
+        pattern: one of `PATTERNS`.
     """
     others = rng.choice([name for name in COLOURS if name != colour], 2, replace=False)
     first, second, third = (_colour(rng, COLOURS[name], 12) for name in (colour, *others))
@@ -90,7 +90,7 @@ def paint_object(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, colour:
 
 
 def paint_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A wall, or a wall above a table; plain, of planks or of tiles; rough all over, so that flow shows."""
+    """A wall, or a wall above a table; plain, planks or tiles; rough everywhere, so that its motion is visible."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     wall, table = (_colour(rng, [rng.uniform(75, 190)] * 3, 10) for _ in range(2))
     horizon = height * rng.uniform(0.35, 0.65) + rng.uniform(-0.1, 0.1) * (x - width / 2)
@@ -106,7 +106,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int) -> np.nd
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, cell: float, stretch: int = 1) -> np.ndarray:
-    """Three octaves of noise, the largest details `cell` px high and `stretch` times as wide.
+    """Three octaves of noise; the largest details are `cell` px high and `stretch` times as wide.
 
     Returns:
         float32 (height, width), mean 0, standard deviation 1.
@@ -120,7 +120,7 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, cell: float,
 
 
 def shade_ball(right: np.ndarray, down: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """How bright a ball is at (right, down), in units of its radius, lit from `light`; dark at its rim."""
+    """Brightness of a ball lit from the direction `light` at (right, down), in units of its radius; dark at the rim."""
     facing = np.sqrt(np.clip(1 - right**2 - down**2, 0, 1))
     return np.float32(0.5 + 0.45 * facing + 0.25 * (light[0] * right + light[1] * down))
 
@@ -130,7 +130,7 @@ def _colour(rng, around, deviation: float) -> np.ndarray:
 
 
 def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """From `first` where `share` (h, w) is 0 to `second` where it is 1."""
+    """Blends two textures: `first` where `share` (h, w) is 0, `second` where it is 1."""
     return first + (second - first) * np.float32(share)[..., None]
 
 
