@@ -16,9 +16,9 @@ import pytest
 
 from src.config import ClipConfig, TrainConfig
 from src.preprocessing import plan_preprocessing, preprocess
-from src.sources.annotations import read_source
-from src.sources.video_table import COLUMNS
-from src.subsets.subset import choose_subset
+from src.sample import VIDEO_FOLDER
+from src.sources import COLUMNS, read_source
+from src.subsets import choose_subset
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"  # not part of the repository
 FIGHTS = SHARED_DATA / "fights"
@@ -58,7 +58,7 @@ def write_video(path, frames, fps=12, fourcc="VP80"):
 
 def write_ssv2(folder, counts=None, num_frames=9, height=48, width=64):
     """Writes an SSv2 download of real videos: labels/*.json, test-answers.csv and 20bn-something-something-v2/."""
-    videos, labels = folder / "20bn-something-something-v2", folder / "labels"
+    videos, labels = folder / VIDEO_FOLDER, folder / "labels"
     videos.mkdir(parents=True)
     labels.mkdir()
     entries, video_id = {}, 1

@@ -1,162 +1,154 @@
-"""The parts of an SSv2 download: which files are parts, in which order, and all of them as one stream of tar bytes."""
+"""The parts of an SSv2 archive: which files are parts, in which order, and the bytes of all of them as one stream.
 
-import os
+The videos of SSv2 are one tgz, split into parts. Three generations of the download are in use: raw parts, a zip around
+each part, and raw parts that some browsers save as .zip. The first bytes of a file tell whether it is a zip; its name
+tells which part it is.
+"""
+
+import gzip
+import io
 import re
 import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from src.sources.ssv2 import VIDEO_FOLDER
+from src.sample import VIDEO_FOLDER
 from src.sources.video_table import few
 
-ZIP, GZIP, TAR = b"PK\x03\x04", b"\x1f\x8b", b"ustar"  # TAR at byte 257
-WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
-COPY = r"(?: ?\(\d+\))?"  # what a browser adds to a second download
+ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"  # first bytes
+COPY = r"(?: ?\(\d+\))?"  # added by browsers to the name of a second download
 PART_NAME = re.compile(rf"(?:20bn-)?something-something-v2-(\d+){COPY}(?:\.(?:zip|tgz|tar|gz|tar\.gz))?{COPY}", re.I)
-NO_ARCHIVE = (".webm", ".mp4", ".json", ".csv")  # 220,847 of them may lie there: too many to open
-CHUNK = 1 << 16  # bytes; zlib and tarfile copy the rest of a chunk again and again, so larger ones are slower
-NEAR_START = 1 << 20  # bytes; a break this early in a part may come of the part before it, cut short
-BROKEN = (zlib.error, EOFError, tarfile.TarError, zipfile.BadZipFile)
+NO_ARCHIVE = (".webm", ".mp4", ".json", ".csv")  # not opened: there may be 220,847 of them
+CHUNK = 1 << 16  # bytes; larger chunks are slower, because tarfile copies the rest of a chunk repeatedly
+BROKEN = (zlib.error, EOFError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the archive: a file, or a member of a zip."""
+    """One part of the archive: a file, or the member of a zip."""
 
     number: int
     path: Path
     member: str | None
     size: int
 
-    def open(self, mode: str = "rb") -> BinaryIO:
+    def open(self) -> BinaryIO:
         if self.member is None:
-            return self.path.open(mode)
+            return self.path.open("rb")
         try:
             with zipfile.ZipFile(self.path) as archive:
-                return archive.open(self.member)  # it stays open
-        except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:  # password, rare compression, damage
-            message = f"{self.path}: {error}. Download it again, or unpack this zip by hand and remove it."
-            raise ValueError(message) from error
+                return archive.open(self.member)  # stays open when `archive` is closed
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{self.path}: a broken zip ({error}). Download it again.") from error
 
 
-class ArchiveStream:
-    """The parts as one stream of tar bytes, unzipped and gunzipped, that knows which part it is reading."""
+class PartStream(io.RawIOBase):
+    """The bytes of all parts in order, as one read-only stream.
+
+    Attributes:
+        part: the part that is being read.
+        position: bytes read, over all parts.
+        size: bytes of all parts.
+    """
 
     def __init__(self, parts: list[Part]):
-        self.parts, self.part = parts, parts[0]
-        self.size = sum(part.size for part in parts)
-        self.position = self.offset = 0  # bytes read: of all parts, of this part
-        chunks, head = self._read_parts(), b""
-        while len(head) < tarfile.BLOCKSIZE and (chunk := next(chunks, b"")):
-            head += chunk
-        if not is_tar(head):
-            raise self._no_beginning(head)
-        self._chunks = chain([head], chunks)
-        self._gunzip = zlib.decompressobj(wbits=31) if head.startswith(GZIP) else None  # 31: gzip, with its checksum
+        self._parts, self.size, self.position = parts, sum(part.size for part in parts), 0
+        self._index, self._file = 0, parts[0].open()
 
-    def read(self, size: int) -> bytes:
-        """The next bytes of the tar; b"" at its end."""
-        if self._gunzip is None:
-            return next(self._chunks, b"")
-        while not self._gunzip.eof:
-            chunk = self._gunzip.unconsumed_tail or next(self._chunks, b"")
-            if not chunk:
-                raise EOFError("the gzip stream ends too early")
-            if data := self._gunzip.decompress(chunk, size):
-                return data
-        return b""
+    @property
+    def part(self) -> Part:
+        return self._parts[self._index]
 
-    def _read_parts(self) -> Iterator[bytes]:
-        for part in self.parts:
-            self.part, self.offset = part, 0
-            with part.open() as file:
-                while chunk := file.read(CHUNK):
-                    self.position += len(chunk)
-                    self.offset += len(chunk)
-                    yield chunk
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        count = self._file.readinto(buffer)
+        while not count and self._index + 1 < len(self._parts):
+            self._file.close()
+            self._index += 1
+            self._file = self.part.open()
+            count = self._file.readinto(buffer)
+        self.position += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
     def broken(self, error: Exception) -> ValueError:
-        """What to tell a person when the stream breaks where it stands."""
-        again, before = self.part.path.name, self.parts[: self.parts.index(self.part)]
-        if "data check" in str(error):  # gzip's checksum of all parts
+        """The error that names the part at which reading failed, and what to download again."""
+        again = self.part.path.name
+        if isinstance(error, gzip.BadGzipFile):  # the checksum over all parts
             again = "the parts whose size or checksum is not that of the source"
         elif isinstance(error, EOFError):
             again += ", if it is cut short, and any part after it"
-        elif before and self.offset <= NEAR_START:
-            again += f", and {before[-1].path.name}, which may be cut short"
+        elif self._index:
+            again += f", and {self._parts[self._index - 1].path.name}, which may be cut short"
+        offset = self.position - sum(part.size for part in self._parts[: self._index])
         return ValueError(
-            f"{self.part.path}: the archive must be whole, but breaks in this part, at about byte {self.offset:,} of "
-            f"{self.part.size:,} ({error}). Download again: {again}. What was extracted stays."
+            f"{self.part.path}: the archive must be whole, but breaks in this part, at about byte {offset:,} of "
+            f"{self.part.size:,} ({error}). Download again: {again}. Extracted videos are kept."
         )
-
-    def _no_beginning(self, head: bytes) -> Exception:
-        first = self.parts[0]
-        rule = f"{first.path}: the first part must begin with the bytes of gzip, 1f 8b. Found {head[:4].hex(' ')}"
-        for part in self.parts[1:]:
-            if is_tar(read_head(part)):
-                return ValueError(f"{rule}, but {part.path.name} begins so: the numbers are wrong. Rename the parts.")
-        if first.number:
-            missing = _part_names(range(first.number))
-            return FileNotFoundError(f"{rule}: the parts before it are missing. Download {missing}.")
-        return ValueError(f"{rule}: a wrong or broken file. Download it again.")
 
 
 def find_parts(folder: Path) -> list[Part]:
-    """The parts in order, one of each, none missing between them; a whole archive is its only part."""
+    """The parts of the archive in order; an archive that is not split is one part.
+
+    Raises:
+        FileNotFoundError: there is no archive, or a part before the last one is missing.
+        ValueError: a part is a broken zip or a wrong file, or two files with the same part number differ.
+    """
     files = list_files(folder)
     parts = [part for part in map(_read_part, files) if part]
-    parts = parts or [Part(0, path, None, path.stat().st_size) for path in files if is_tar(read_head(path))]
+    parts = parts or [Part(0, path, None, path.stat().st_size) for path in files if is_gzip(path)]
     if not parts:
         raise FileNotFoundError(
             f"{folder}: no video archive. Looked for {VIDEO_FOLDER}-00, -01, ... or one whole .tgz; found "
             f"{few(path.name for path in files) or 'no archive'}. Download the parts into this folder."
         )
-    for part in parts:
-        try:
-            head = read_head(part)
-        except BROKEN as error:
-            raise ValueError(f"{part.path}: a broken zip ({error}). Download it again.") from error
-        if not head or WEB_PAGE.match(head):
-            found = "a web page" if head else "an empty file"
-            raise ValueError(f"{part.path}: must be a part of the archive. Found {found}. Download it again.")
     parts = _drop_repeats(parts)
-    missing = sorted(set(range(parts[0].number, parts[-1].number)) - {part.number for part in parts})
+    first = parts[0]
+    missing = set(range(first.number, parts[-1].number)) - {part.number for part in parts}
+    if not is_gzip(first):
+        if first.number == 0:
+            raise ValueError(
+                f"{first.path}: the first part must begin with the bytes of gzip, 1f 8b. Found "
+                f"{_read_head(first)[:4].hex(' ') or 'an empty file'}: a wrong or broken file. Download it again."
+            )
+        missing |= set(range(first.number))
     if missing:
-        raise FileNotFoundError(f"{folder}: parts between those there are missing. Download {_part_names(missing)}.")
+        raise FileNotFoundError(f"{folder}: parts of the archive are missing. Download {_part_names(missing)}.")
     return parts
 
 
 def _read_part(path: Path) -> Part | None:
-    """The part that a file is, or, if it is a zip, holds."""
+    """The part in a file that is named as one, or in the zip around it; None for other files."""
     name = PART_NAME.fullmatch(path.name)
-    if not read_head(path).startswith(ZIP):
-        return Part(int(name[1]), path, None, path.stat().st_size) if name else None
-    infos = list_zip(path)
-    named = {info: match for info in infos if (match := PART_NAME.fullmatch(os.path.basename(info.filename)))}
-    held = named or (dict.fromkeys(infos, name) if name else {})
-    if len(held) == 1:
-        [(info, name)] = held.items()
-        return Part(int(name[1]), path, info.filename, info.file_size)
-    if name or held:
-        found = few(info.filename for info in infos) or "nothing: it may be cut short"
+    if name is None:
+        return None
+    if not _read_head(path).startswith(ZIP):
+        return Part(int(name[1]), path, None, path.stat().st_size)
+    members = list_zip(path)
+    if len(members) != 1:
+        found = few(member.filename for member in members) or "nothing: it may be cut short"
         raise ValueError(f"{path}: a zip must hold one part of the archive. Found {found}. Download it again.")
-    return None
+    return Part(int(name[1]), path, members[0].filename, members[0].file_size)
 
 
 def _drop_repeats(parts: list[Part]) -> list[Part]:
-    """One part of each number, in order: a raw one rather than a zip."""
+    """One part of each number, in order; a raw file is preferred to a zip."""
     kept, repeats = {}, []
     for part in sorted(parts, key=lambda part: (part.number, part.member is not None, part.path.name)):
         first = kept.setdefault(part.number, part)
         if first is part:
             continue
-        if (first.size, read_head(first)) != (part.size, read_head(part)):
+        if (first.size, _read_head(first)) != (part.size, _read_head(part)):
             raise ValueError(
                 f"{first.path} ({first.size:,} bytes) and {part.path.name} ({part.size:,} bytes) are the same part of "
                 "the archive by their names, but differ. Remove the wrong one, or both, and download it again."
@@ -169,7 +161,7 @@ def _drop_repeats(parts: list[Part]) -> list[Part]:
 
 
 def _part_names(numbers: Iterable[int]) -> str:
-    return ", ".join(f"{VIDEO_FOLDER}-{number:02d}" for number in numbers)
+    return ", ".join(f"{VIDEO_FOLDER}-{number:02d}" for number in sorted(numbers))
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -180,8 +172,8 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
-    """The files in a zip; none if it is none, or cut short."""
-    if not read_head(path).startswith(ZIP):
+    """The files in a zip; empty if `path` is no zip, or cut short."""
+    if not _read_head(path).startswith(ZIP):
         return []
     try:
         with zipfile.ZipFile(path) as archive:
@@ -191,11 +183,10 @@ def list_zip(path: Path) -> list[zipfile.ZipInfo]:
     return [info for info in infos if not info.is_dir() and not info.filename.startswith("__MACOSX")]
 
 
-def read_head(source: Path | Part) -> bytes:
-    with source.open("rb") as file:
+def is_gzip(source: Path | Part) -> bool:
+    return _read_head(source).startswith(GZIP)
+
+
+def _read_head(source: Path | Part) -> bytes:
+    with source.open("rb") if isinstance(source, Path) else source.open() as file:
         return file.read(CHUNK)
-
-
-def is_tar(head: bytes) -> bool:
-    """Whether a file begins as a gzip or a plain tar does."""
-    return head.startswith(GZIP) or head[257:262] == TAR

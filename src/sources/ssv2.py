@@ -1,4 +1,4 @@
-"""An SSv2 download (Goyal et al. 2017, version 2), with its official splits -> the annotation table."""
+"""An SSv2 download (Goyal et al. 2017, version 2) with its official splits → the annotation table."""
 
 import json
 import os
@@ -8,35 +8,35 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.sample import VIDEO_FOLDER
 from src.sources.video_table import SPLITS, check_ids, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
-VIDEO_FOLDER = "20bn-something-something-v2"
-MAX_HELD_OUT = 0.15  # of a class's training videos, where a download has no test answers
+VIDEO_SUFFIXES = (".webm", ".mp4")  # the original's; those of some mirrors of the download
+MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test answers
 
 
 def is_ssv2(folder: Path) -> bool:
-    """Whether a folder looks like an SSv2 download: it has the labels file or the video folder."""
+    """Whether a folder is an SSv2 download: it has labels.json or the video folder."""
     return label_files(folder)["labels"].is_file() or (folder / VIDEO_FOLDER).is_dir()
 
 
 def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> pd.DataFrame:
-    """Read an SSv2 download with its official splits into the annotation table.
+    """Reads an SSv2 download with its official splits into the annotation table.
 
-    The label files are something-something-v2-{labels,train,validation}.json or
-    {labels,train,validation}.json, in the folder or in labels/. With test-answers.csv beside them, the
-    answered videos are the test split. Without it, a seeded part of each class's training videos becomes
-    the validation split, and the official validation is the test split.
+    The label files are something-something-v2-{labels,train,validation}.json or {labels,train,validation}.json, in the
+    folder or in labels/. If test-answers.csv is beside them, its videos are the test split. Otherwise the official
+    validation split is the test split, and a seeded part of each class's training videos is the validation split.
 
     Args:
         folder: the download.
-        seed: draws the validation part.
-        keep_absent: keep listed videos that are not there, with the path that `src.sources.archive` extracts them to;
-            else they are left out, with a warning.
+        seed: draws the validation split.
+        keep_absent: keep listed videos that do not exist, with the path that `src.sources.archive` extracts them to;
+            False leaves them out, with a warning.
 
     Raises:
-        FileNotFoundError: a label file, or every listed video, is missing.
-        ValueError: a file is broken, names an unknown template or a bad id, or contradicts another.
+        FileNotFoundError: a label file is missing, or all listed videos are.
+        ValueError: a file is broken, names an unknown template or an invalid id, or contradicts another.
     """
     folder = Path(folder)
     files = label_files(folder)
@@ -64,7 +64,7 @@ def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> p
 
 
 def label_files(folder: Path) -> dict[str, Path]:
-    """Where the label files of either naming scheme are, or should be."""
+    """The paths of the label files, in the naming scheme that the folder has; they need not exist."""
     starts = [f"{place}/{prefix}" for place in (folder, folder / "labels") for prefix in (LABEL_PREFIX, "")]
     start = next((start for start in starts if Path(f"{start}labels.json").is_file()), starts[0])
     files = {name: Path(f"{start}{name}.json") for name in ("labels", "train", "validation")}
@@ -114,19 +114,20 @@ def _read_json(path: Path):
 
 
 def list_videos(folder: Path) -> dict[str, str]:
-    """Paths by id. A folder is listed once: asking for 220,847 files one by one is slow on network disks."""
+    """Path of each video by id."""
     videos = {}
+    # Folders are listed: looking up 220,847 files one by one is slow on network disks.
     for place in (folder / VIDEO_FOLDER, folder / VIDEO_FOLDER / VIDEO_FOLDER, folder):
-        # In reverse order the original .webm comes before a mirror's .mp4 of the same id.
+        # In reverse order an original .webm comes before a re-encoded .mp4 with the same id.
         for name in sorted(os.listdir(place), reverse=True) if place.is_dir() else []:
             stem, suffix = os.path.splitext(name)
-            if suffix.lower() in (".webm", ".mp4"):
+            if suffix.lower() in VIDEO_SUFFIXES:
                 videos.setdefault(stem, os.path.join(place, name))
     return videos
 
 
 def _hold_out_validation(table: pd.DataFrame, seed: int, answers: Path) -> pd.DataFrame:
-    """Per class, a seeded part of train as large as the official validation, which becomes the test split."""
+    """Turns the official validation split into the test split, and a seeded part of train into the validation split."""
     official = table.loc[table["split"] == "validation", "label"].value_counts()
     table["key"] = seeded_keys(table["video_id"], seed)
     train = table[table["split"] == "train"].sort_values(["key", "video_id"])
@@ -137,7 +138,7 @@ def _hold_out_validation(table: pd.DataFrame, seed: int, answers: Path) -> pd.Da
     table["split"] = table["split"].replace("validation", "test")
     table.loc[train.index[held_out], "split"] = "validation"
     warnings.warn(
-        f"{answers} is not there: {held_out.sum()} training videos, drawn by seed {seed}, are the validation "
+        f"{answers} does not exist: {held_out.sum()} training videos, drawn by seed {seed}, are the validation "
         "split, and the official validation is the test split.",
         stacklevel=3,
     )

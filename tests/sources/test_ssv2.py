@@ -1,64 +1,15 @@
 import json
-import warnings
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from source_folders import HOLD, PUSH, entry, only_warning, rows, touch, write_ssv2
 
-from src.sources.ssv2 import VIDEO_FOLDER, read_ssv2
+from src.sample import VIDEO_FOLDER
+from src.sources.ssv2 import read_ssv2
 from src.sources.video_table import COLUMNS
 
-HOLD, PUSH = "Holding something", "Pushing something from left to right"
-
-
-def touch(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-
-def entry(video_id, template: str) -> dict:
-    written = template.replace("something", "[something]").replace("part", "[part]")
-    return {"id": video_id, "label": "free text", "template": written, "placeholders": ["cup"]}
-
-
-def write_ssv2(
-    folder: Path, place="labels", prefix="", train=None, validation=None, answers=None, classes=(HOLD, PUSH)
-) -> Path:
-    """An SSv2 download; by default two training, one validation, one test video, all there."""
-    train = [entry("1", HOLD), entry("2", PUSH)] if train is None else train
-    validation = [entry("3", HOLD)] if validation is None else validation
-    labels = folder / place
-    labels.mkdir(parents=True, exist_ok=True)
-    contents = {
-        "labels": {name: str(index) for index, name in enumerate(classes)},
-        "train": train,
-        "validation": validation,
-        "test": [{"id": "4"}, {"id": "5"}],
-    }
-    for name, content in contents.items():
-        (labels / f"{prefix}{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    if answers is None or answers:
-        (labels / "test-answers.csv").write_text(answers or f"4;{PUSH}\n", encoding="utf-8")
-    listed = [item["id"] for item in train + validation] + ["4"]
-    usable = [str(name) for name in listed if name and "/" not in str(name)]
-    touch(*(folder / VIDEO_FOLDER / f"{name}.webm" for name in usable))
-    return folder
-
-
-def rows(table: pd.DataFrame, *columns: str) -> list[tuple]:
-    return list(table[list(columns)].itertuples(index=False, name=None))
-
-
-def read_quietly(reader, *args):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return reader(*args)
-
-
-def only_warning(record) -> str:
-    assert len(record) == 1, [str(item.message) for item in record]
-    return str(record[0].message)
+pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
 
 def many(start: int, count: int, template: str) -> list[dict]:
@@ -68,7 +19,7 @@ def many(start: int, count: int, template: str) -> list[dict]:
 @pytest.mark.parametrize("place", ["", "labels"])
 @pytest.mark.parametrize("prefix", ["", "something-something-v2-"])
 def test_naming_schemes(tmp_path, place, prefix):
-    table = read_quietly(read_ssv2, write_ssv2(tmp_path, place, prefix))
+    table = read_ssv2(write_ssv2(tmp_path, place, prefix))
     assert list(table.columns) == COLUMNS
     assert rows(table, "video_id", "label", "class_index", "split", "group") == [
         ("1", HOLD, 0, "train", "1"),
@@ -94,16 +45,16 @@ def test_integer_ids_are_strings(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["", "20bn-something-something-v2", "20bn-something-something-v2/" * 2])
-def test_video_places_and_mirrors(tmp_path, place):
+def test_videos_may_be_nested_or_re_encoded(tmp_path, place):
     write_ssv2(tmp_path)
     for video in (tmp_path / VIDEO_FOLDER).iterdir():
         video.unlink()
     touch(*(tmp_path / place / name for name in ("1.mp4", "2.webm", "2.mp4", "3.MP4", "4.webm", "readme.txt")))
-    names = {row.video_id: Path(row.path).name for row in read_quietly(read_ssv2, tmp_path).itertuples()}
+    names = {row.video_id: Path(row.path).name for row in read_ssv2(tmp_path).itertuples()}
     assert names == {"1": "1.mp4", "2": "2.webm", "3": "3.MP4", "4": "4.webm"}
 
 
-def test_without_answers(tmp_path):
+def test_without_answers_the_official_validation_is_the_test(tmp_path):
     train = many(1000, 100, HOLD) + many(2000, 40, PUSH) + many(3000, 2, "A something") + many(4000, 1, "B something")
     validation = many(5000, 10, HOLD) + many(6000, 10, PUSH) + many(7000, 1, "A something")
     classes = ("A something", "B something", HOLD, PUSH)
@@ -128,13 +79,13 @@ def test_without_answers(tmp_path):
     assert drawn(3) == set(table.video_id[table.split == "validation"])
 
 
-def test_missing_label_file(tmp_path):
+def test_a_missing_label_file_is_named(tmp_path):
     (write_ssv2(tmp_path) / "labels/train.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"labels/train\.json"):
         read_ssv2(tmp_path)
 
 
-def test_absent_videos(tmp_path):
+def test_absent_videos_are_counted(tmp_path):
     train = many(10, 8, HOLD) + many(30, 2, PUSH)
     write_ssv2(tmp_path, train=train)
     for name in (10, 11, 12, 13):
@@ -146,7 +97,7 @@ def test_absent_videos(tmp_path):
     assert len(table) == 8 and "10" not in set(table.video_id)
 
 
-def test_all_absent(tmp_path):
+def test_no_video_at_all_is_refused(tmp_path):
     write_ssv2(tmp_path)
     for video in (tmp_path / VIDEO_FOLDER).iterdir():
         video.unlink()
@@ -174,7 +125,7 @@ def test_repeated_rows_count_once(tmp_path):
         ({"id": "1"}, r"train\.json: must be a list of"),
     ],
 )
-def test_refuses(tmp_path, train, message):
+def test_errors_name_the_file_and_the_entry(tmp_path, train, message):
     write_ssv2(tmp_path)
     (tmp_path / "labels/train.json").write_text(json.dumps(train))
     with pytest.raises(ValueError, match=message):
@@ -202,7 +153,7 @@ def test_test_answers_are_checked(tmp_path):
         read_ssv2(write_ssv2(tmp_path, answers="4\n"))
 
 
-def test_empty_classes(tmp_path):
+def test_classes_without_video_are_left_out(tmp_path):
     with pytest.warns(UserWarning) as record:
         table = read_ssv2(write_ssv2(tmp_path, classes=(HOLD, "Never", "Not once", PUSH)))
     assert "2 classes" in only_warning(record) and "Never, Not once" in only_warning(record)
@@ -214,15 +165,15 @@ def test_absent_videos_are_kept_where_they_will_be_extracted(tmp_path):
     videos = tmp_path / VIDEO_FOLDER
     (videos / "1.webm").unlink()
     (videos / "2.webm").rename(videos / "2.mp4")
-    table = read_quietly(read_ssv2, tmp_path, 0, True)
+    table = read_ssv2(tmp_path, 0, True)
     paths = {row.video_id: Path(row.path) for row in table.itertuples()}
     assert paths == {name: videos / f"{name}.{'mp4' if name == '2' else 'webm'}" for name in "1234"}
 
 
-def test_no_video_is_there_yet(tmp_path):
+def test_all_videos_may_be_absent_before_extraction(tmp_path):
     write_ssv2(tmp_path)
-    expected = read_quietly(read_ssv2, tmp_path)
+    expected = read_ssv2(tmp_path)
     for video in (tmp_path / VIDEO_FOLDER).iterdir():
         video.unlink()
     (tmp_path / VIDEO_FOLDER).rmdir()
-    pd.testing.assert_frame_equal(read_quietly(read_ssv2, tmp_path, 0, True), expected)
+    pd.testing.assert_frame_equal(read_ssv2(tmp_path, 0, True), expected)

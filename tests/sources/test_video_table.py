@@ -1,6 +1,9 @@
 import pandas as pd
+import pytest
 
-from src.sources.video_table import in_two_splits, seeded_keys
+from src.sources.video_table import check_disjoint, in_two_splits, seeded_keys
+
+CLIPS = [("1", "b", "train"), ("2", "b", "test"), ("3", "a", "train"), ("3", "a", "validation"), ("4", "c", "test")]
 
 
 def test_seeded_keys_depend_on_name_and_seed_only():
@@ -9,8 +12,12 @@ def test_seeded_keys_depend_on_name_and_seed_only():
     assert seeded_keys(["a"], 1) != [first]
 
 
-def test_in_two_splits_names_what_is_shared():
-    clips = [("1", "b", "train"), ("2", "b", "test"), ("3", "a", "train"), ("3", "a", "validation"), ("4", "c", "test")]
-    table = pd.DataFrame(clips, columns=["video_id", "group", "split"])
+def test_videos_and_groups_in_two_splits_are_found_and_refused():
+    table = pd.DataFrame(CLIPS, columns=["video_id", "group", "split"])
     assert in_two_splits(table, "group") == ["a", "b"]
     assert in_two_splits(table, "video_id") == ["3"]
+    with pytest.raises(ValueError, match="A video_id must be in one split only.*1 are in several: 3"):
+        check_disjoint(table)
+    with pytest.raises(ValueError, match="A group must be in one split only.*1 are in several: b"):
+        check_disjoint(table[table.video_id != "3"])
+    check_disjoint(table[table.group == "c"])

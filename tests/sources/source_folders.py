@@ -1,0 +1,59 @@
+"""Small sources of empty videos: SSv2 downloads, folders per class, CSVs."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from src.sample import VIDEO_FOLDER
+
+HOLD, PUSH = "Holding something", "Pushing something from left to right"
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def entry(video_id, template: str) -> dict:
+    written = template.replace("something", "[something]").replace("part", "[part]")
+    return {"id": video_id, "label": "free text", "template": written, "placeholders": ["cup"]}
+
+
+def write_ssv2(
+    folder: Path, place="labels", prefix="", train=None, validation=None, answers=None, classes=(HOLD, PUSH)
+) -> Path:
+    """An SSv2 download with all its videos; by default two for training, one for validation, one for the test."""
+    train = [entry("1", HOLD), entry("2", PUSH)] if train is None else train
+    validation = [entry("3", HOLD)] if validation is None else validation
+    labels = folder / place
+    labels.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "labels": {name: str(index) for index, name in enumerate(classes)},
+        "train": train,
+        "validation": validation,
+        "test": [{"id": "4"}, {"id": "5"}],
+    }
+    for name, content in contents.items():
+        (labels / f"{prefix}{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    if answers is None or answers:
+        (labels / "test-answers.csv").write_text(answers or f"4;{PUSH}\n", encoding="utf-8")
+    touch(*(folder / VIDEO_FOLDER / f"{item['id']}.webm" for item in [*train, *validation, {"id": "4"}]))
+    return folder
+
+
+def write_csv(path: Path, text: str, videos=()) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    touch(*(path.parent / name for name in videos))
+    return path
+
+
+def rows(table: pd.DataFrame, *columns: str) -> list[tuple]:
+    return list(table[list(columns)].itertuples(index=False, name=None))
+
+
+def only_warning(record) -> str:
+    assert len(record) == 1, [str(item.message) for item in record]
+    return str(record[0].message)

@@ -1,0 +1,40 @@
+import json
+
+import pytest
+from archives import ANSWERS, LABELS, write_label_zip, write_parts
+
+from src.sources.archive_labels import find_label_zip, unpack_labels
+
+NAMES = {"labels.json", "train.json", "validation.json", "test.json", "test-answers.csv"}
+
+
+@pytest.mark.parametrize("start", ["", "package/labels/"])
+@pytest.mark.parametrize("prefix", ["", "something-something-v2-"])
+def test_labels(tmp_path, start, prefix):
+    path = tmp_path / "labels (1).zip"
+    write_label_zip(tmp_path, start, prefix, path.name)
+    assert find_label_zip(tmp_path) == path
+    unpack_labels(tmp_path)
+    assert {path.name for path in (tmp_path / "labels").iterdir()} == NAMES
+    assert json.loads((tmp_path / "labels/train.json").read_text()) == LABELS["train"]
+    assert (tmp_path / "labels/test-answers.csv").read_text() == ANSWERS
+    path.unlink()
+    unpack_labels(tmp_path)  # all label files exist: the zip is not needed
+
+
+def test_incomplete_labels_are_completed(tmp_path):
+    unpack_labels(write_label_zip(tmp_path))
+    for name in ("labels.json", "train.json"):
+        (tmp_path / "labels" / name).unlink()
+    unpack_labels(tmp_path)
+    assert {path.name for path in (tmp_path / "labels").iterdir()} == NAMES
+
+
+def test_missing_and_broken_labels_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no labels.*20bn\S*-00.*Download the labels zip"):
+        unpack_labels(write_parts(tmp_path))
+    path = next(write_label_zip(tmp_path).glob("*labels.zip"))
+    path.write_bytes(path.read_bytes().replace(b"Holding [something]", b"Folding [something]", 1))
+    with pytest.raises(ValueError, match=r"labels\.zip: train\.json in it is broken.*Download it again"):
+        unpack_labels(tmp_path)
+    assert not (tmp_path / "labels/labels.json").exists()
