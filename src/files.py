@@ -1,4 +1,4 @@
-"""Atomic writing, once: a reader sees the old file or the new one, never a part of it."""
+"""Atomic writing: a reader sees the old file or the new one, never a part of it."""
 
 import json
 import os
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTIAL = ".partial-"  # what the name of an unfinished file begins with
+PARTIAL = ".partial-"  # prefix of the names of unfinished files
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; it becomes `path` when the block ends, and is removed if the block fails.
+    """Yields a temporary path beside `path`; it is renamed to `path` at the end of the block, or removed on an error.
 
     The temporary name ends like `path`, because some writers choose the format by the suffix.
     """
@@ -26,7 +26,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes text as UTF-8, atomically. File names in it may hold bytes that are not UTF-8."""
+    """Writes text as UTF-8, atomically; bytes of file names that are not UTF-8 (surrogates) are written unchanged."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 

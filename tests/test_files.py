@@ -1,0 +1,45 @@
+"""Atomic writing: a file is there whole, or not at all."""
+
+import json
+
+import pytest
+
+from src.files import PARTIAL, atomic_path, write_json, write_text
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    with atomic_path(tmp_path / "scores.npz") as temporary:
+        temporary.write_bytes(b"new")
+        [name] = names(tmp_path)
+        assert name.startswith(PARTIAL) and name.endswith("scores.npz")  # NumPy would add a missing suffix
+    assert names(tmp_path) == ["scores.npz"]
+    assert (tmp_path / "scores.npz").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path, error):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(type(error)), atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert names(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_two_writers_do_not_share_a_temporary_file(tmp_path):
+    with atomic_path(tmp_path / "a") as first, atomic_path(tmp_path / "a") as second:
+        first.write_text("first")
+        second.write_text("second")
+        assert first != second
+    assert names(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "first"  # the last one to end
+
+
+def test_text_and_json(tmp_path):
+    write_text(tmp_path / "a.txt", "u → caf\udce9")
+    assert (tmp_path / "a.txt").read_bytes() == "u → caf".encode() + b"\xe9"
+    write_json(tmp_path / "a.json", {"a": [1, 2.5, None]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": [1, 2.5, None]}
+    assert names(tmp_path) == ["a.json", "a.txt"]
