@@ -1,4 +1,4 @@
-"""Flow inputs: against motion known by formula, and against flow of the clip played backwards."""
+"""Flow inputs, against motion known by formula and against flow of the clip played backwards."""
 
 import cv2
 import numpy as np
@@ -7,6 +7,7 @@ from conftest import moving_texture
 from scipy.ndimage import map_coordinates
 
 from src.config import FLOW_INPUTS
+from src.flow.codes import STEPS, ZERO, dequantize_flow, quantize_flow, stack_flow, unstack_flow
 from src.flow.flow_input import (
     bidirectional_stack,
     inverse_fields,
@@ -15,14 +16,14 @@ from src.flow.flow_input import (
     select_fields,
     trajectory_stack,
 )
-from src.flow.optical_flow import STEPS, ZERO, compute_flow, dequantize_flow, quantize_flow, stack_flow, unstack_flow
-from src.sample.rendering import clip_spec, render_clip, true_flow
+from src.flow.optical_flow import compute_flow
+from src.sample import clip_spec, render_clip, true_flow
 from src.video.crops import flip_stack
 
 BOUND = 20.0
 STEP = BOUND / STEPS  # px/frame
-PIXELS = 127.0  # the bound at which a stored step is a pixel
-BORDER = 16  # px at the edge of a picture where flow depends on what is outside it
+PIXELS = 127.0  # the bound at which a code is a pixel
+BORDER = 16  # px at the edge of an image where flow depends on what is outside it
 SAMPLES = [
     ("Pushing something from left to right", 1),
     ("Moving something up", 5),
@@ -40,18 +41,18 @@ def stack_of(frames):
 
 
 def of_codes(*columns):
-    """A stack of one row: per column the stored steps u1, v1, u2, v2, …"""
+    """A stack of one row: per column the codes u1, v1, u2, v2, …, relative to zero."""
     return np.uint8(np.array(columns)[None] + ZERO)
 
 
 def distance(stack, other):
-    """px, (H, W, L) inside the border."""
+    """Lengths of the differences of two stacks, px, (H, W, L), inside the border."""
     one, two = (dequantize_flow(part[BORDER:-BORDER, BORDER:-BORDER], BOUND) for part in (stack, other))
     return np.hypot(*(one - two).reshape(*one.shape[:2], -1, 2).transpose(3, 0, 1, 2))
 
 
 def around_middle(transform, height=96, width=120):
-    """The displacement of each pixel by a 2 × 2 matrix about the middle, (H, W, 2); the places, (H, W, 2)."""
+    """(displacements by a 2 × 2 matrix about the center, positions relative to it), both (H, W, 2), of all pixels."""
     y, x = np.mgrid[:height, :width] - np.array([(height - 1) / 2, (width - 1) / 2])[:, None, None]
     places = np.stack([x, y], axis=-1)
     return places @ (np.array(transform) - np.eye(2)).T, places
@@ -63,7 +64,7 @@ def turn(angle):
 
 @pytest.fixture(scope="module", params=SAMPLES, ids=lambda sample: sample[0])
 def sample(request):
-    """(spec, eleven frames at 128 px, their stack) of a clip of the sample data set."""
+    """(spec, eleven frames at 128 px, their stack) of a clip of the sample."""
     spec = clip_spec(*request.param)
     size = round(spec.width * 128 / 240), 128
     frames = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in render_clip(spec)[4:15]]
@@ -85,8 +86,8 @@ def test_more_fields_than_are_stored_are_refused(length):
 
 
 @pytest.mark.parametrize("function", [trajectory_stack, bidirectional_stack, reverse_stack, inverse_fields])
-def test_no_motion_stays_exactly_no_motion(function):
-    """Defect 8, for whatever a network is given."""
+def test_zero_stays_exactly_zero(function):
+    """Defect 8."""
     still = np.full((12, 15, 20), ZERO, np.uint8)
     result = function(still, BOUND)
     assert result.dtype == np.uint8
@@ -94,7 +95,7 @@ def test_no_motion_stays_exactly_no_motion(function):
 
 
 @pytest.mark.parametrize("motion", [(3.0, -2.0), (0.3, 7.7), (-20.0, 20.0)])
-def test_of_uniform_motion_the_inverse_is_the_negative_code_and_the_trajectory_is_the_stack(motion):
+def test_uniform_motion_has_the_negative_codes_as_inverse_and_the_stack_as_trajectory(motion):
     stack = quantized(np.broadcast_to(motion, (4, 30, 40, 2)))
     negative = np.uint8(2 * ZERO - stack.astype(int))
     np.testing.assert_array_equal(inverse_fields(stack, BOUND), negative)
@@ -103,8 +104,8 @@ def test_of_uniform_motion_the_inverse_is_the_negative_code_and_the_trajectory_i
 
 
 def test_trajectory_by_hand():
-    """The first field leads 2 px, 1 px and half a pixel to the right, and out of the picture, in which the last pixel
-    counts; v of the second is where it was read."""
+    """The first field leads 2 px, 1 px and 0 px to the right, and out of the image, where the last pixel is read; v of
+    the second field tells the position that was read."""
     stack = of_codes((2, 0, 0, 10), (1, 0, 0, 20), (0, 0, 0, 40), (100, 0, 0, 80))
     np.testing.assert_array_equal(trajectory_stack(stack, PIXELS)[..., :2], stack[..., :2])
     assert (trajectory_stack(stack, PIXELS)[0, :, 3].astype(int) - ZERO).tolist() == [40, 40, 40, 80]
@@ -112,29 +113,28 @@ def test_trajectory_by_hand():
 
 
 def test_trajectory_follows_its_point_and_not_the_pixel():
-    """u leads one pixel on in each field: the third is read two pixels away, the second one."""
+    """u is one pixel in each field: the second field is read one pixel away, the third two."""
     stack = np.full((1, 6, 6), ZERO, np.uint8)
     stack[..., 0::2] += 1
-    stack[0, :, 3], stack[0, :, 5] = np.arange(6) + ZERO, np.arange(6) + ZERO  # v: moves in a picture of one row
+    stack[0, :, 3], stack[0, :, 5] = np.arange(6) + ZERO, np.arange(6) + ZERO  # v is free in an image of one row
     followed = trajectory_stack(stack, PIXELS)[0].astype(int) - ZERO
     assert followed[:, 3].tolist() == [1, 2, 3, 4, 5, 5] and followed[:, 5].tolist() == [2, 3, 4, 5, 5, 5]
 
 
 @pytest.mark.parametrize("transform", [turn(0.05), turn(-0.02), 1.03 * np.eye(2), 0.97 * turn(0.03)])
 def test_trajectory_of_a_turning_and_growing_field(transform):
-    """A steady field M·p - p takes p to Mp, M²p …: channel k holds (M - 1) Mᵏ⁻¹ p."""
+    """A steady field M·p - p moves p to Mp, M²p, …: field k holds (M - 1) Mᵏ⁻¹ p."""
     flow, places = around_middle(transform)
     bound, step = 5.0, 5.0 / STEPS
     followed = unstack_flow(dequantize_flow(trajectory_stack(quantized([flow] * 8, bound), bound), bound))
-    inside = np.hypot(*places.transpose(2, 0, 1)) < 35  # px; none leads out of the picture
+    inside = np.hypot(*places.transpose(2, 0, 1)) < 35  # px; no point leaves the image
     for k, field in enumerate(followed):
         expected = flow @ np.linalg.matrix_power(transform, k).T
         assert abs(field - expected)[inside].max() < step
     assert abs(followed[-1] - flow)[inside].max() > 3 * step  # it is not the stack
 
 
-def test_trajectory_agrees_with_an_independent_one(sample):
-    """SciPy's; also that numba's code reads where it should."""
+def test_trajectory_agrees_with_scipy(sample):
     stack = sample[2]
     fields = [np.moveaxis(field.astype(float) - ZERO, -1, 0) for field in unstack_flow(stack)]
     place = np.mgrid[: stack.shape[0], : stack.shape[1]].astype(float)
@@ -146,7 +146,7 @@ def test_trajectory_agrees_with_an_independent_one(sample):
 
 @pytest.mark.parametrize("transform", [turn(0.05), 1.03 * np.eye(2), 0.97 * turn(0.03)])
 def test_the_inverse_of_a_turning_and_growing_field(transform):
-    """Mp - p leads from p to Mp; back leads M⁻¹p - p."""
+    """The inverse of M·p - p is M⁻¹·p - p."""
     flow, _ = around_middle(transform)
     back, _ = around_middle(np.linalg.inv(transform))
     inverse = inverse_fields(quantized([flow]), BOUND)
@@ -154,8 +154,8 @@ def test_the_inverse_of_a_turning_and_growing_field(transform):
     assert distance(inverse_fields(inverse, BOUND), quantized([flow])).max() < 1.5 * STEP
 
 
-def test_where_something_comes_out_from_behind_another_the_inverse_has_the_motion_of_what_was_behind():
-    """Columns 10 to 19 move 4 px to the right, over what is still; 10 to 13 were not seen before."""
+def test_uncovered_background_has_its_own_motion_in_the_inverse():
+    """Columns 10 to 19 move 4 px to the right over a still background, and uncover columns 10 to 13."""
     columns = np.arange(40)
     stack = of_codes(*[(4 if 10 <= column < 20 else 0, 0) for column in columns])
     inverse = inverse_fields(stack, PIXELS)[0, :, 0].astype(int) - ZERO
@@ -173,29 +173,29 @@ def test_reversed_flow_of_a_texture_is_the_flow_of_the_reversed_texture(motion):
 
 
 def test_reversed_flow_of_the_sample_is_the_flow_of_the_reversed_sample(sample):
-    """reverse(flow(clip)) = flow(reverse(clip)), but at the edges of what moves, 3 % of the pixels.
+    """reverse(flow(clip)) = flow(reverse(clip)), except at the edges of moving objects, 3 % of the pixels.
 
-    Measured: median 0, mean up to 0.08 px, 95 % within 0.36 px, where something moves up to 5 px/frame.
+    Measured: median 0, mean up to 0.08 px, 95 % within 0.36 px, at motions of up to 5 px/frame.
     """
     _, frames, stack = sample
     backwards = stack_of(frames[::-1])
     error = distance(reverse_stack(stack, BOUND), backwards)
     assert np.median(error) <= STEP and error.mean() < 0.1
     assert np.quantile(error, 0.95) < 0.5 and (error > 0.5).mean() < 0.04
-    negated = np.uint8(2 * ZERO - unstack_flow(stack)[::-1].astype(int))  # at the pixels of the wrong frame
+    negated = np.uint8(2 * ZERO - unstack_flow(stack)[::-1].astype(int))  # defined on the pixels of the wrong frame
     assert error.mean() <= distance(stack_flow(negated), backwards).mean()
     assert distance(reverse_stack(reverse_stack(stack, BOUND), BOUND), stack).mean() < 0.1
 
 
 def test_reversed_true_flow_is_the_true_flow_backwards(sample):
-    """Exact but at the edges, where the one motion becomes the other from a pixel to the next: 2 % of the picture."""
+    """Exact except at the edges of moving objects, where the motion is discontinuous: 2 % of the image."""
     spec = sample[0]
     forward, backward = true_flow(spec, starts=[4, 5]), true_flow(spec, step=-1, starts=[6, 5])
     error = distance(reverse_stack(quantized(forward), BOUND), quantized(backward))
     assert (error < 1.5 * STEP).mean() > 0.97
 
 
-def test_bidirectional_is_forward_from_the_middle_then_backward_from_the_middle(sample):
+def test_bidirectional_is_forward_and_then_backward_flow_from_the_middle(sample):
     _, frames, stack = sample
     both = bidirectional_stack(stack, BOUND)
     assert both.shape == stack.shape and both.dtype == np.uint8
@@ -210,26 +210,26 @@ def test_the_order_of_bidirectional_fields():
     assert steps.tolist() == [4, 5, 6, -3, -2, -1]
 
 
-def test_an_odd_number_of_fields_has_no_middle_frame():
+def test_bidirectional_needs_an_even_number_of_fields():
     with pytest.raises(ValueError, match="must be even for bidirectional.*Received: 5"):
         make_flow_input(np.full((4, 5, 20), ZERO, np.uint8), 5, "bidirectional", BOUND)
 
 
 @pytest.mark.parametrize("kind", FLOW_INPUTS)
-def test_the_mirror_of_an_input_is_the_input_of_the_mirror(sample, kind):
-    """Defect 1, whatever the input: mirror(input(stack)) = input(mirror(stack)), to the last step of rounding."""
+def test_the_input_of_a_flipped_stack_is_the_flipped_input(sample, kind):
+    """Defect 1, for each input: flip(input(stack)) = input(flip(stack)), up to rounding."""
     stack = sample[2]
-    mirrored = make_flow_input(flip_stack(stack), 8, kind, BOUND).astype(int)
-    assert abs(mirrored - flip_stack(make_flow_input(stack, 8, kind, BOUND))).max() <= 1
+    flipped = make_flow_input(flip_stack(stack), 8, kind, BOUND).astype(int)
+    assert abs(flipped - flip_stack(make_flow_input(stack, 8, kind, BOUND))).max() <= 1
 
 
-def test_the_mirror_of_a_reversed_stack_is_the_reversed_mirror(sample):
+def test_the_reverse_of_a_flipped_stack_is_the_flipped_reverse(sample):
     stack = sample[2]
-    mirrored = reverse_stack(flip_stack(stack), BOUND).astype(int)
-    assert abs(mirrored - flip_stack(reverse_stack(stack, BOUND))).max() <= 1
+    flipped = reverse_stack(flip_stack(stack), BOUND).astype(int)
+    assert abs(flipped - flip_stack(reverse_stack(stack, BOUND))).max() <= 1
 
 
-def test_an_input_is_made_of_the_middle_fields():
+def test_inputs_use_the_middle_fields():
     stack = np.random.default_rng(0).integers(1, 256, (6, 8, 20), dtype=np.uint8)
     middle = stack[..., 6:14]
     np.testing.assert_array_equal(make_flow_input(stack, 4, "stack", BOUND), middle)
@@ -244,14 +244,14 @@ def test_an_unknown_kind_is_refused():
         make_flow_input(np.zeros((2, 2, 4), np.uint8), 2, "rgb", BOUND)
 
 
-def test_one_field():
+def test_a_single_field():
     stack = quantized(around_middle(turn(0.05))[0][None])
     np.testing.assert_array_equal(make_flow_input(stack, 1, "stack", BOUND), stack)
     np.testing.assert_array_equal(make_flow_input(stack, 1, "trajectory", BOUND), stack)
     np.testing.assert_array_equal(reverse_stack(stack, BOUND), inverse_fields(stack, BOUND))
 
 
-def test_a_code_below_the_range_is_the_largest_motion_and_not_more():
+def test_a_code_below_the_range_counts_as_the_largest_motion():
     """Lossy storage can leave a 0; its negative would be 256, which as uint8 is -bound again."""
     stack = np.zeros((5, 6, 4), np.uint8)
     assert (inverse_fields(stack, BOUND) == 255).all() and (reverse_stack(stack, BOUND) == 255).all()
@@ -261,8 +261,8 @@ def test_a_code_below_the_range_is_the_largest_motion_and_not_more():
     assert (both[..., :2] == 0).all() and (both[..., 2:] == 255).all()
 
 
-def test_a_stack_is_left_as_it_was_and_may_be_read_only():
-    """The store maps its files into memory; a crop of a stack has gaps."""
+def test_a_stack_is_not_changed_and_may_be_read_only():
+    """The store maps its files into memory; a part of a stack is not contiguous."""
     stack = np.random.default_rng(0).integers(1, 256, (12, 16, 8), dtype=np.uint8)
     before = stack.copy()
     stack.flags.writeable = False

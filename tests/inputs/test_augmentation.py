@@ -9,31 +9,32 @@ from src.inputs.augmentation import jitter_colour, random_crop
 
 
 @pytest.mark.parametrize("keep_aspect, whole", [(True, (100, 100)), (False, (100, 140))])
-def test_random_views_are_corners_and_the_middle_at_neighbouring_scales(keep_aspect, whole):
-    """TSN's corner cropping and scale jittering: of 256, 224, 192 and 168 both sides, or two neighbours."""
+def test_random_crops_are_corners_and_the_center_at_neighbouring_scales(keep_aspect, whole):
+    """TSN's corner cropping and scale jittering: each side is 256, 224, 192 or 168 of 256, and both are at most one
+    scale apart."""
     generator = np.random.default_rng(0)
-    views = [random_crop(generator, 100, 140, keep_aspect) for _ in range(8000)]
+    crops = [random_crop(generator, 100, 140, keep_aspect) for _ in range(8000)]
     scales, expected = (1.0, 0.875, 0.75, 0.66), set()
     for (i, tall), (j, wide) in itertools.product(enumerate(scales), repeat=2):
         height, width = round(tall * whole[0]), round(wide * whole[1])
         down, right = 100 - height, 140 - width
         places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
         expected |= {(*place, height, width) for place in places if abs(i - j) <= 1}
-    assert {(view.top, view.left, view.height, view.width) for view in views} == expected
-    assert not any(view.flipped for view in views)
+    assert {(crop.top, crop.left, crop.height, crop.width) for crop in crops} == expected
+    assert not any(crop.flipped for crop in crops)
 
 
-def test_colour_jitter_changes_brightness_contrast_and_saturation_within_its_share():
+def test_colour_jitter_changes_brightness_contrast_and_saturation_within_bounds():
     generator = np.random.default_rng(0)
     grey = np.full((4, 4, 3), 100, np.uint8)
     values = {int(jitter_colour(generator, grey)[0, 0, 0]) for _ in range(300)}
-    assert min(values) >= 60 and max(values) <= 140 and len(values) > 50  # brightness alone moves a grey picture
+    assert min(values) >= 60 and max(values) <= 140 and len(values) > 50  # only brightness changes a grey image
     coloured = np.dstack([np.full((4, 4), value, np.uint8) for value in (150, 100, 50)])
     spreads = [np.ptp(jitter_colour(generator, coloured)[0, 0].astype(int)) for _ in range(300)]
     assert min(spreads) < 60 and max(spreads) > 150  # saturation
     assert jitter_colour(generator, coloured).dtype == np.uint8 and coloured[0, 0].tolist() == [150, 100, 50]
 
 
-def test_colour_jitter_does_not_turn_round():
+def test_colour_jitter_does_not_overflow():
     generator, white = np.random.default_rng(0), np.full((2, 2, 3), 255, np.uint8)
     assert min(jitter_colour(generator, white).min() for _ in range(200)) >= 255 * 0.6 - 1
