@@ -46,7 +46,7 @@ def main():
                 "temporal fit, s": seconds,
                 "KB a clip": np.mean([store.num_bytes(name) for name in clips.clip_name]) / 1e3,
             })  # fmt: skip
-            print(rows[-1], flush=True)
+        print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
     table = pd.DataFrame(rows)
     print(f"\n{arguments.split}, seeds {arguments.seeds}")
     print(fits.describe_spread(table, "flow_source", ["temporal", "fused", "temporal fit, s"]))

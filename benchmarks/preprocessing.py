@@ -65,7 +65,7 @@ def main():
     print(f"\n{len(subset)} clips of {arguments.source}, {config}, OpenCV {cv2.__version__}")
     print(table.to_string(index=False, float_format="{:.3g}".format))
     write_table(f"extraction_{command.data_name(arguments.source)}", table, keys=["way"])
-    errors = measure_flow_error(config).drop(columns="values")
+    errors = measure_flow_error(config).drop(columns="values").sort_values("algorithm", ascending=False, kind="stable")
     errors.columns = ["algorithm", "displacement, px/frame", "median, px", "mean, px"]
     print("\nEnd-point error against the sample's true flow:")
     print(errors.round(2).to_string(index=False))

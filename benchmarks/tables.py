@@ -23,12 +23,12 @@ def write_table(name: str, table: pd.DataFrame, keys: list[str], folder: Path = 
     if path.exists():
         lost = _rows(read_table(name, folder)[1], keys) - _rows(table, keys)
         if lost:
-            print(f"{path}: unchanged, because this run lacks its rows {sorted(lost)}. Remove the file to replace it.")
+            print(f"{path.name}: unchanged, because this run lacks its rows {sorted(lost)}. Remove it to replace it.")
             return False
     comments = "".join(f"# {key}: {value}\n" for key, value in describe_origin().items())
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(comments + table.to_csv(index=False), encoding="utf-8")
-    print(f"Written to {path}. Next: python benchmarks/pages.py")
+    print(f"{path.name}: written. Next: python benchmarks/pages.py")
     return True
 
 
@@ -48,6 +48,6 @@ def _rows(table, keys):
 def _format(value):
     if not isinstance(value, float):  # np.float64 is one, np.float32 is not
         return value
-    if pd.isna(value):
-        return ""
+    if pd.isna(value) or value == 0:
+        return "" if pd.isna(value) else "0"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".removesuffix(".")
