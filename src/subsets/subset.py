@@ -1,4 +1,4 @@
-"""A seeded, recorded choice of classes and videos; train, validation and test never share a group."""
+"""A seeded choice of classes and videos; train, validation and test never share a group."""
 
 import difflib
 import warnings
@@ -11,7 +11,7 @@ import pandas as pd
 from src.sources import COLUMNS, SPLITS, check_disjoint, seeded_keys
 
 SHARES = (0.70, 0.15, 0.15)  # of a class's videos in train, validation and test, unless numbers are given
-MAX_SWEEPS = 10
+MAX_SWEEPS = 10  # over all groups when they are assigned to splits; a few are enough
 
 
 def choose_subset(
@@ -22,33 +22,33 @@ def choose_subset(
     test_per_class: int | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Choose classes and videos of an annotation table. The same arguments always choose the same.
+    """Chooses classes and videos of an annotation table; equal arguments give equal subsets.
 
-    What is drawn of a class depends on the seed, not on the other classes chosen or the order of the rows.
-    Where the source has splits, a larger number keeps the videos that a smaller one gives. Where it has
-    none, they are made for the whole table first: stratified by label, never splitting a group, in the
-    proportion of the numbers asked for, else 70/15/15 (so there, other proportions give other splits).
+    The videos drawn of a class depend on the seed, not on the other classes or the order of the rows. If the source has
+    splits, a larger number of videos includes those of a smaller number. If it has none, the whole table is split
+    first: stratified by label, without splitting a group, in proportion to the requested numbers, by default 70/15/15
+    (so other proportions give other splits).
 
     Args:
         table: the annotation table (columns: see `src.sources.video_table`).
-        classes: None for all, a number for so many drawn by seed, or a list of labels or class indices.
-        train_per_class: at most so many training videos per class, drawn by seed; None for all there are.
+        classes: None for all, the number of classes to draw, or a list of labels or class indices.
+        train_per_class: training videos to draw per class, at most; None for all.
         validation_per_class: the same for validation; 0 for no validation split.
-        test_per_class: the same for the test; 0 for no test split.
-        seed: the seed of all draws.
+        test_per_class: the same for test; 0 for no test split.
+        seed: seed of all draws.
 
     Returns:
-        The same columns, sorted by split (train, validation, test), class_index and video_id. class_index
-        is renumbered 0..C-1 in alphabetical order of the labels.
+        The same columns, sorted by split (train, validation, test), class_index and video_id. class_index is renumbered
+        0..C-1 in alphabetical order of the labels.
 
     Raises:
-        ValueError: a class is unknown, or has no video for a split that is wanted.
+        ValueError: a class is unknown, or has no video for a requested split.
     """
     counts = (train_per_class, validation_per_class, test_per_class)
     if train_per_class == 0 or any(count is not None and count < 0 for count in counts):
         raise ValueError(
-            "train_per_class must be at least 1, validation_per_class and test_per_class at least 0; or None "
-            f"for all there are. Received {counts}."
+            "train_per_class must be at least 1, validation_per_class and test_per_class at least 0; or None for all. "
+            f"Received: {counts}"
         )
     labels = _choose_labels(table, classes, seed)
     if table["split"].eq("").all():
@@ -63,7 +63,7 @@ def choose_subset(
 
 
 def count_clips(table: pd.DataFrame) -> pd.DataFrame:
-    """Count videos: one row per label, one int column per split ("videos" where the table has no splits)."""
+    """Numbers of videos: a row per label, an int column per split ("videos" if the table has no splits)."""
     if table["split"].eq("").all():
         return table.groupby("label").size().to_frame("videos")
     return pd.crosstab(table["label"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
@@ -75,7 +75,7 @@ def _choose_labels(table: pd.DataFrame, classes: int | Sequence | None, seed: in
         return known
     if isinstance(classes, Integral):
         if not 1 <= classes <= len(known):
-            raise ValueError(f"classes must be 1 to {len(known)}, the number the source has. Received {classes}.")
+            raise ValueError(f"classes must be 1 to {len(known)}, the classes of the source. Received: {classes}")
         drawn = pd.Series(known, index=seeded_keys(known, seed)).sort_index()
         return sorted(drawn[:classes])
     names = dict(zip(table["class_index"], table["label"], strict=True)) | {label: label for label in known}
@@ -91,7 +91,7 @@ def _choose_labels(table: pd.DataFrame, classes: int | Sequence | None, seed: in
 
 
 def _draw(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.DataFrame:
-    """The first videos of each class and split in seeded order."""
+    """The requested number of videos of each class and split, in seeded order."""
     table = table.assign(key=seeded_keys(table["video_id"], seed)).sort_values(["key", "video_id"])
     limits = [np.inf if count is None else count for count in counts]
     rank = table.groupby(["label", "split"]).cumcount()
@@ -101,7 +101,7 @@ def _draw(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.Da
 def _check_counts(
     subset: pd.DataFrame, source: pd.DataFrame, labels: Sequence[str], counts: Sequence[int | None]
 ) -> None:
-    """Raise where a class has no video for a split; warn once where it has fewer than asked for."""
+    """Raises ValueError if a class has no video for a split; warns once if it has fewer than requested."""
     found = count_clips(subset).reindex(labels, fill_value=0)
     wanted = [(label, split, count) for split, count in zip(SPLITS, counts, strict=True) for label in labels]
     lacking = [(label, split) for label, split, count in wanted if count != 0 and not found.loc[label, split]]
@@ -120,14 +120,14 @@ def _check_counts(
     ]
     if short:
         warnings.warn(
-            f"{len(short)} of the {len(wanted)} numbers asked for per class and split are not reached: "
+            f"{len(short)} of the {len(wanted)} numbers requested per class and split are not reached: "
             f"{', '.join(short[:5])}{', ...' if len(short) > 5 else '.'}",
             stacklevel=3,
         )
 
 
 def _make_splits(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.DataFrame:
-    """Fill the split column by seed: stratified by label, whole groups only."""
+    """Fills the split column by seed, stratified by label, without splitting a group."""
     label_of, _ = pd.factorize(table["label"], sort=True)
     group_of, groups = pd.factorize(table["group"], sort=True)
     wanted = np.array([_wanted(size, counts) for size in np.bincount(label_of)])
@@ -142,10 +142,10 @@ def _make_splits(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -
 
 
 def _wanted(videos: int, counts: Sequence[int | None]) -> list[float]:
-    """How many of a class's videos each split should get; the sum is about `videos`.
+    """Number of a class's videos that each split should get; the sum is about `videos`.
 
-    Numbers for all splits are taken as proportions. Where some have none, these share the rest, but get at
-    least half their usual share.
+    Numbers for all splits are proportions. If some splits have no number, they share the rest, but get at least half of
+    their default share.
     """
     free = sum(share for share, count in zip(SHARES, counts, strict=True) if count is None)
     asked = sum(count or 0 for count in counts)
@@ -154,23 +154,26 @@ def _wanted(videos: int, counts: Sequence[int | None]) -> list[float]:
         share / free * (1 - given) if count is None else given * count / max(asked, 1)
         for share, count in zip(SHARES, counts, strict=True)
     ]
-    # At least one, or a small class would have no test; for a split that nobody wants next to nothing.
+    # At least one, or small classes would have no test; almost 0 for a split that was not requested.
     return [max(share * videos, 1) if share else 1e-9 for share in shares]
 
 
 def _assign_groups(
     labels: Sequence[np.ndarray], clips: Sequence[np.ndarray], order: Sequence[int], wanted: np.ndarray
 ) -> np.ndarray:
-    """Give each group the split (0, 1, 2) where it brings the numbers per class nearest to those wanted.
+    """Assigns each group to a split (0, 1, 2) so that the numbers of videos per class approach the wanted ones.
 
-    Near is a small sum of (number - wanted)^2 / wanted. Large groups choose first. Then, small groups first,
-    each may choose again, above all to fill a split that lacks a class, until none moves.
+    Greedy minimisation of the sum of (number - wanted)^2 / wanted, large groups first. Then groups are reassigned,
+    small ones first, with priority for splits that lack a class, until no group moves.
 
     Args:
         labels: the classes in each group.
-        clips: how many videos the group has of each of these.
-        order: the groups, large first.
+        clips: the group's number of videos in each of these classes.
+        order: indices of the groups, large ones first.
         wanted: float (C, 3), videos per class and split.
+
+    Returns:
+        int (number of groups,): the split of each group.
     """
     have = np.zeros_like(wanted)
     split_of = np.full(len(order), -1)

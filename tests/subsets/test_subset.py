@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from conftest import FIGHTS
 
-from src.sources import annotations
-from src.sources.video_table import COLUMNS, SPLITS, check_disjoint
+from src.sources import COLUMNS, SPLITS, check_disjoint, read_source
 from src.subsets.subset import choose_subset, count_clips
+
+pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
 
 def make_table(sizes: dict[str, dict[str, int]]) -> pd.DataFrame:
-    """A table of so many clips by label and split, each a group of its own."""
+    """A table with numbers of clips by label and split; each clip is a group of its own."""
     clips = [(label, split) for label in sorted(sizes) for split, n in sizes[label].items() for _ in range(n)]
     table = pd.DataFrame(clips, columns=["label", "split"])
     table["video_id"] = [f"v{index:04d}" for index in table.index]
@@ -35,22 +36,12 @@ def in_groups(seed: int, groups=40, classes="abc") -> pd.DataFrame:
     return table.assign(group=[f"g{number}" for number in rng.geometric(0.08, len(table)) % groups])
 
 
-def ids(subset: pd.DataFrame, label: str, split: str | None = None) -> set[str]:
-    return set(subset.video_id[(subset.label == label) & (subset.split == split if split else True)])
+def ids(subset: pd.DataFrame, label: str, split: str) -> set[str]:
+    return set(subset.video_id[(subset.label == label) & (subset.split == split)])
 
 
 def counts(subset: pd.DataFrame) -> dict[str, tuple]:
     return {label: tuple(numbers) for label, *numbers in count_clips(subset).itertuples()}
-
-
-@pytest.fixture(autouse=True)
-def warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-# What comes out
 
 
 def test_everything_by_default():
@@ -86,22 +77,19 @@ def test_the_table_is_left_as_it_was():
     pd.testing.assert_frame_equal(table, before)
 
 
-# The draw
-
-
-def test_not_the_first_classes():
+def test_classes_are_drawn_at_random():
     drawn = [tuple(choose_subset(with_splits(), 3, seed=seed).label.unique()) for seed in range(20)]
     assert len(set(drawn)) > 10 and drawn.count(("a", "b", "c")) < 5
     assert set().union(*drawn) == set("abcdefgh")
 
 
-def test_not_the_first_videos():
+def test_videos_are_drawn_at_random():
     table = with_splits("a", train=200)
     drawn = [ids(choose_subset(table, None, 20, seed=seed), "a", "train") for seed in range(20)]
     first = set(table.video_id[:20])
     overlap = [len(first & part) for part in drawn]
     assert len(set(map(frozenset, drawn))) == 20 and max(overlap) < 10
-    assert np.mean(overlap) == pytest.approx(2, abs=1)  # 20 of 200 by chance
+    assert np.mean(overlap) == pytest.approx(2, abs=1)  # 20 of 200 at random
 
 
 def test_same_seed_same_subset_whatever_the_row_order():
@@ -122,7 +110,7 @@ def test_a_class_is_drawn_alike_whatever_else_is_chosen():
                 assert ids(beside, "a", split) == ids(alone, "a", split)
 
 
-def test_ids_that_are_no_utf8_are_drawn():
+def test_ids_need_not_be_utf8():
     """As Python gives the names of files in an older encoding."""
     table = with_splits("a")
     table["video_id"] = table["group"] = [f"caf\udce9 {index}" for index in table.index]
@@ -152,9 +140,6 @@ def test_more_classes_keep_those_chosen_before():
     assert small < large
 
 
-# Classes by name and index
-
-
 def test_classes_by_label_and_source_index():
     table = with_splits()
     by_label = choose_subset(table, ["c", "a"])
@@ -176,18 +161,15 @@ def test_a_number_as_label_is_not_an_index():
         (["zzz", "Moving up"], r"Unknown: \['zzz'\]\. The source has 2 classes"),
         ([7], r"Unknown: \[7\]"),
         ([], "the list is empty"),
-        (3, "classes must be 1 to 2.*Received 3"),
+        (3, "classes must be 1 to 2.*Received: 3"),
         (0, "classes must be 1 to 2"),
     ],
 )
-def test_unknown_classes(classes, message):
+def test_unknown_classes_are_refused(classes, message):
     sizes = {"train": 2, "validation": 1, "test": 1}
     table = make_table({"Holding something": sizes, "Moving up": sizes})
     with pytest.raises(ValueError, match=message):
         choose_subset(table, classes)
-
-
-# Too few
 
 
 def test_fewer_than_asked_is_one_warning():
@@ -227,9 +209,6 @@ def test_impossible_numbers_are_refused(bad):
         choose_subset(with_splits(), **bad)
 
 
-# Making splits
-
-
 def test_single_clips_are_shared_exactly():
     for seed in range(5):
         subset = choose_subset(without_splits(a=20, b=100, c=7, d=3), seed=seed)
@@ -254,7 +233,7 @@ def test_the_splits_depend_on_the_seed():
 
 
 def test_groups_are_never_split():
-    for seed in range(25):
+    for seed in range(8):
         table = in_groups(seed)
         subset = choose_subset(table, seed=seed)
         assert set(subset.video_id) == set(table.video_id)
@@ -281,7 +260,7 @@ def test_a_rare_class_inside_large_groups_reaches_all_splits():
 
 @pytest.mark.skipif(not FIGHTS.is_dir(), reason=f"{FIGHTS} is not there")
 def test_real_groups():
-    table = annotations.read_csv(FIGHTS / "clips.csv")
+    table = read_source(FIGHTS / "clips.csv")
     assert (len(table), table.group.nunique()) == (221, 33)
     for seed in range(10):
         subset = choose_subset(table, seed=seed)
@@ -293,19 +272,6 @@ def test_real_groups():
             warnings.simplefilter("ignore")
             trimmed = count_clips(choose_subset(table, None, 60, 20, 30, seed=seed))
         assert (np.array([60, 20, 30]) - trimmed).to_numpy().max() <= 4
-
-
-# Leaks
-
-
-@pytest.mark.parametrize("column", ["video_id", "group"])
-def test_check_disjoint(column):
-    subset = choose_subset(with_splits("ab"))
-    check_disjoint(subset)
-    first, last = subset.index[0], subset.index[-1]
-    subset.loc[last, column] = subset.loc[first, column]
-    with pytest.raises(ValueError, match=f"A {column} must be in one split only.*{subset.loc[first, column]}"):
-        check_disjoint(subset)
 
 
 def test_a_leak_in_the_source_is_refused():
