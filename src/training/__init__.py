@@ -1,17 +1,12 @@
-"""Compile, one fit a phase, exact resume, and the folder of a run."""
+"""Training: loss and optimizer (`compiling`), one fit per phase, exact resume, and the folder of a run."""
 
+from src.training.compiling import compile_model
 from src.training.devices import on_devices
 from src.training.learning_check import check_learning
+from src.training.networks import build_extractor, build_head
 from src.training.runs import Run, git_commit, start_run
-from src.training.streams import (
-    build_extractor,
-    build_head,
-    compile_model,
-    save_end_to_end,
-    save_two_stream,
-    train_spatial,
-    train_temporal,
-)
+from src.training.saving import save_end_to_end, save_two_stream
+from src.training.streams import train_spatial, train_temporal
 
 __all__ = [
     "Run",

@@ -1,7 +1,8 @@
-"""What happens at each epoch of a fit: random state, history, best weights, backup, progress bar.
+"""Callbacks of a fit: random state, history, best weights, backup, progress bar.
 
-Every file appears whole or not at all, and an epoch counts as done, by its backup, only when all else of it is on
-disk: a kill at any moment leaves what training goes on from to the same weights.
+A kill at any moment leaves files from which training continues to the same weights. Keras's CSVLogger, ModelCheckpoint
+and BackupAndRestore do not hold this: they write in place, so that a kill can leave half a file; a repeated epoch gets
+a second row in the CSV file; and BackupAndRestore keeps weights and epoch in two files.
 """
 
 from pathlib import Path
@@ -10,18 +11,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from src.files import atomic_path, write_text
+from src.files import write_text
 from src.progress import progress
-
-
-def write_weights(model: keras.Model, path: Path) -> None:
-    """Writes the weights, and the optimizer if there is one, atomically."""
-    with atomic_path(path) as temporary:
-        model.save_weights(temporary)
+from src.training.saving import write_weights
 
 
 class StartEpoch(keras.callbacks.Callback):
-    """Sets what is random in an epoch, batches and dropout, also when training goes on after an interruption."""
+    """Sets the random state of an epoch, of batches and dropout, so that a resumed epoch repeats exactly."""
 
     def __init__(self, batches):
         super().__init__()
@@ -30,12 +26,12 @@ class StartEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
         for state in self.model.variables:
-            if state.name == "seed_generator_state":  # dropout's (seed, draws so far), which no file of weights has
+            if state.name == "seed_generator_state":  # dropout's (seed, draws so far), which weight files do not hold
                 state.assign([state[0], epoch * len(self.batches)])
 
 
 class History(keras.callbacks.Callback):
-    """history_<stream>.csv: a row an epoch, over all phases; an epoch that is done again replaces its row."""
+    """Writes history_<stream>.csv: one row per epoch, over all phases; a repeated epoch replaces its row."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -43,15 +39,15 @@ class History(keras.callbacks.Callback):
         self.table = pd.read_csv(path) if path.exists() else pd.DataFrame()
 
     def start(self, phase: str, first_epoch: int) -> None:
-        """A phase begins, or goes on."""
+        """Starts or resumes a phase, whose first epoch follows `first_epoch` epochs of earlier phases."""
         self.phase, self.first_epoch = phase, first_epoch
 
     def epochs_done(self) -> int:
-        """Of this phase."""
+        """Epochs of this phase in the table."""
         return int((self.table.phase == self.phase).sum()) if len(self.table) else 0
 
     def least_validation_loss(self) -> float:
-        """Over all phases; infinite before the first epoch."""
+        """The lowest validation loss of all phases; infinite before the first epoch."""
         return float(min(self.table.val_loss.dropna(), default=np.inf)) if len(self.table) else np.inf
 
     def on_epoch_end(self, epoch, logs=None):
@@ -63,26 +59,26 @@ class History(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the least validation loss."""
+    """Writes the weights of `network`, which shares the fitted model's layers, when the validation loss improves."""
 
-    def __init__(self, bare: keras.Model, path: Path, least: float):
+    def __init__(self, network: keras.Model, path: Path, least: float):
         super().__init__()
-        self.bare, self.path, self.least = bare, path, least
+        self.network, self.path, self.least = network, path, least
 
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.least:
             self.least = logs["val_loss"]
-            write_weights(self.bare, self.path)
+            write_weights(self.network, self.path)
 
 
 class Backup(keras.callbacks.Callback):
-    """Keeps where training is, in one file: weights and optimizer after a whole epoch, whose number is in the name.
+    """Writes weights and optimizer state after each epoch to one file, with the number of epochs done in its name.
 
-    The optimizer's own count of steps will not do: with float16 it passes over steps whose gradients overflow.
+    The optimizer's step count cannot replace that number: with float16 it omits steps whose gradients overflow.
 
     Args:
-        folder: where the files go.
-        name: what their names begin with.
+        folder: folder of the files.
+        name: first part of their names.
     """
 
     def __init__(self, folder: Path, name: str):
@@ -90,7 +86,7 @@ class Backup(keras.callbacks.Callback):
         self.folder, self.name = folder, name
 
     def restore(self, model: keras.Model) -> int:
-        """Loads the latest backup into a compiled model, where there is one; returns the epochs it had done."""
+        """Loads the latest backup, if any, into a compiled model; returns the number of epochs done."""
         model.optimizer.build(model.trainable_variables)
         epochs = [int(path.name.split(".")[0].rpartition("_")[2]) for path in self._files()]
         if epochs:
@@ -111,7 +107,7 @@ class Backup(keras.callbacks.Callback):
 
 
 class EpochBar(keras.callbacks.Callback):
-    """A progress bar over epochs, with the latest validation accuracy."""
+    """A progress bar over epochs, with the latest loss and validation accuracy."""
 
     def __init__(self, label: str, epochs: int):
         super().__init__()
@@ -121,7 +117,7 @@ class EpochBar(keras.callbacks.Callback):
         self.bar = progress(total=self.epochs, label=self.label, unit="epoch")
 
     def on_epoch_end(self, epoch, logs=None):
-        self.bar.update(epoch + 1 - self.bar.n)  # the epochs of an earlier session count too
+        self.bar.update(epoch + 1 - self.bar.n)  # after a resume the bar starts at the epochs done
         self.bar.set_postfix(loss=f"{logs['loss']:.2f}", val_accuracy=f"{logs['val_accuracy']:.2f}")
 
     def on_train_end(self, logs=None):

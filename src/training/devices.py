@@ -1,9 +1,10 @@
-"""Where and how precisely networks are fitted: mixed precision, XLA, and all devices of this machine at once.
+"""Mixed precision, XLA, and data parallelism over the devices of this machine.
 
-On several devices a step computes what one device would: batch norm takes its moments over the whole batch, gradients
-are those of the mean loss over the whole batch, and validation counts every sample once. For that, training batches
-must be full and `batch_size` a multiple of the devices. Dropout alone differs under TensorFlow, where each device draws
-the same mask for its share of the batch; under JAX it is that of one device.
+A training step on several devices computes what one device would compute: batch norm takes its moments over the whole
+batch, gradients are those of the mean loss over the whole batch, and validation counts each sample once. This needs
+full training batches and a `batch_size` that is a multiple of the devices. The one exception is dropout under
+TensorFlow, where each device draws the same mask for its share of the batch; under JAX the masks are those of one
+device.
 """
 
 import contextlib
@@ -21,28 +22,28 @@ from src.config import PRECISIONS
 def on_devices(
     precision: str = "float32", data_parallel: bool = False, xla: bool = False, batch_size: int | None = None
 ) -> Iterator[int]:
-    """A context in which models are built, compiled and fitted; what was set before is set again at its end.
+    """Context in which models are built, compiled and fitted. The earlier settings are restored at its end.
 
     Args:
-        precision: "float32", "mixed_bfloat16" or "mixed_float16": what layers compute in. Weights stay float32. A
+        precision: dtype policy of layers: "float32", "mixed_bfloat16" or "mixed_float16". Weights stay float32. A
             model loaded from a file keeps the precision that it was saved with.
-        data_parallel: share each batch between all accelerators of this machine or, where there is none, all logical
-            CPUs of the backend (one, unless it was told otherwise). One device is not shared.
+        data_parallel: split each batch over all accelerators of this machine or, if there are none, over all logical
+            CPUs of the backend (one by default). With one device nothing is split.
         xla: whether models will be compiled with XLA.
-        batch_size: rows of a training batch, over all devices.
+        batch_size: samples in a training batch, over all devices.
 
     Yields:
         the number of devices that share a batch.
 
     Raises:
-        ValueError: unknown precision; several devices and a batch_size that is no multiple of them, or XLA under
+        ValueError: unknown precision; or, for several devices, a batch_size that is not a multiple of them, XLA under
             TensorFlow, or a backend that Keras cannot distribute.
 
     Micikevicius et al. 2018 (mixed precision); `keras.distribution.DataParallel`, `tf.distribute.MirroredStrategy`.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {PRECISIONS}. Received: {precision!r}")
-    devices = _shared_by(xla, batch_size) if data_parallel else []
+    devices = _list_devices(xla, batch_size) if data_parallel else []
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -53,15 +54,15 @@ def on_devices(
 
 
 def jit_compile(xla: bool) -> bool:
-    """What `model.compile` needs for `xla`: JAX always goes through XLA, and step by step would take minutes."""
+    """The argument `jit_compile` of `model.compile`. JAX is always compiled: without, an epoch would take minutes."""
     return xla or keras.backend.backend() == "jax"
 
 
 @contextlib.contextmanager
 def synchronized_batch_norm(model: keras.Model, devices: int) -> Iterator[None]:
-    """A context in which batch norm takes its moments over the batches of all devices, as JAX does by itself.
+    """Context in which batch norm takes its moments over the batches of all devices, as JAX always does.
 
-    Afterwards the layers are as before: saved as synchronized, they could be loaded under TensorFlow only.
+    The layers are restored at its end, since synchronized layers in a file could be loaded under TensorFlow only.
     """
     norms = [layer for layer in leaf_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
     before = [layer.synchronized for layer in norms]
@@ -75,24 +76,24 @@ def synchronized_batch_norm(model: keras.Model, devices: int) -> Iterator[None]:
 
 
 class EvenBatches(keras.utils.PyDataset):
-    """Batches to validate on, each a multiple of the devices: where one is not, rows of no weight are added.
+    """Validation batches, each padded with samples of weight 0 to a multiple of the devices.
 
-    The weight of all other rows is such that Keras' mean loss, which it divides by all rows, is that of the samples.
-    Compile with `weighted_metrics`; with one device all weights are 1.
+    Keras divides the weighted loss by the number of all samples. The weight of the real samples makes up for that, so
+    that the loss is the mean over them. With one device all weights are 1. Compile with `weighted_metrics`.
 
     Batches are (inputs (B, …), targets (B, …), weights float32 (B,)).
 
     Args:
-        batches: gives (inputs, targets) by index; has `count`, rows in all, and `batch_size`.
-        devices: how many share a batch.
+        batches: (inputs, targets) by index; has `count`, the number of samples, and `batch_size`.
+        devices: number of devices that share a batch.
     """
 
     def __init__(self, batches: keras.utils.PyDataset, devices: int):
         super().__init__()
         self.batches, self.devices = batches, devices
         full, last = divmod(batches.count, batches.batch_size)
-        added = full * (-batches.batch_size % devices) + -last % devices
-        self.weight = 1 + added / batches.count
+        padding = full * (-batches.batch_size % devices) + -last % devices
+        self.weight = 1 + padding / batches.count
 
     def __len__(self):
         return len(self.batches)
@@ -100,15 +101,15 @@ class EvenBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         inputs, targets = self.batches[index]
         weights = np.full(len(targets), self.weight, np.float32)
-        added = -len(targets) % self.devices
-        return _repeat_last(inputs, added), _repeat_last(targets, added), np.pad(weights, (0, added))
+        padding = -len(targets) % self.devices
+        return _repeat_last(inputs, padding), _repeat_last(targets, padding), np.pad(weights, (0, padding))
 
 
 def predict(model: keras.Model, inputs: np.ndarray, devices: int) -> np.ndarray:
-    """The outputs (N, …) of a batch (N, …), in inference mode.
+    """The outputs (N, …) for a batch (N, …), in inference mode.
 
-    On several devices `predict_on_batch` alone will not do: JAX refuses a batch that they cannot share evenly, and
-    TensorFlow gives the outputs once per device.
+    On several devices, `predict_on_batch` alone fails under JAX if they cannot share the batch evenly, and returns the
+    outputs once per device under TensorFlow.
     """
     outputs = model.predict_on_batch(_repeat_last(inputs, -len(inputs) % devices))
     return np.asarray(outputs)[: len(inputs)]
@@ -118,8 +119,8 @@ def _repeat_last(array, times):
     return np.concatenate([array, np.repeat(array[-1:], times, axis=0)])
 
 
-def _shared_by(xla, batch_size):
-    """Names of the devices that are to share a batch, such as "gpu:0"."""
+def _list_devices(xla, batch_size):
+    """Names of the devices that will share a batch, such as "gpu:0"."""
     backend = keras.backend.backend()
     if backend not in ("tensorflow", "jax"):
         raise ValueError(
@@ -129,8 +130,8 @@ def _shared_by(xla, batch_size):
     devices = keras.distribution.list_devices()
     if len(devices) > 1 and xla and backend == "tensorflow":
         raise ValueError(
-            f"TensorFlow cannot compile a model with XLA that {len(devices)} devices share. Set xla or data_parallel "
-            'to False, or KERAS_BACKEND to "jax".'
+            f"TensorFlow cannot compile a model with XLA for {len(devices)} devices. Set xla or data_parallel to "
+            'False, or KERAS_BACKEND to "jax".'
         )
     if batch_size is not None and batch_size % len(devices):
         raise ValueError(
@@ -146,8 +147,8 @@ def _distribution(devices):
     return _mirrored_strategy(tuple(devices)).scope()
 
 
-@functools.cache  # the exchanges of a second strategy would carry the numbers of the first one's, and meet them
+@functools.cache  # a second strategy would reuse the collective keys of the first one, and the two would collide
 def _mirrored_strategy(devices):
-    import tensorflow  # here, and not above: other backends do without it
+    import tensorflow  # not at the top: other backends do not need it
 
     return tensorflow.distribute.MirroredStrategy(devices)

@@ -1,4 +1,4 @@
-"""What a training run leaves on disk: one folder per run, refused to a run of another configuration."""
+"""The folder of a training run: what it holds, and why a run of another configuration cannot continue it."""
 
 import json
 import platform
@@ -18,23 +18,23 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headl
 
 
 class Run:
-    """The folder runs/<name>/ and what is in it.
+    """The folder runs/<name>/.
 
     Attributes:
-        folder: config.json, history_*.csv, *.keras, scores_*.npz, metrics.json, and figures as PNG.
-        record: the content of config.json.
+        folder: holds config.json, history_*.csv, *.keras, scores_*.npz, metrics.json, and figures as PNG.
+        record: content of config.json.
     """
 
     def __init__(self, folder: Path, record: dict):
         self.folder, self.record = folder, record
 
-    def note(self, **facts) -> None:
-        """Adds facts that turn up during the run, such as the backbone in use, to config.json."""
+    def record_facts(self, **facts) -> None:
+        """Adds facts that are known only during the run, such as the backbone in use, to "notes" in config.json."""
         self.record["notes"] = self.record.get("notes", {}) | facts
         write_json(self.folder / "config.json", self.record)
 
     def save_figure(self, axes, name: str) -> None:
-        """Writes the figure that holds `axes` (one, or an array of them) as <name>.png."""
+        """Writes the figure of `axes` (one, or an array of them) as <name>.png."""
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
         figure.savefig(self.folder / f"{name}.png")
 
@@ -45,10 +45,10 @@ class Run:
             np.savez_compressed(temporary, video_id=video_id, label=label, **scores)
 
     def read_scores(self, split: str, clips: pd.DataFrame) -> dict[str, np.ndarray] | None:
-        """What `write_scores` wrote of a split, or None where it did not.
+        """Reads the scores of a split, or returns None if there are none.
 
         Raises:
-            ValueError: they are of other clips.
+            ValueError: the scores belong to other clips.
         """
         path = self.folder / f"scores_{split}.npz"
         if not path.exists():
@@ -57,31 +57,33 @@ class Run:
             scores = {name: content[name] for name in content.files}
         if not np.array_equal(scores.pop("video_id"), clips.video_id.to_numpy(str)):
             raise ValueError(
-                f"{path}: the scores are of other clips than the {len(clips)} of this split. Remove the run."
+                f"{path}: the scores must belong to the {len(clips)} clips of this split, but their video ids differ. "
+                "Remove the run."
             )
         scores.pop("label")
         return scores
 
     def write_metrics(self, metrics: dict) -> None:
-        """Writes metrics.json: split → {"n", "majority_class", stream → {"top1", "top5", "balanced"}}, and "protocol"."""
+        """Writes metrics.json: split → {"n", "majority_class", stream → {"top1", "top5", "balanced"}}; "protocol"."""
         write_json(self.folder / "metrics.json", metrics)
 
 
 def start_run(
     run_name: str | None, data: str | Path, digest: str, clip_config: ClipConfig, config: TrainConfig, root="runs"
 ) -> Run:
-    """Makes runs/<run_name>/, or continues the run that is there.
+    """Starts a run in runs/<run_name>/, or continues the run in that folder.
 
     Args:
-        run_name: the folder's name; None makes a new one from the time.
-        data: the prepared data set.
-        digest: of its manifest, from `manifest.manifest_digest`.
-        clip_config: what its clips were extracted with.
+        run_name: name of the folder; None makes a new name from the time.
+        data: folder of the prepared data set.
+        digest: digest of its manifest, from `src.store.manifest_digest`.
+        clip_config: how its clips were extracted.
         config: how to train.
-        root: where runs are kept.
+        root: folder of all runs.
 
     Raises:
-        ValueError: the name is in use by a run of another configuration; the differences are listed.
+        ValueError: the folder holds a run of another configuration (the differences are listed); or `run_name` is not a
+            plain folder name.
     """
     if run_name is not None and (run_name in ("", "..") or Path(run_name).name != run_name):
         raise ValueError(f"run_name must be a plain folder name, without separators. Received: {run_name!r}")
@@ -128,7 +130,7 @@ def _environment():
 
 
 def git_commit() -> str | None:
-    """The commit of this code, with "-dirty" where it was changed since; None where git cannot tell."""
+    """The commit of this code, with "-dirty" if files have changed since; None if git cannot tell."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -18,7 +18,7 @@ from src.flow.optical_flow import compute_flow
 from src.inference.prediction import score_segments
 from src.store.clip_store import ClipStore
 from src.training.runs import start_run
-from src.training.streams import save_end_to_end, save_two_stream
+from src.training.saving import save_end_to_end, save_two_stream
 from src.video.crops import crop_frame, crop_stack, crop_window, scored_crops
 from src.video.reading import VideoError, stored_size
 from src.video.segments import read_window

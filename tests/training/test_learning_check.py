@@ -26,7 +26,7 @@ def test_clips_that_differ_are_learned_by_heart(tiny_store, run):
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
     check = check_learning(run, *read_clips(tiny_store[0]), CONFIG)
     assert check.passed and check.accuracy == 1 and check.clips == 12
-    assert str(check).startswith("It can learn: 12 clips to 100 % after ")
+    assert str(check).startswith("It can learn: 12 training clips to 100 % after ")
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
@@ -40,7 +40,7 @@ def test_the_same_pictures_with_other_labels_cannot_be_learned_and_it_says_so(tm
     clips = pd.DataFrame(rows, columns=["clip_name", "class_index", "split"])
     check = check_learning(run, clips, store, ["a", "b"], CONFIG, seconds=2)
     assert not check.passed and check.accuracy == 0.5 and 2 <= check.seconds < 20
-    assert "of 8 training clips it knows 50%" in str(check)
+    assert "50% of 8 training clips" in str(check)
 
 
 def test_the_clips_are_of_all_classes_in_turn(tiny_store, run, monkeypatch):
@@ -60,8 +60,8 @@ def test_the_clips_are_of_all_classes_in_turn(tiny_store, run, monkeypatch):
 
 def test_it_has_learned_only_where_it_knows_all():
     assert not LearningCheck(0.99, 32, 9, 60.0).passed
-    assert "DOES NOT LEARN: of 32 training clips it knows 97%" in str(LearningCheck(31 / 32, 32, 30, 60.0))
+    assert "DOES NOT LEARN: 97% of 32 training clips" in str(LearningCheck(31 / 32, 32, 30, 60.0))
 
 
 def test_a_few_epochs_in_the_time_there_was_say_nothing():
-    assert str(LearningCheck(0.5, 32, 9, 60.0)).startswith("Not time enough to tell: of 32 training clips")
+    assert str(LearningCheck(0.5, 32, 9, 60.0)).startswith("Too few epochs to tell: 50% of 32 training clips")

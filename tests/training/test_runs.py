@@ -36,7 +36,7 @@ def test_a_new_run_has_its_folder_and_record(tmp_path):
 
 def test_the_same_configuration_continues(tmp_path):
     run = start(tmp_path, seed=3)
-    run.note(backbone="compact")
+    run.record_facts(backbone="compact")
     before = (run.folder / "config.json").read_bytes()
     again = start(tmp_path, seed=3, data="another/place")  # the digest says that it is the same data
     assert again.folder == run.folder and again.record == run.record
@@ -109,8 +109,8 @@ def test_a_name_that_is_no_folder_name_is_refused(tmp_path, name):
 
 def test_notes_are_added_to_the_record(tmp_path):
     run = start(tmp_path)
-    run.note(backbone="compact")
-    run.note(parameters=12, backbone="resnet50")
+    run.record_facts(backbone="compact")
+    run.record_facts(parameters=12, backbone="resnet50")
     record = json.loads((run.folder / "config.json").read_text())
     assert record["notes"] == {"backbone": "resnet50", "parameters": 12}
     assert record["training"] == TrainConfig().to_dict()

@@ -21,10 +21,11 @@ from src.evaluation.scores import predict_scores
 from src.inputs.batches import EvaluationBatches, TrainingBatches
 from src.inputs.data_set import read_clips
 from src.store.clip_store import ClipStore
-from src.training import callbacks
-from src.training import streams as training
+from src.training import callbacks, networks
+from src.training.compiling import compile_model
 from src.training.runs import Run, start_run
-from src.training.streams import compile_model, save_two_stream, train_spatial, train_temporal
+from src.training.saving import save_two_stream
+from src.training.streams import train_spatial, train_temporal
 
 TESTS = Path(__file__).parents[1]
 EPOCHS = 3
@@ -204,7 +205,7 @@ def test_an_interrupted_phase_goes_on_to_the_same_numbers(
     with pytest.raises(KeyboardInterrupt):
         train_spatial(make_run(tmp_path, "interrupted", pretrained), *data, pretrained)
     monkeypatch.setattr(callbacks.StartEpoch, "on_epoch_begin", begin)
-    monkeypatch.setattr(training, "resolve_weights", never)  # what the run began with is recorded
+    monkeypatch.setattr(networks, "resolve_weights", never)  # what the run began with is recorded
     run = make_run(tmp_path, "interrupted", pretrained)
     again, table = train_spatial(run, *data, pretrained)
     pd.testing.assert_frame_equal(table, pretrained_run[2], check_exact=True)

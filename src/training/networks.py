@@ -1,0 +1,76 @@
+"""Builds the networks of a run. The run records its backbones, so that a resumed run builds the same networks."""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from models import (
+    build_cross_modality,
+    build_finetuned_resnet,
+    build_temporal_cnn,
+    measure_flow_scale,
+    resolve_weights,
+)
+from src.config import TrainConfig
+from src.inputs import StreamInputs, compute_stacks
+from src.store import ClipStore
+from src.training.runs import Run
+
+SCALE_CLIPS = 64  # training clips, at most, from which the flow scale of a cross-modality network is measured
+
+
+def build_spatial(run: Run, class_names: list[str], config: TrainConfig) -> tuple[keras.Model, bool]:
+    """Builds the spatial network of a run: (model, whether its backbone is pretrained)."""
+    network = _resolve_once(run, "spatial", config.spatial_weights)
+    keras.utils.set_random_seed(config.seed)
+    model = build_finetuned_resnet(
+        len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing
+    )
+    return model, network["pretrained"]
+
+
+def build_temporal(
+    run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig
+) -> tuple[keras.Model, float]:
+    """Builds the temporal network of a run: (model, peak learning rate)."""
+    keras.utils.set_random_seed(config.seed + 1)
+    length, size = config.flow_length or store.config.flow_length, config.crop_size_of("temporal")
+    inputs = StreamInputs(store, "temporal", config, cache=False)
+    if config.temporal_weights == "scratch":
+        head = config.temporal_head, config.subtract_mean, inputs.frames_bound
+        return build_temporal_cnn(len(class_names), size, length, *head), config.temporal_learning_rate
+    network = _resolve_once(run, "temporal", config.temporal_weights)
+    scale = measure_flow_scale(_sample_stacks(inputs, clips, store), config.subtract_mean)
+    model = build_cross_modality(
+        len(class_names), size, length, scale, network["backbone"], network["weights"], config.backbone_preprocessing,
+        config.subtract_mean, inputs.frames_bound,
+    )  # fmt: skip
+    return model, config.fine_tune_learning_rate if network["pretrained"] else config.temporal_learning_rate
+
+
+def build_extractor(model: keras.Model) -> keras.Model:
+    """The layers of a spatial network before its head, shared with it: frames → features (N, F)."""
+    return keras.Model(model.input, model.get_layer("dropout").input, name="features")
+
+
+def build_head(model: keras.Model) -> keras.Model:
+    """The head of a spatial network, its layers shared with it: features (N, F) → scores (N, C)."""
+    features = keras.Input(model.get_layer("dropout").input.shape[1:], name="features")
+    return keras.Model(features, model.get_layer("scores")(model.get_layer("dropout")(features)), name="head")
+
+
+def _resolve_once(run, stream, weights):
+    """The backbone that the run recorded, or else the one that `weights` stands for now ("auto" may change)."""
+    name = f"{stream}_network"
+    network = run.record.get("notes", {}).get(name) or resolve_weights(weights, stream)
+    run.record_facts(**{name: network})
+    return network
+
+
+def _sample_stacks(inputs, clips, store):
+    """Quantized stacks of the middle segments of some training clips: uint8 (N, s, s, 2L)."""
+    train = clips[clips.split == "train"].clip_name
+    some = train.iloc[:: -(-len(train) // SCALE_CLIPS)]  # evenly spaced: the clips are sorted by class
+    middle = store.config.num_segments // 2
+    stacks = np.concatenate([inputs.crop_scored(inputs.read(clip, middle), 1) for clip in some])
+    return compute_stacks(stacks, inputs.frames_bound) if inputs.frames_bound else stacks
