@@ -8,7 +8,6 @@ numbers stand beside the measured ones.
 
 import fits
 import pandas as pd
-from command import data_name
 from tables import write_table
 
 from src.config import TrainConfig
@@ -26,6 +25,7 @@ INPUTS = {
     "L = 10, trajectory": ({"flow_length": 10, "flow_input": "trajectory"}, 80.2),
     "L = 10, bi-directional": ({"flow_length": 10, "flow_input": "bidirectional"}, 81.2),
 }
+METRICS = ["top1", "balanced"]
 
 
 def main():
@@ -45,13 +45,13 @@ def main():
             model, _ = train_temporal(run, clips, store, class_names, config)
             scores = predict_scores(model, clips, store, "temporal", arguments.split, class_names, config)
             metrics = compute_metrics(scores, labels)
-            found = {name: metrics[name] for name in ("top1", "balanced")}
+            found = {metric: metrics[metric] for metric in METRICS}
             rows.append({"input": name, "seed": seed, "n": len(labels)} | found | {"paper, UCF101 split 1, %": paper})
         print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
     table = pd.DataFrame(rows)
     print(f"\n{describe_protocol(protocol, arguments.split, len(labels))}; seeds {arguments.seeds}")
-    print(fits.describe_spread(table, "input", ["top1", "balanced"]))
-    write_table(f"ablation_{data_name(arguments.data)}", table, keys=["input", "seed"])
+    print(fits.describe_spread(table, "input", METRICS))
+    write_table(fits.table_name("ablation", arguments), table, keys=["input", "seed"])
 
 
 if __name__ == "__main__":

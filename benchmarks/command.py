@@ -82,7 +82,7 @@ def _accelerator():
 
 
 def describe_commit() -> str:
-    """The commit, with "and changes" where the code differs from it."""
+    """The commit, with "and changes" where the code differs from it; unlike `src.training`, without loading Keras."""
     commit = _git("rev-parse", "--short=7", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", "src", "models", "benchmarks")
     return f"{commit or 'unknown'}{' and changes' if changed else ''}"

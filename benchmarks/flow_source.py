@@ -12,7 +12,6 @@ import time
 import fits
 import numpy as np
 import pandas as pd
-from command import data_name
 from tables import write_table
 
 from src.config import TrainConfig
@@ -50,7 +49,7 @@ def main():
     table = pd.DataFrame(rows)
     print(f"\n{arguments.split}, seeds {arguments.seeds}")
     print(fits.describe_spread(table, "flow_source", ["temporal", "fused", "temporal fit, s"]))
-    write_table(f"flow_source_{data_name(arguments.data)}", table, keys=["flow_source", "seed"])
+    write_table(fits.table_name("flow_source", arguments), table, keys=["flow_source", "seed"])
 
 
 def fit(stream, clips, store, class_names, config, split):

@@ -12,7 +12,6 @@ a run in runs/benchmarks, so that an interrupted benchmark continues where it st
 
 import fits
 import pandas as pd
-from command import data_name
 from tables import write_table
 
 from src.config import TrainConfig
@@ -58,7 +57,7 @@ def main():
     print(f"\nseeds {arguments.seeds}\n{fits.describe_spread(table, 'way', COLUMNS)}")
     if len(arguments.ways) == 2:
         print(describe_gain(table, correct, arguments.seeds[0]))
-    write_table(f"recognition_{data_name(arguments.data)}", table, keys=["way", "seed"])
+    write_table(fits.table_name("recognition", arguments), table, keys=["way", "seed"])
 
 
 def score_fold(way, clips, store, class_names, config, split):

@@ -42,7 +42,7 @@ def read_table(name: str, folder: Path = RESULTS) -> tuple[dict[str, str], pd.Da
 
 
 def _rows(table, keys):
-    return set(table[keys].astype(str).itertuples(index=False, name=None))
+    return set(table.reindex(columns=keys).astype(str).itertuples(index=False, name=None))
 
 
 def _format(value):
