@@ -16,7 +16,6 @@ from write_videos import (
     add_cover,
     add_larger_frames,
     add_sound,
-    add_subtitles,
     add_video,
     archive,
     content,
@@ -39,7 +38,7 @@ from write_videos import (
 STILL = np.repeat(FRAMES[:1], 14, axis=0)
 FADE_IN = np.concatenate([STILL[:5] * 0, FRAMES])
 AT_30, AT_60 = (FRAMES[np.arange(14 * rate // 12) * 12 // rate] for rate in (30, 60))
-JPEG, PNG = (cv2.imencode(suffix, FRAMES[0])[1].tobytes() for suffix in (".jpg", ".png"))
+JPEG = cv2.imencode(".jpg", FRAMES[0])[1].tobytes()
 
 
 class Shows(NamedTuple):
@@ -91,32 +90,21 @@ KINDS = {  # file name: (how it is written, expected outcome)
     "missing.webm": (lambda path: None, NO_FILE),
     "folder.webm": (os.mkdir, "must be a video file; it is a folder. Correct the path"),
     "fifo.webm": (os.mkfifo, NO_FILE),
-    "dangling link.webm": (lambda path: path.symlink_to("nowhere"), NO_FILE),
     "link loop.webm": (lambda path: path.symlink_to(path), NO_FILE),
     "device.webm": (lambda path: path.symlink_to("/dev/zero"), NO_FILE),
     "no permission.webm": (lambda path: encode(path).chmod(0), "must be a readable file; Permission denied"),
-    "under a file.webm/1.webm": (lambda path: path.parent.touch(), NO_FILE),
     "n" * 256: (lambda path: None, "must be a readable file; File name too long|no regular file"),
     "empty.webm": (content(b""), "empty: the file has 0 bytes. Download it again"),
     os.fsdecode(b"empty, not UTF-8 \xff\xfe.webm"): (content(b""), "empty: the file has 0 bytes. Download it again"),
     "noise.webm": (content(NOISE), NO_VIDEO),
-    "noise.mp4": (content(NOISE), NO_VIDEO),
     "zeros of 2 GB.mp4": (resized(content(b""), 2 << 30), NO_VIDEO),
     "text.webm": (content(b"A line of text. " * 100), NO_VIDEO),
     "page.webm": (content(b"<!DOCTYPE html><html><body>404 Not Found</body></html>"), "begins with b'<!DOCTYPE html>"),
-    "lfs pointer.webm": (
-        content(b"version https://git-lfs.github.com/spec/v1\nsize 9\n"),
-        "with b'version https://git-",
-    ),
-    "error.webm": (content(b'{"error": {"code": 403, "message": "quota exceeded"}}'), NO_VIDEO),
     "playlist.webm": (content(b"#EXTM3U\n#EXTINF:2,\nhttp://127.0.0.1:9/1.ts\n#EXT-X-ENDLIST\n"), NO_VIDEO),
     "archive.webm": (archive, "begins with b'PK"),
     "jpeg.webm": (content(JPEG), TOO_SHORT),
-    "png.webm": (content(PNG), TOO_SHORT),
     "mp3 named.webm": (named("1.mp3", sound("libmp3lame")), NO_VIDEO),
-    "wav named.webm": (named("1.wav", sound("pcm_s16le")), NO_VIDEO),
     "audio only.webm": (sound("libopus"), NO_VIDEO),
-    "audio only.mp4": (sound("aac"), NO_VIDEO),
     "song with a cover.mp3": (sound("libmp3lame", add_cover), TOO_SHORT),
     # Cut off or damaged
     **{
@@ -153,7 +141,6 @@ KINDS = {  # file name: (how it is written, expected outcome)
     # Sizes and rotations
     "1 x 1.mkv": (ffv1(frames=STILL[:, :1, :1]), Shows(STILL[:, :1, :1], (0, 0))),
     "2 x 2.mkv": (ffv1(frames=FRAMES[:, :2, :2], pixels="bgr0"), Shows(FRAMES[:, :2, :2], None)),
-    "3 x 1.avi": (mjpeg(frames=FRAMES[:, :1, :3], pixels="yuvj444p"), Shows(FRAMES[:, :1, :3], None)),
     "8K.avi": (
         lambda path: mjpeg(frames=scaled(FRAMES[:3], 4320, 7680))(path),
         Shows(scaled(FRAMES[:3], 54, 96), None),
@@ -167,20 +154,13 @@ KINDS = {  # file name: (how it is written, expected outcome)
     "tall.webm": (video(frames=texture(14, 320, 40)), Shows(texture(14, 320, 40))),
     "far too wide.webm": (video(frames=texture(14, 16, 2000)), SIZE.format(2000, 16)),
     "far too tall.webm": (video(frames=texture(14, 2000, 16)), SIZE.format(16, 2000)),
-    "portrait.webm": (video(frames=texture(14, 64, 48)), Shows(texture(14, 64, 48))),
     "turned 90.mp4": (h264(turn=90), Shows(turned(90), (1, -2))),
-    "turned 180.mp4": (h264(turn=180), Shows(turned(180), (-2, -1))),
     "turned 270.mp4": (h264(turn=-90), Shows(turned(270), (-1, 2))),
     "larger from the middle.webm": (video(frames=FRAMES[:7], more=add_larger_frames), Shows()),
     # Pixels
     "grey.mkv": (ffv1(pixels="gray"), Shows(grey(FRAMES))),
-    "grey of 16 bits.mkv": (ffv1(pixels="gray16le"), Shows(grey(FRAMES))),
     "alpha.webm": (video("libvpx-vp9", pixels="yuva420p"), Shows()),
-    "alpha.mov": (video("png", pixels="rgba"), Shows(off=1)),
-    "grey and alpha.mov": (video("png", pixels="ya8"), Shows(grey(FRAMES))),
-    "animation.mov": (video("qtrle", pixels="argb"), Shows(off=1)),
     "10 bits.mp4": (h264(pixels="yuv420p10le"), Shows()),
-    "10 bits.mkv": (ffv1(pixels="yuv420p10le"), Shows()),
     "full range.mp4": (h264(full_range=True), Shows()),
     "4 4 4.mp4": (h264(pixels="yuv444p"), Shows(off=2)),
     "interlaced.mp4": (h264(options=interlaced), INTERLACED),
@@ -201,18 +181,15 @@ KINDS = {  # file name: (how it is written, expected outcome)
     "announces nothing.webm": (duration(b"\xec\x89"), Shows()),
     "announces not a number.webm": (duration(b"\x44\x89\x88" + np.array(np.nan, ">f8").tobytes()), Shows()),
     "live.webm": (video(container={"live": "1"}), Shows()),
-    "1000 a second.webm": (video(rate=1000), Shows()),
     "header of 1000 a second.webm": (fast, Shows()),
     "one in 20 s.webm": (video(rate=Fraction(1, 20)), Shows()),
     # Containers and streams
     "transport stream.ts": (h264(rate=25), Shows()),
     "raw stream.h264": (h264(), Shows()),
-    "raw frames.y4m": (video("wrapped_avframe"), Shows()),
     "fragments.mp4": (h264(container={"movflags": "frag_keyframe+empty_moov"}), Shows()),
     "sound.mp4": (h264(more=lambda file, stream: add_sound(file)), Shows()),
     "cover.mp4": (h264(more=add_cover), Shows()),
     "two videos.mkv": (video(more=add_video), Shows()),
-    "subtitles.mkv": (video(more=add_subtitles), Shows()),
     # Names and links
     "link.webm": (linked, Shows()),
     "webm named.mp4": (named("1.webm", video()), Shows()),

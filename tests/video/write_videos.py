@@ -1,6 +1,5 @@
 """Writes the videos of `bad_videos` with PyAV, whose FFmpeg writes what OpenCV cannot."""
 
-import io
 import os
 import zipfile
 from fractions import Fraction
@@ -163,15 +162,6 @@ def add_video(file, stream):
     other = file.add_stream("libvpx", rate=RATE)
     other.height, other.width, other.pix_fmt = 48, 48, "yuv420p"
     return encode_frames(other, np.repeat(BOX, 14, axis=0))
-
-
-def add_subtitles(file, stream):
-    with av.open(io.BytesIO(b"1\n00:00:00,000 --> 00:00:01,000\nA line of text\n"), format="srt") as source:
-        track = file.add_stream_from_template(source.streams[0])
-        packets = [packet for packet in source.demux() if packet.dts is not None]
-    for packet in packets:
-        packet.stream = track
-    return packets
 
 
 def add_larger_frames(file, stream):
