@@ -1,8 +1,5 @@
-"""Backbones: networks that turn pictures into features, for either stream to be built on, and what of them learns."""
+"""Backbones: networks from images to features, which either stream can be built on, and the head that follows."""
 
-import socket
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,22 +7,23 @@ import keras
 import numpy as np
 from keras import layers
 
-# Mean and deviation of ImageNet's RGB values in 0 … 255, by the name Keras gives each way of preprocessing.
+# Mean and standard deviation that preprocessing assumes of RGB values 0 … 255, by the names that Keras uses.
 NORMALIZATIONS = {
     "torch": {"mean": [123.675, 116.28, 103.53], "deviation": [58.395, 57.12, 57.375]},
     "tf": {"mean": [127.5, 127.5, 127.5], "deviation": [127.5, 127.5, 127.5]},
-    "caffe": {"mean": [123.68, 116.779, 103.939], "deviation": [1.0, 1.0, 1.0]},  # and BGR
+    "caffe": {"mean": [123.68, 116.779, 103.939], "deviation": [1.0, 1.0, 1.0]},  # in BGR order
 }
-_COMPACT_FILTERS = (32, 64, 128, 192)
+COMPACT_FILTERS = (32, 64, 128, 192)
+MOMENTUM = 0.9  # of batch norm; Keras' 0.99 is too slow for small data sets, which have few steps per epoch
 
 
 class Backbone(NamedTuple):
-    """A network and what it expects.
+    """A network and the preprocessing that it expects.
 
     Attributes:
-        network: functional, called "backbone": pictures (N, h, w, 3) → features (N, h', w', F) or (N, F).
-        preprocessing: of its pictures, a key of `NORMALIZATIONS`.
-        pretrained: whether its weights are more than random.
+        network: functional, called "backbone": images (N, h, w, 3) → features (N, h', w', F) or (N, F).
+        preprocessing: a key of `NORMALIZATIONS`.
+        pretrained: whether its weights come from a file.
     """
 
     network: keras.Model
@@ -39,18 +37,18 @@ def build_backbone(
     """Builds or loads a backbone.
 
     Args:
-        backbone: "resnet50", "compact" (a residual network of about a million parameters, for learning from
+        backbone: "resnet50", "compact" (a residual network of about a million parameters, for training from
             scratch), or the path of a saved Keras model that maps one image to features.
-        crop_size: side of the pictures, pixels; a saved model of a fixed size keeps its own.
-        weights: for ResNet50: "imagenet", a file of ResNet50 weights (without top), or None for random ones.
+        crop_size: side of the input, pixels; a saved model of a fixed size keeps its own.
+        weights: for ResNet50: "imagenet", a file of ResNet50 weights (without top), or None for random weights.
         preprocessing: what a saved model expects, a key of `NORMALIZATIONS`.
 
     Returns:
-        a `Backbone`, in the dtype policy in use, also where a saved model was of another one.
+        a `Backbone` in the current dtype policy, whatever the policy of a saved model.
 
     Raises:
         ValueError: unknown preprocessing, or a saved model that does not map one image to features.
-        FileNotFoundError: no file at the path of weights or backbone.
+        FileNotFoundError: there is no file at the path of weights or backbone.
 
     He et al. 2016 (ResNet).
     """
@@ -63,126 +61,40 @@ def build_backbone(
     return Backbone(_saved_backbone(backbone, crop_size), preprocessing, True)
 
 
-def picture_scale(preprocessing: str) -> float:
-    """The root mean square of ImageNet's pictures after a way of preprocessing: 1 for "torch", 58 for "caffe"."""
-    pictures, values = (
-        {name: np.array(numbers) for name, numbers in NORMALIZATIONS[key].items()} for key in ("torch", preprocessing)
+def imagenet_rms(preprocessing: str) -> float:
+    """Returns the root mean square of ImageNet's values after preprocessing: 1 for "torch", 58 for "caffe"."""
+    imagenet, assumed = (
+        {name: np.array(values) for name, values in NORMALIZATIONS[key].items()} for key in ("torch", preprocessing)
     )
-    squares = pictures["deviation"] ** 2 + (pictures["mean"] - values["mean"]) ** 2
-    return float(np.sqrt((squares / values["deviation"] ** 2).mean()))
+    squares = imagenet["deviation"] ** 2 + (imagenet["mean"] - assumed["mean"]) ** 2
+    return float(np.sqrt((squares / assumed["deviation"] ** 2).mean()))
 
 
 def resize_to(network: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
-    """Resizes (N, s, s, C) to the size that a network expects, where it is another one; values stay as they are."""
+    """Resizes (N, s, s, C) to the input size of a network, unless it has that size; values are not rescaled."""
     height, width = network.input_shape[1:3]
     if (height, width) == tuple(x.shape[1:3]):
         return x
     return layers.Resizing(height, width, interpolation="bilinear", dtype="float32", name="resize")(x)
 
 
-def classify(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained: bool) -> keras.KerasTensor:
-    """The head of a stream: a backbone's output → average pooling, dropout, softmax; float32 under any dtype policy.
+def add_head(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained: bool) -> keras.KerasTensor:
+    """Adds the head of a stream to a backbone's output: average pooling, dropout, softmax; float32 under any policy.
 
-    What enters the layer "dropout" are the features, float32 (N, F).
+    The input of the layer "dropout" are the features, float32 (N, F).
     """
     if len(x.shape) == 4:
         x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     if pretrained:
-        # Backbones give features of any scale (one in use: 0.01) and number, and a head's learning rate fits one: a
-        # step of Adam moves a score by the sum of all features. So their mean is taken off, and their length made 1.
+        # The scale and the number of features differ between backbones, but the learning rate of the head is fixed,
+        # and a step of Adam changes a logit by the sum of all features. So features get mean 0 and length 1.
         norm = layers.LayerNormalization(epsilon=1e-8, center=False, scale=False, dtype="float32", name="feature_norm")
         x = layers.Rescaling(x.shape[-1] ** -0.5, dtype="float32", name="feature_length")(norm(x))
     x = layers.Dropout(dropout, dtype="float32", name="dropout")(x)
-    # On features that mean something it begins at equal scores, not at random ones that must first be unlearned.
+    # On pretrained features the head starts from equal scores; random scores would have to be unlearned first.
     kernel = "zeros" if pretrained else "glorot_uniform"
     scores = layers.Dense(num_classes, activation="softmax", kernel_initializer=kernel, dtype="float32", name="scores")
     return scores(x)
-
-
-def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
-    """What a notebook's `spatial_weights` or `temporal_weights` stands for, as arguments of `build_backbone`.
-
-    "auto" is ResNet50 with ImageNet weights where they are cached or can be downloaded, else the compact network,
-    with a warning.
-
-    Args:
-        weights: "auto", "imagenet", "compact", None (ResNet50 from random weights), or a path.
-        stream: "spatial" or "temporal", for the messages.
-
-    Returns:
-        {"backbone": …, "weights": …, "pretrained": bool}.
-
-    Raises:
-        FileNotFoundError: a path that is not there.
-        RuntimeError: "imagenet" was asked for and cannot be downloaded.
-    """
-    if weights is None:
-        return {"backbone": "resnet50", "weights": None, "pretrained": False}
-    if weights == "compact":
-        return {"backbone": "compact", "weights": None, "pretrained": False}
-    if weights in ("auto", "imagenet"):
-        failure = _fetch_imagenet()
-        if failure is None:
-            return {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
-        if weights == "imagenet":
-            raise RuntimeError(f"The ImageNet weights of ResNet50 are neither cached nor to be downloaded: {failure}")
-        warnings.warn(
-            "NO PRETRAINED WEIGHTS: the ImageNet weights of ResNet50 are neither cached nor to be downloaded "
-            f"({failure}). The {stream} stream is a compact residual network that learns from scratch; expect it to "
-            f"know less. Connect once, or set {stream}_weights to a file.",
-            stacklevel=2,
-        )
-        return {"backbone": "compact", "weights": None, "pretrained": False}
-    path = Path(weights)
-    if not path.exists():
-        raise FileNotFoundError(
-            f'{path}: {stream}_weights must be "auto", "imagenet", "compact", None or a file; there is no such file.'
-        )
-    if path.suffix == ".keras":
-        return {"backbone": str(path), "weights": None, "pretrained": True}
-    return {"backbone": "resnet50", "weights": str(path), "pretrained": True}
-
-
-def freeze_backbone(model: keras.Model) -> None:
-    """Leaves only the head of a stream trainable."""
-    model.get_layer("backbone").trainable = False
-
-
-def unfreeze_last_stage(model: keras.Model) -> list[str]:
-    """Makes the last stage of a stream's backbone trainable, all but its batch norm.
-
-    The last stage is what works at the lowest resolution (conv5 of a ResNet50).
-
-    Returns:
-        the names of the layers that are trainable now.
-    """
-    backbone = model.get_layer("backbone")
-    backbone.trainable = True
-    leaves = list(leaf_layers(backbone))
-    last = [_output_resolution(layer) for layer in leaves if _output_resolution(layer)][-1]
-    last_stage = [layer for layer in leaves if _output_resolution(layer) == last]
-    for layer in leaves:
-        layer.trainable = layer in last_stage and not isinstance(layer, layers.BatchNormalization)
-    return [layer.name for layer in last_stage if layer.trainable and layer.weights]
-
-
-def leaf_layers(model: keras.Model) -> Iterator[layers.Layer]:
-    """The layers of a model and of the models in it."""
-    for layer in model.layers:
-        yield from leaf_layers(layer) if isinstance(layer, keras.Model) else [layer]
-
-
-def _fetch_imagenet():
-    """None when the weights are on disk after this call, else the reason as text."""
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(20)  # a network that swallows packets must not hold the notebook for minutes
-    try:
-        keras.applications.ResNet50(include_top=False, weights="imagenet", input_shape=(64, 64, 3))
-    except Exception as error:  # Keras raises a bare Exception for a failed download
-        return f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    finally:
-        socket.setdefaulttimeout(timeout)
-    return None
 
 
 def _resnet50(crop_size, weights):
@@ -201,7 +113,8 @@ def _saved_backbone(path, crop_size):
         raise ValueError(f"{path}: a backbone must map one image (N, h, w, 3) to features. Received: {saved.inputs}")
     if len(saved.output_shape) not in (2, 4):
         raise ValueError(f"{path}: a backbone must give (N, h, w, F) or (N, F). Received: {saved.output_shape}")
-    height, width = (side or crop_size for side in saved.input_shape[1:3])  # known sizes tell which stage is the last
+    # A fixed size, because `unfreeze_last_stage` finds the last stage by its resolution.
+    height, width = (side or crop_size for side in saved.input_shape[1:3])
     network = keras.models.clone_model(
         keras.Model(saved.inputs[0], saved.outputs[0], name="backbone"),
         input_tensors=keras.Input((height, width, 3)),
@@ -213,7 +126,7 @@ def _saved_backbone(path, crop_size):
 
 
 def _copy_layer(layer):
-    """A layer of the same configuration, with new weights, in the dtype policy in use, not in that of the file."""
+    """Returns a layer of the same configuration with new weights, in the current dtype policy, not the file's."""
     config = layer.get_config()
     return type(layer).from_config(config | ({"dtype": keras.config.dtype_policy()} if "dtype" in config else {}))
 
@@ -221,10 +134,10 @@ def _copy_layer(layer):
 def _compact(crop_size):
     """A small ResNet-like network (about 0.9 million parameters): 112 → 28 → 28 → 14 → 7 → 4."""
     image = keras.Input((crop_size, crop_size, 3))
-    x = _conv_norm(image, _COMPACT_FILTERS[0], 3, 2, "stem")
+    x = _conv_norm(image, COMPACT_FILTERS[0], 3, 2, "stem")
     x = layers.ReLU(name="stem_relu")(x)
     x = layers.MaxPooling2D(2, name="stem_pool")(x)
-    for stage, filters in enumerate(_COMPACT_FILTERS):
+    for stage, filters in enumerate(COMPACT_FILTERS):
         strides = 1 if stage == 0 else 2
         name = f"stage{stage + 1}"
         y = layers.ReLU(name=f"{name}_relu1")(_conv_norm(x, filters, 3, strides, f"{name}_conv1"))
@@ -236,9 +149,4 @@ def _compact(crop_size):
 
 def _conv_norm(x, filters, size, strides, name):
     x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, name=name)(x)
-    return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)  # small sets have few steps an epoch
-
-
-def _output_resolution(layer):
-    shape = layer.output.shape if not isinstance(layer.output, list) else layer.output[0].shape
-    return shape[1:-1] if len(shape) == 4 else None
+    return layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)

@@ -1,4 +1,4 @@
-"""The temporal stream on a backbone that knows pictures: cross-modality initialisation (Wang et al. 2016, TSN)."""
+"""The temporal stream on a backbone pretrained on RGB images: cross-modality initialisation (Wang et al. 2016, TSN)."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import layers
 
-from models.backbones import build_backbone, classify, leaf_layers, picture_scale, resize_to
-from models.temporal_cnn import flow_input
+from models.backbones import add_head, build_backbone, imagenet_rms, resize_to
+from models.freezing import freeze_batch_norm_but_first
+from models.temporal_cnn import motion_input
 from src.flow import STEPS, ZERO
 
-_MOMENTUM = 0.9  # of the batch norm that learns: small sets have few steps an epoch
+DROPOUT = 0.7  # of the temporal stream, as in the paper
 
 
 def build_cross_modality(
@@ -23,15 +24,14 @@ def build_cross_modality(
     preprocessing: str = "torch",
     subtract_mean: bool = True,
     frames_bound: float | None = None,
-    dropout: float = 0.7,
 ) -> keras.Model:
-    """Builds the temporal stream on a backbone whose first convolution is made to see flow.
+    """Builds the temporal stream on a backbone whose first convolution is adapted to flow.
 
-    The first convolution's kernels are averaged over RGB and repeated over the 2L channels (Wang et al. 2016, section
-    3.2), times 3/2L: to a flow whose channels are all alike it responds as it does to a grey picture. It sees the
-    mean of the channels only, which `flow_scale` brings to the scale of the pictures that the backbone knows. All
-    other weights are the backbone's. Batch norm of the picture itself, before the first convolution, becomes part of
-    the kernels by its scale; its mean is of pictures, and no motion must stay zero.
+    The kernels of the first convolution are averaged over RGB, repeated over the 2L channels (Wang et al. 2016,
+    section 3.2), and multiplied by 3/2L: the response to 2L equal channels is the response to a grey image. The
+    convolution depends on the mean of the channels only, which `flow_scale` brings to the scale of the images that
+    the backbone was trained on. All other weights are the backbone's. Of a batch norm of the image itself, before the
+    first convolution, the scale is merged into the kernels; its mean is dropped, so that no motion stays zero.
 
     Args:
         num_classes: C.
@@ -39,44 +39,41 @@ def build_cross_modality(
         flow_length: L.
         flow_scale: from `measure_flow_scale` of training clips.
         backbone, weights, preprocessing: as in `models.backbones.build_backbone`.
-        subtract_mean: subtract from every field its mean displacement over the picture.
-        frames_bound: as in `models.temporal_cnn.build_temporal_cnn`.
-        dropout: before the scores; 0.7 is the paper's for this stream.
+        subtract_mean, frames_bound: as in `models.temporal_cnn.build_temporal_cnn`.
 
     Returns:
-        a functional model, from the input of `models.temporal_cnn.flow_input` to "scores" float32 (N, C), after
-        softmax. Where the backbone is pretrained, batch norm is partial: see
-        `freeze_batch_norm_but_first`.
+        a functional model from the input of `models.temporal_cnn.motion_input` to "scores" float32 (N, C), after
+        softmax. With a pretrained backbone, batch norm is partial: see `freeze_batch_norm_but_first`.
 
     Raises:
-        ValueError: a flow_scale that is not positive; a backbone that does more to a picture than padding and batch
-            norm before its first convolution; and as `build_backbone`.
-        FileNotFoundError: no file at the path of weights or backbone.
-        RuntimeError: the network that was built does not hold the backbone's weights.
+        ValueError: a `flow_scale` that is not positive; a backbone with other layers than padding and batch norm
+            before its first convolution; and as in `build_backbone`.
+        FileNotFoundError: as in `build_backbone`.
     """
     if not 0 < flow_scale < float("inf"):
         raise ValueError(f"flow_scale must be positive; take it from measure_flow_scale. Received: {flow_scale!r}")
-    pictures, preprocessing, pretrained = build_backbone(backbone, crop_size, weights, preprocessing)
-    network = _rebuild_on_flow(pictures, 2 * flow_length, backbone)
-    motion, x = flow_input(crop_size, flow_length, subtract_mean, frames_bound)
-    # Values stay in the units of the input where the size changes: flow_scale was measured in these.
-    x = resize_to(network, x)
-    x = layers.Rescaling(flow_scale * picture_scale(preprocessing), dtype="float32", name="flow_scale")(x)
-    model = keras.Model(motion, classify(network(x), num_classes, dropout, pretrained), name="temporal")
+    rgb_network, preprocessing, pretrained = build_backbone(backbone, crop_size, weights, preprocessing)
+    network = _rebuild_on_flow(rgb_network, 2 * flow_length, backbone)
+    motion, x = motion_input(crop_size, flow_length, subtract_mean, frames_bound)
+    x = resize_to(network, x)  # displacements are not rescaled: flow_scale was measured in these units
+    x = layers.Rescaling(flow_scale * imagenet_rms(preprocessing), dtype="float32", name="flow_scale")(x)
+    model = keras.Model(motion, add_head(network(x), num_classes, DROPOUT, pretrained), name="temporal")
     if pretrained:
         freeze_batch_norm_but_first(model)
     return model
 
 
 def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = True) -> float:
-    """What brings flow to the scale of a normalised picture: 1 / root mean square of the mean over its channels.
+    """Measures the factor that brings flow to the scale of a normalised image.
+
+    It is 1 / root mean square of the mean over the channels.
 
     Args:
         stacks: uint8 (N, h, w, 2L), quantised flow of training clips; some dozens are enough.
         subtract_mean: as in `build_cross_modality`.
 
     Returns:
-        the scale, for displacements divided by `flow_bound`; 1.0 where nothing moves.
+        the factor for displacements divided by `flow_bound`; 1.0 if nothing moves.
 
     Raises:
         ValueError: no stacks, or another shape or dtype.
@@ -85,45 +82,16 @@ def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = True) -> float:
         raise ValueError(f"stacks must be uint8 (N, h, w, 2L), N > 0. Received: {stacks.dtype} {stacks.shape}")
     channels, squares = stacks.shape[-1], []
     for stack in stacks:
-        codes = stack.sum(axis=-1, dtype=np.int64) - ZERO * channels  # whole numbers: no motion is exactly zero
+        codes = stack.sum(axis=-1, dtype=np.int64) - ZERO * channels  # integers, so that no motion is exactly 0
         squares.append(np.square(codes - codes.mean() if subtract_mean else codes).mean())
     deviation = float(np.sqrt(np.mean(squares))) / (STEPS * channels)
     return 1 / deviation if deviation > 0 else 1.0
 
 
-def freeze_batch_norm_but_first(model: keras.Model) -> list[str]:
-    """Makes a stream trainable, all but its backbone's batch norm after the first: partial batch norm (TSN).
-
-    The first one learns, also its mean and variance: what comes out of the first convolution is distributed as flow
-    is. The others are frozen and run in inference mode. Where batch norm is folded into the convolutions (a shift is
-    all that is left of it) the first one is frozen, too: it has no variance to begin from.
-
-    Returns:
-        the names of the batch norm layers that are frozen now.
-
-    Wang et al. 2016, section 3.2.
-    """
-    backbone = model.get_layer("backbone")
-    backbone.trainable = True
-    norms = [layer for layer in leaf_layers(backbone) if isinstance(layer, layers.BatchNormalization)]
-    if norms and not _is_folded(norms[0]):
-        norms[0].momentum = _MOMENTUM
-        norms = norms[1:]
-    for norm in norms:
-        norm.trainable = False
-    return [norm.name for norm in norms]
-
-
-def _is_folded(norm):
-    """A mean of zero in every channel comes of no training, unless the shift is untrained as well."""
-    shift = norm.beta if norm.center else np.zeros(1)
-    return not _array(norm.moving_mean).any() and bool(_array(shift).any())
-
-
-def _rebuild_on_flow(pictures, channels, backbone):
-    """The network over `channels` channels, with its weights; the batch norm of the picture is left out."""
-    flow = keras.Input((*pictures.input_shape[1:3], channels))
-    unmixed, norms, convolutions = [flow], [], []  # tensors that still have the input's channels, and who takes them
+def _rebuild_on_flow(rgb_network, channels, backbone):
+    """Rebuilds a network for `channels` input channels, with its weights, without batch norm of the image itself."""
+    flow = keras.Input((*rgb_network.input_shape[1:3], channels))
+    unmixed, norms, convolutions = [flow], [], []  # tensors with the channels of the input; layers that process them
 
     def call(layer, *arguments, **options):
         if not any(argument is tensor for argument in keras.tree.flatten(arguments) for tensor in unmixed):
@@ -139,59 +107,32 @@ def _rebuild_on_flow(pictures, channels, backbone):
             return layer(*arguments)
         raise _not_for_flow(backbone, f"{type(layer).__name__} {layer.name!r}")
 
-    network = keras.models.clone_model(pictures, input_tensors=flow, call_function=call)
+    network = keras.models.clone_model(rgb_network, input_tensors=flow, call_function=call)
     if len(convolutions) != 1:
         raise _not_for_flow(backbone, f"{len(convolutions)} convolutions {convolutions}")
-    expected = _flow_weights(pictures, channels, norms, convolutions[0])
-    for name, values in expected.items():
-        network.get_layer(name).set_weights(values)
-    _verify(network, expected, _picture_kernel(pictures, norms, convolutions[0]), convolutions[0], backbone)
+    for layer in rgb_network.layers:
+        if layer.weights and layer.name not in norms:
+            values = layer.get_weights()
+            if layer.name == convolutions[0]:
+                values[0] = _flow_kernel(values[0], channels, map(rgb_network.get_layer, norms))
+            network.get_layer(layer.name).set_weights(values)
     return network
 
 
 def _not_for_flow(backbone, found):
     return ValueError(
-        f"{backbone}: for cross-modality initialisation a picture must go through one Conv2D first, with nothing but "
-        f"ZeroPadding2D and BatchNormalization before it. Found: {found}. Save the network without its preprocessing "
-        "(the stream does that) and without models inside models: keras.Model(inner.input, inner.output).save(…)."
+        f"{backbone}: for cross-modality initialisation a backbone must begin with one Conv2D; only ZeroPadding2D and "
+        f"BatchNormalization may precede it. Found: {found}. Save the network without its preprocessing (the stream "
+        "includes it) and without nested models: keras.Model(inner.input, inner.output).save(…)."
     )
 
 
-def _picture_kernel(pictures, norms, convolution):
-    """The first convolution's kernel (h, w, 3, F), with the scale of the batch norm before it."""
-    kernel = _array(pictures.get_layer(convolution).kernel)
-    for norm in map(pictures.get_layer, norms):
+def _flow_kernel(kernel, channels, norms):
+    """Averages (h, w, 3, F) over RGB for `channels` channels, with the scales of the batch norms before it."""
+    for norm in norms:
         scale = (_array(norm.gamma) if norm.scale else 1) / np.sqrt(_array(norm.moving_variance) + norm.epsilon)
         kernel = kernel * scale[:, None]
-    return kernel
-
-
-def _flow_weights(pictures, channels, norms, convolution):
-    """Weights of every layer by name: the picture network's, but for the first convolution's kernel."""
-    with_weights = (layer for layer in pictures.layers if layer.weights and layer.name not in norms)
-    weights = {layer.name: layer.get_weights() for layer in with_weights}
-    kernel = _picture_kernel(pictures, norms, convolution).sum(axis=2, keepdims=True) / channels
-    weights[convolution][0] = np.repeat(kernel, channels, axis=2)
-    return weights
-
-
-def _verify(network, expected, picture_kernel, convolution, backbone):
-    """Holds what was built against what it was built from: a layer left random would not be noticed otherwise."""
-    found = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
-    wrong = [
-        name
-        for name in sorted(found.keys() | expected.keys())
-        if not all(map(np.array_equal, found.get(name, [None]), expected.get(name, [None])))
-    ]
-    kernel = _array(network.get_layer(convolution).kernel)
-    tolerance = 1e-5 * abs(picture_kernel).sum(axis=2).max()
-    is_picture = np.allclose(kernel.sum(axis=2), picture_kernel.sum(axis=2), rtol=0, atol=tolerance)
-    if wrong or not is_picture or np.ptp(kernel, axis=2).any():
-        raise RuntimeError(
-            f"{backbone}: the temporal network must hold the backbone's weights, and its first convolution "
-            f"{convolution!r} their mean over RGB in each of its channels. Layers that do not: "
-            f"{wrong or [convolution]}. This is a defect of this code or of this version of Keras."
-        )
+    return np.repeat(kernel.sum(axis=2, keepdims=True) / channels, channels, axis=2)
 
 
 def _array(variable):

@@ -1,11 +1,11 @@
-"""The spatial stream: one RGB frame → class probabilities. What is there."""
+"""The spatial stream: one RGB frame → class probabilities."""
 
 from pathlib import Path
 
 import keras
 from keras import layers
 
-from models.backbones import NORMALIZATIONS, build_backbone, classify, resize_to
+from models.backbones import NORMALIZATIONS, add_head, build_backbone, resize_to
 
 
 def build_finetuned_resnet(
@@ -20,29 +20,27 @@ def build_finetuned_resnet(
     Args:
         num_classes: C.
         crop_size: side of the input, pixels.
-        weights: for ResNet50: "imagenet", a file of ResNet50 weights (without top), or None for random ones.
-        backbone: "resnet50", "compact", or the path of a saved Keras model that maps images to features; see
-            `models.backbones`. One with a fixed input size gets the frames resized to it.
-        preprocessing: what a saved backbone expects, as Keras names it: "torch" (scaled, ImageNet mean and
+        weights, backbone: as in `models.backbones.build_backbone`. For a saved backbone of a fixed input size the
+            frames are resized.
+        preprocessing: what a saved backbone expects, as Keras names it: "torch" (scaled, ImageNet mean and standard
             deviation), "tf" (-1 … 1), "caffe" (BGR, ImageNet mean).
 
     Returns:
         a functional model: "frame" uint8 (N, crop_size, crop_size, 3), RGB → "scores" float32 (N, C), after softmax.
-        A pretrained backbone is frozen, and its batch norm always runs in inference mode. What enters the layer
-        "dropout" are the features, float32 (N, F): up to there a frozen stream can be computed once per frame.
+        A pretrained backbone is frozen, and its batch norm always runs in inference mode. The input of the layer
+        "dropout" are the features, float32 (N, F): while the backbone is frozen, they are the same in every epoch.
 
     Raises:
-        ValueError: unknown preprocessing, or a saved backbone that does not map one image to features.
-        FileNotFoundError: no file at the path of weights or backbone.
+        ValueError, FileNotFoundError: as in `build_backbone`.
 
     He et al. 2016 (ResNet); Simonyan & Zisserman 2014 (the stream).
     """
     network, preprocessing, pretrained = build_backbone(backbone, crop_size, weights, preprocessing)
-    # A frozen layer's batch norm runs in inference mode. (Keras 3 passes over a training=False set in a call.)
+    # Batch norm of a frozen layer runs in inference mode. Keras 3 ignores training=False in the call of a model.
     network.trainable = not pretrained
     frame = keras.Input((crop_size, crop_size, 3), dtype="uint8", name="frame")
     x = network(_normalize(resize_to(network, frame), preprocessing))
-    return keras.Model(frame, classify(x, num_classes, 0.5, pretrained), name="spatial")
+    return keras.Model(frame, add_head(x, num_classes, 0.5, pretrained), name="spatial")
 
 
 def _normalize(frame, preprocessing):

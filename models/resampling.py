@@ -1,21 +1,22 @@
-"""StreamInputs at another size, inside a model: rows, then columns, as weighted sums of few neighbours.
+"""Images resized inside a model: rows, then columns, as weighted sums of few neighbours.
 
-Neither matrix products nor convolutions, whose factors accelerators round to fewer bits.
+Without matrix products and convolutions, because accelerators round their factors to fewer bits.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-_BITS, _KEPT = 11, 4  # of OpenCV's fixed-point interpolation: of a weight, and those dropped between rows and columns
+# OpenCV's fixed-point interpolation: bits of a weight, and bits that are dropped between columns and rows.
+_BITS, _DROPPED = 11, 4
 
 
 def resample(x: keras.KerasTensor, vertical: np.ndarray, horizontal: np.ndarray) -> keras.KerasTensor:
-    """Rows, then columns, each a weighted sum of neighbouring ones.
+    """Resizes rows, then columns, each to weighted sums of neighbouring ones.
 
     Args:
         x: float32 (…, H, W).
-        vertical, horizontal: float (h, H) and (w, W), of few entries a row that are not zero, and neighbours.
+        vertical, horizontal: float (h, H) and (w, W); in each row few entries are not zero, and they are adjacent.
 
     Returns:
         float32 (…, h, w).
@@ -30,7 +31,7 @@ def swap_sides(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def blur_matrix(length: int, kernel: np.ndarray) -> np.ndarray:
-    """The matrix (length, length) of a blur; at the border, which is not repeated, it is reflected."""
+    """The matrix (length, length) of a blur; the image is reflected at its border pixels (`cv2.BORDER_REFLECT_101`)."""
     radius, period = len(kernel) // 2, 2 * (length - 1)
     blur = np.zeros((length, length))
     for row in range(length):
@@ -40,7 +41,7 @@ def blur_matrix(length: int, kernel: np.ndarray) -> np.ndarray:
 
 
 def linear_matrix(old: int, new: int) -> np.ndarray:
-    """The matrix (new, old) of linear interpolation between the centres of pixels; the border is repeated."""
+    """The matrix (new, old) of linear interpolation between pixel centres; border pixels are repeated outwards."""
     places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     left = np.minimum(np.floor(places).astype(int), old - 2)
     matrix = np.zeros((new, old))
@@ -50,7 +51,7 @@ def linear_matrix(old: int, new: int) -> np.ndarray:
 
 
 def area_matrix(old: int, new: int) -> np.ndarray:
-    """The matrix (new, old) of the mean over what a pixel covers, new ≤ old (`cv2.INTER_AREA`)."""
+    """The matrix (new, old) of the mean over the area of each new pixel, new ≤ old (`cv2.INTER_AREA`)."""
     borders = np.arange(new + 1) * old / new
     pixels = np.arange(old)
     covered = np.minimum(borders[1:, None], pixels + 1) - np.maximum(borders[:-1, None], pixels)
@@ -58,12 +59,12 @@ def area_matrix(old: int, new: int) -> np.ndarray:
 
 
 def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
-    """StreamInputs of 8 bits resized to a square, to the byte as `src.video.crops` does it with OpenCV.
+    """Resizes 8-bit images to a square, to the same bytes as `src.video.crops` does with OpenCV.
 
-    By area where it shrinks, else by linear interpolation; with OpenCV's rounding: fixed-point where it is linear; by
-    area its order of sums, or whole sums where both sides are multiples; halves up where both sides are exactly halved
-    (of two channels alone it rounds them to even, and ours does not). A compiler that fuses products and sums can round
-    a tie otherwise.
+    Images shrink by area; if a side grows, they are interpolated linearly. Rounding is OpenCV's: linear interpolation
+    is fixed-point; means over areas follow its order of sums, and are sums of integers where both sides are
+    multiples; halves are rounded up where both sides are halved exactly (for images of two channels, OpenCV rounds
+    them to even; this function does not). A compiler that fuses products and sums can round a tie differently.
 
     Args:
         x: uint8 (…, H, W).
@@ -84,7 +85,7 @@ def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
 
 
 def _mix_rows(x, matrix):
-    """matrix (h, H), of few entries a row that are not zero and neighbours: (…, H, W) → (…, h, W)."""
+    """(…, H, W) → (…, h, W), by a matrix (h, H) as in `resample`."""
     used = matrix != 0
     taps = int(used.sum(axis=1).max())
     starts = np.minimum(used.argmax(axis=1), matrix.shape[1] - taps)
@@ -96,15 +97,15 @@ def _mix_rows(x, matrix):
 
 
 def _interpolate_8bit(x, size):
-    """OpenCV's: columns with weights of 11 bits; then rows, of which four bits are dropped, each rounded down."""
+    """OpenCV's linear interpolation: columns with weights of 11 bits; then rows, after four bits are dropped."""
     height, width = x.shape[-2:]
     left, right, (from_left, from_right) = _neighbours(width, size)
-    outside = left == right  # past the border; along rows OpenCV keeps the two weights there
+    outside = left == right  # past the border, where OpenCV keeps both weights for rows only
     from_left, from_right = np.where(outside, 1 << _BITS, from_left), np.where(outside, 0, from_right)
     x = swap_sides(ops.cast(x, "int32"))
     x = swap_sides(_pick(x, left, from_left) + _pick(x, right, from_right))
     above, below, weights = _neighbours(height, size)
-    x = ops.floor_divide(x, 1 << _KEPT)
+    x = ops.floor_divide(x, 1 << _DROPPED)
     parts = [_pick(x, row, weight) for row, weight in zip((above, below), weights, strict=True)]
     mixed = sum(ops.floor_divide(part, 1 << 16) for part in parts)
     return ops.cast(ops.floor_divide(mixed + 2, 4), "uint8")
@@ -115,7 +116,7 @@ def _pick(x, rows, weights):
 
 
 def _neighbours(old, new):
-    """The two pixels that each new one lies between, and their weights in units of 2^-11."""
+    """The two pixels on either side of each new one, and their weights in units of 2^-11."""
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
     first = np.floor(places).astype(int)
     share = places - first.astype(np.float32)

@@ -1,12 +1,13 @@
-"""The temporal stream: a stack of L flow fields, or the frames it is of → class probabilities. How it moves."""
+"""The temporal stream: a stack of L flow fields, or the L + 1 frames to compute it from → class probabilities."""
 
 import keras
 from keras import layers
 
+from models.backbones import MOMENTUM
 from models.farneback import FarnebackFlow
 from src.flow import STEPS, ZERO
 
-# Five convolutions as in the paper (CNN-M-2048): filters, kernel, strides, and whether pooling follows.
+# The five convolutions of the paper (CNN-M-2048): name, filters, kernel size, strides, and whether pooling follows.
 _CONVOLUTIONS = (
     ("conv1", 96, 7, 2, True),
     ("conv2", 256, 5, 2, True),
@@ -30,24 +31,24 @@ def build_temporal_cnn(
         num_classes: C.
         crop_size: side of the input, pixels.
         flow_length: L; the input has 2L channels u1, v1, u2, v2, …
-        head: "dense", the paper's 4096-2048 with dropout 0.9, or "pool", global average pooling, for small sets.
-        subtract_mean: subtract from every field its mean displacement over the picture, mostly camera motion
-            (section 3.1 of the paper).
-        frames_bound: None for a network that takes quantised flow. Else it takes frames and computes flow itself;
-            this is the displacement that becomes 1, px/frame at `crop_size`.
+        head: "dense", the paper's 4096-2048 with dropout 0.9, or "pool", global average pooling, for small data sets.
+        subtract_mean: subtract from each field its mean displacement, which is mostly camera motion (section 3.1 of
+            the paper).
+        frames_bound: None for a network whose input is quantised flow. Otherwise its input is frames, from which it
+            computes flow, and `frames_bound` is the displacement that is scaled to 1, px/frame at `crop_size`.
 
     Returns:
-        a functional model, from `flow_input`'s input to "scores" float32 (N, C), after softmax.
+        a functional model from the input of `motion_input` to "scores" float32 (N, C), after softmax.
 
     Raises:
         ValueError: unknown head.
     """
     if head not in ("dense", "pool"):
         raise ValueError(f'head must be "dense" or "pool". Received: {head!r}')
-    motion, x = flow_input(crop_size, flow_length, subtract_mean, frames_bound)
+    motion, x = motion_input(crop_size, flow_length, subtract_mean, frames_bound)
     for name, filters, size, strides, pooled in _CONVOLUTIONS:
         x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, name=name)(x)
-        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)  # small sets have few steps an epoch
+        x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
         if pooled and not (name == "conv5" and head == "pool"):
             x = layers.MaxPooling2D(2, padding="same", name=f"{name}_pool")(x)
@@ -56,22 +57,20 @@ def build_temporal_cnn(
     return keras.Model(motion, scores, name="temporal")
 
 
-def flow_input(
+def motion_input(
     crop_size: int, flow_length: int, subtract_mean: bool, frames_bound: float | None = None
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Where a temporal network begins.
+    """Builds the first layers of a temporal network, which turn its input into displacements.
 
     Args:
-        crop_size: s, side of the pictures, pixels.
-        flow_length: L.
-        subtract_mean: take from each field its mean over the picture.
-        frames_bound: as in `build_temporal_cnn`.
+        crop_size, flow_length, subtract_mean, frames_bound: as in `build_temporal_cnn`.
 
     Returns:
-        (input, displacements): the input is "flow" uint8 (N, s, s, 2L), quantised flow as the store holds it, channels
-        u1, v1, u2, v2, …, or "frames" uint8 (N, L + 1, s, s), grey; displacements are float32 (N, s, s, 2L), divided by
-        the bound, so that quantised flow is -1 … 1, and no motion is 0. In float32 under any dtype policy: bfloat16
-        would round fast motion by up to a code, and what is left when the mean is gone may not be more than that.
+        (input, displacements). The input is "flow" uint8 (N, s, s, 2L), quantised flow as the store holds it, channels
+        u1, v1, u2, v2, …, or "frames" uint8 (N, L + 1, s, s), grey, where s is `crop_size`. The displacements are
+        float32 (N, s, s, 2L), divided by the bound, so that quantised flow is -1 … 1, and no motion is 0. They are
+        float32 under any dtype policy: bfloat16 rounds fast motion by up to one code, and after subtraction of the
+        mean the remaining motion may be as small as that.
     """
     if frames_bound is None:
         motion = keras.Input((crop_size, crop_size, 2 * flow_length), dtype="uint8", name="flow")
@@ -89,7 +88,7 @@ def flow_input(
 
 
 def takes_frames(temporal: keras.Model) -> bool:
-    """Whether a temporal network takes frames, and computes flow itself."""
+    """Whether the input of a temporal network is frames, from which it computes flow."""
     return any(isinstance(layer, FarnebackFlow) for layer in temporal.layers)
 
 

@@ -11,21 +11,21 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model) -> keras.Model
 
     Args:
         spatial: frame → scores (N, C), for example from `build_finetuned_resnet`.
-        temporal: flow stack, or frames → scores (N, C), for example from `build_temporal_cnn`.
+        temporal: flow stack or frames → scores (N, C), for example from `build_temporal_cnn`.
 
     Returns:
-        a functional model with inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)}, or, in place of
-        "flow", "frames": uint8 (N, L + 1, h, w), and the output "fused" float32 (N, C), probabilities. It shares the
-        weights of the two models.
+        a functional model with the inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)}, or "frames":
+        uint8 (N, L + 1, h, w) instead of "flow", and the output "fused" float32 (N, C), probabilities. It shares the
+        weights of both models.
 
     Raises:
-        ValueError: the streams know different numbers of classes.
+        ValueError: the streams have different numbers of classes.
 
     Simonyan & Zisserman 2014, section 2: fusion by averaging.
     """
     if spatial.output_shape[-1] != temporal.output_shape[-1]:
         raise ValueError(
-            "Both streams must know the same classes. "
+            "Both streams must have the same classes. "
             f"Received: {spatial.output_shape[-1]} and {temporal.output_shape[-1]} classes"
         )
     frame = keras.Input(spatial.input_shape[1:], dtype="uint8", name="frame")

@@ -1,0 +1,67 @@
+"""Which weights a stream starts from, by the notebooks' `spatial_weights` and `temporal_weights`."""
+
+import socket
+import warnings
+from pathlib import Path
+
+import keras
+
+DOWNLOAD_TIMEOUT = 20  # seconds; a network that drops packets must not block a notebook for minutes
+
+
+def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
+    """Returns the arguments of `build_backbone` for a choice of weights.
+
+    "auto" is ResNet50 with ImageNet weights where they are cached or can be downloaded, else the compact network,
+    with a warning.
+
+    Args:
+        weights: "auto", "imagenet", "compact", None (ResNet50 with random weights), the path of a file of ResNet50
+            weights, or of a saved backbone (.keras).
+        stream: "spatial" or "temporal", for the messages.
+
+    Returns:
+        {"backbone": …, "weights": …, "pretrained": bool}.
+
+    Raises:
+        FileNotFoundError: there is no file at the path.
+        RuntimeError: "imagenet" was requested, and the weights are neither cached nor can be downloaded.
+    """
+    if weights is None:
+        return {"backbone": "resnet50", "weights": None, "pretrained": False}
+    if weights == "compact":
+        return {"backbone": "compact", "weights": None, "pretrained": False}
+    if weights in ("auto", "imagenet"):
+        failure = _fetch_imagenet()
+        if failure is None:
+            return {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
+        unavailable = f"the ImageNet weights of ResNet50 are neither cached nor can they be downloaded ({failure})."
+        if weights == "imagenet":
+            raise RuntimeError(f'{stream}_weights="imagenet": {unavailable} Connect once, or set a file or "compact".')
+        warnings.warn(
+            f"NO PRETRAINED WEIGHTS: {unavailable} The {stream} stream is a compact residual network that learns from "
+            f"scratch; expect a lower accuracy. Connect once, or set {stream}_weights to a file.",
+            stacklevel=2,
+        )
+        return {"backbone": "compact", "weights": None, "pretrained": False}
+    path = Path(weights)
+    if not path.exists():
+        raise FileNotFoundError(
+            f'{path}: {stream}_weights must be "auto", "imagenet", "compact", None or a file; there is no such file.'
+        )
+    if path.suffix == ".keras":
+        return {"backbone": str(path), "weights": None, "pretrained": True}
+    return {"backbone": "resnet50", "weights": str(path), "pretrained": True}
+
+
+def _fetch_imagenet():
+    """Downloads the weights unless they are cached; returns None, or the reason of a failure."""
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        keras.applications.ResNet50(include_top=False, weights="imagenet", input_shape=(64, 64, 3))
+    except Exception as error:  # Keras raises a bare Exception for a failed download
+        return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    finally:
+        socket.setdefaulttimeout(timeout)
+    return None
