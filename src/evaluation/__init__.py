@@ -1,4 +1,4 @@
-"""A fitted stream → scores of a split, probes, and the comparison of runs."""
+"""Trained streams → scores of a split and probes; several runs → one table."""
 
 from src.evaluation.comparison import compare_runs, describe_protocol
 from src.evaluation.probes import probe_streams

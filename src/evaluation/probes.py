@@ -1,4 +1,4 @@
-"""What a model uses: its accuracy when time is turned round, mixed up, or taken away."""
+"""Which information a model uses: its accuracy when the order of time is reversed, shuffled, or removed."""
 
 import dataclasses
 import zlib
@@ -19,20 +19,20 @@ def probe_streams(
     spatial: keras.Model, temporal: keras.Model, clips: pd.DataFrame, store: ClipStore, class_names: list[str],
     config: TrainConfig, split: str = "validation",
 ) -> pd.DataFrame:  # fmt: skip
-    """Accuracy per class of both streams, as they are and with what they see changed; labels stay.
+    """Accuracy per class of both streams, with the original inputs and with changed ones; labels stay the same.
 
-    Where the temporal accuracy stays when the clip runs backwards or its fields are shuffled, their order is not used;
-    where it stays with one field shown L times, neither is any change of the motion. The spatial stream sees frames one
-    by one, whose order cannot matter to it; with "one frame" it sees the middle segment alone.
+    If the temporal stream is as accurate on clips played backwards or on shuffled flow fields, it does not use their
+    order; if it is with one field repeated L times, it does not use changes of the motion either. The spatial stream
+    classifies frames one by one, so their order cannot matter; "one frame" scores the middle segment alone.
 
     Args:
         spatial, temporal: the streams.
-        clips, store, class_names: from `input_pipeline.read_clips`.
-        config: as for `evaluation.predict_scores`.
-        split: validation by default; the test is scored once, for its own number.
+        clips, store, class_names: from `inputs.read_clips`.
+        config: as for `predict_scores`.
+        split: validation by default, because test is used once, for the result.
 
     Returns:
-        a row per class; columns "spatial", "one frame", "temporal", "backwards", "shuffled", "one field": accuracies
+        A row per class; columns "spatial", "one frame", "temporal", "backwards", "shuffled", "one field": accuracies
         0 … 1, NaN for a class without clips; and "clips".
     """
     one_frame = dataclasses.replace(config, test_segments=1)
@@ -49,7 +49,7 @@ def probe_streams(
 
 
 def _probe_stacks(temporal, bound):
-    """Of each probe the network, and what happens to a stored stack first."""
+    """Probe → (network, change of each stored stack), for a network that is given flow."""
     return {
         "temporal": (temporal, None),
         "backwards": (temporal, lambda stack: reverse_stack(stack, bound)),
@@ -59,7 +59,7 @@ def _probe_stacks(temporal, bound):
 
 
 def _probe_frames(temporal):
-    """The same of a network that computes flow itself: its fields are changed in it, and its frames turned round."""
+    """Probe → (network, change of each window), for one that computes flow: its fields are reordered inside it."""
     length = temporal.input_shape[1] - 1
     shuffled = np.random.default_rng(0).permutation(length).tolist()
     return {
@@ -71,19 +71,19 @@ def _probe_frames(temporal):
 
 
 def _shuffle(stack):
-    """The same order each time for the same stack."""
+    """Shuffles fields, always in the same order for the same stack."""
     generator = np.random.default_rng(zlib.crc32(stack.tobytes()))
     return reorder_fields(stack, generator.permutation(stack.shape[-1] // 2))
 
 
 def _repeat_middle(stack):
-    """The middle field L times: all that two frames tell."""
+    """The middle field L times: the information of two frames."""
     length = stack.shape[-1] // 2
     return reorder_fields(stack, [(length - 1) // 2] * length)
 
 
 def _build_with_order(temporal: keras.Model, order: list[int]) -> keras.Model:
-    """A temporal network that takes frames, with its flow fields in another order, of L; it shares its layers."""
+    """A network with the layers of `temporal`, which takes frames, whose L flow fields are taken in `order`."""
     fields = temporal.get_layer("farneback").output
     rest = keras.Model(fields, temporal.output)
     return keras.Model(temporal.input, rest(keras.ops.take(fields, order, axis=1)))

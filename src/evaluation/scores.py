@@ -1,4 +1,4 @@
-"""Scores per video, in inference mode: views summed first, one division at the end. The test is scored once."""
+"""Scores of the videos of a split, averaged over segments and crops, in inference mode."""
 
 from collections.abc import Callable
 
@@ -19,26 +19,26 @@ def predict_scores(
     model: keras.Model, clips: pd.DataFrame, store: ClipStore, stream: str, split: str, class_names: list[str],
     config: TrainConfig, change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """One stream's scores for the videos of a split, averaged over segments and views, in inference mode.
+    """One stream's scores of the videos of a split, averaged over segments and crops.
 
     Args:
-        model: the stream, pictures → scores (N, C).
-        clips, store, class_names: from `input_pipeline.read_clips`.
+        model: the stream, inputs → scores (N, C).
+        clips, store, class_names: from `inputs.read_clips`.
         stream: "spatial" or "temporal".
         split: "train", "validation" or "test".
-        config: which segments and views, and at which size.
-        change: what happens to a stored flow stack first; see `src.evaluation.probes`.
+        config: which segments and crops, and their size.
+        change: applied first to each stored flow stack, or window of frames; see `evaluation.probes`.
 
     Returns:
-        float32 (N, C), one row per clip of the split in the order of `clips`; rows sum to 1.
+        float32 (N, C), a row per clip of the split in the order of `clips`; rows sum to 1.
 
     Raises:
-        ValueError: mirrored views, and a class without a mirror image.
+        ValueError: flipped crops, and a class without a flipped class.
     """
     batches = EvaluationBatches(
         clips, store, stream, split, len(class_names), config, num_crops=config.test_crops, change=change
     )
-    # predict_on_batch runs without dropout and with the stored batch norm statistics, whatever the mode before
+    # predict_on_batch runs in inference mode: without dropout, and with the moving statistics of batch norm
     scores = [
         np.asarray(model.predict_on_batch(batches[index][0]))
         for index in progress(range(len(batches)), label=f"{stream} scores, {split}", unit="batch")
@@ -47,33 +47,33 @@ def predict_scores(
 
 
 def average_crops(scores: np.ndarray, num_segments: int, class_names: list[str], config: TrainConfig) -> np.ndarray:
-    """The scores of the views of some videos → one row a video.
+    """Averages scores over the segments and crops of each video.
 
     Args:
-        scores: float (N · num_segments · test_crops, C), in the order of `EvaluationBatches`. In a mirrored view the
-            column of a left/right class is its mirror image's, and is put back first.
+        scores: float (N · num_segments · test_crops, C), in the order of `inputs.EvaluationBatches`. The last five of
+            ten crops are flipped: the columns of left/right classes are exchanged in their scores first.
         num_segments: of each video.
 
     Returns:
         float32 (N, C).
 
     Raises:
-        ValueError: mirrored views, and a class without a mirror image.
+        ValueError: flipped crops, and a class without a flipped class.
     """
-    views = scores.astype(np.float64).reshape(-1, num_segments, config.test_crops, scores.shape[-1])
+    by_crop = scores.astype(np.float64).reshape(-1, num_segments, config.test_crops, scores.shape[-1])
     if config.test_crops == 10:
-        views[:, :, 5:] = exchange_columns(views[:, :, 5:], flipped_classes(class_names, config.flip_map))
-    return views.mean(axis=(1, 2)).astype(np.float32)
+        by_crop[:, :, 5:] = exchange_columns(by_crop[:, :, 5:], flipped_classes(class_names, config.flip_map))
+    return by_crop.mean(axis=(1, 2)).astype(np.float32)
 
 
 def score_split(
     run: Run, spatial: keras.Model, temporal: keras.Model, clips: pd.DataFrame, store: ClipStore,
     class_names: list[str], config: TrainConfig, split: str,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """The scores of both streams and of their average, for a split; a run scores a split once.
+    """The scores of both streams and of their average for a split.
 
-    What the run has in scores_<split>.npz is read, not scored again: the test is looked at once, at the end, after all
-    that was chosen was chosen on validation.
+    A run scores a split once: scores that it has in scores_<split>.npz are read. So test is used once, after everything
+    was chosen on validation.
 
     Returns:
         {"spatial", "temporal", "fused"}: float32 (N, C), a row per clip of the split in the order of `clips`.
@@ -92,13 +92,14 @@ def score_split(
 
 
 def evaluation_protocol(run: Run, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:
-    """What the numbers of a run hold for: {"subset", "store", "segments", "crops", "seed"}.
+    """How the numbers of a run are measured: {"subset", "store", "segments", "crops", "seed"}.
+
+    Call it before training, so that a protocol that is not possible is found before hours are spent.
 
     Raises:
-        ValueError: scores could not be made so: more segments than are stored, or mirrored views and a class without a
-            mirror image. Better to know it before training than after.
+        ValueError: more segments than are stored, or flipped crops and a class without a flipped class.
     """
-    average_crops(np.zeros((config.test_crops, len(class_names))), 1, class_names, config)
+    average_crops(np.zeros((config.test_crops, len(class_names))), 1, class_names, config)  # raises the second error
     return {
         "subset": run.record["manifest_digest"],
         "store": store.config.key,

@@ -1,7 +1,9 @@
-"""A video or a stream → an answer."""
+"""A video file, a camera or a stream → scores, by the networks of a finished run."""
 
-from src.inference.prediction import load_run, predict_video, score_segments
-from src.inference.sliding_window import predict_long_video, predict_stream
+from src.inference.loading import load_run
+from src.inference.prediction import predict_video, score_segments
+from src.inference.sliding_window import predict_stream
+from src.inference.timeline import predict_long_video
 
 __all__ = [
     "load_run",

@@ -11,7 +11,7 @@ import pytest
 
 from src.config import ClipConfig, TrainConfig
 from src.evaluation.comparison import SCORED, SEGMENTS_CROPS, compare_runs, describe_protocol
-from src.training.runs import start_run
+from src.training import start_run
 
 DIGEST = "0123456789ab"
 NUMBERS = ["n", "seeds", SEGMENTS_CROPS, "spatial", "spatial sd", "temporal", "temporal sd", "fused", "fused sd"]

@@ -1,45 +1,26 @@
-"""Networks that use one thing each: a probe that takes it away shows it, and the others do not."""
+"""Probes of networks that use one kind of information: removing it changes their accuracy, other probes do not."""
 
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_CONFIG
+from conftest import TINY_CONFIG, TINY_TRAINING
 
-from src.config import TrainConfig
-from src.evaluation.probes import probe_streams
-from src.inputs.data_set import read_clips
+from src.evaluation import probes
+from src.inputs import read_clips
 
 L = TINY_CONFIG.flow_length
 
 
-def make_spatial():
-    keras.utils.set_random_seed(0)
-    frame = keras.Input((32, 32, 3), dtype="uint8")
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(frame))
-    return keras.Model(frame, keras.layers.Dense(3, activation="softmax")(x))
-
-
-def make_temporal(weights):
-    """Mean displacements by channel → scores by `weights` (2L, 3)."""
-    flow = keras.Input((32, 32, 2 * L), dtype="uint8")
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 127, -128 / 127)(flow))
-    scores = keras.layers.Dense(3, activation="softmax")
-    model = keras.Model(flow, scores(x))
-    scores.set_weights([np.array(weights, float), np.array([1.0, 0, 0])])
-    return model
-
-
-def probe(temporal, tiny_store, **config):
+def probe(two_stream, tiny_store, temporal=None):
     clips, store, names = read_clips(tiny_store[0])
-    return probe_streams(
-        make_spatial(), temporal, clips, store, names, TrainConfig(crop_size=32, batch_size=4, **config)
-    )
+    temporal = temporal or two_stream.get_layer("temporal")
+    return probes.probe_streams(two_stream.get_layer("spatial"), temporal, clips, store, names, TINY_TRAINING)
 
 
 @pytest.fixture(scope="module")
-def by_direction(tiny_store):
-    """Of a network that looks at the direction of all fields: the motion of these clips is uniform in time."""
-    return probe(make_temporal([[0, 20, -20], [0, 0, 0]] * L), tiny_store)
+def by_direction(two_stream, tiny_store):
+    """Probes of a network that uses the direction of all fields; the motion of these clips is uniform in time."""
+    return probe(two_stream, tiny_store)
 
 
 def test_backwards_a_push_to_the_right_is_taken_for_one_to_the_left(by_direction):
@@ -47,7 +28,7 @@ def test_backwards_a_push_to_the_right_is_taken_for_one_to_the_left(by_direction
     assert by_direction["backwards"].tolist() == [1, 0, 0]
 
 
-def test_uniform_motion_is_the_same_shuffled_and_as_one_field(by_direction):
+def test_shuffling_or_repeating_a_field_does_not_change_uniform_motion(by_direction):
     assert by_direction["shuffled"].tolist() == by_direction["one field"].tolist() == [1, 1, 1]
 
 
@@ -57,23 +38,32 @@ def test_columns_and_counts(by_direction):
     assert by_direction.clips.tolist() == [2, 2, 2] and by_direction.index.name == "class"
 
 
-def test_the_single_frame_is_that_of_the_middle_segment(tiny_store, monkeypatch):
+def test_fields_of_a_stack_are_shuffled_as_pairs_and_the_middle_one_is_repeated():
+    stack = np.broadcast_to(np.arange(2 * L, dtype=np.uint8), (4, 4, 2 * L))
+    shuffled, repeated = probes._shuffle(stack)[0, 0].tolist(), probes._repeat_middle(stack)[0, 0].tolist()
+    assert sorted(zip(shuffled[::2], shuffled[1::2], strict=True)) == [(0, 1), (2, 3), (4, 5)]
+    assert repeated == [2, 3] * L
+
+
+def test_the_single_frame_is_that_of_the_middle_segment(two_stream, tiny_store, monkeypatch):
     asked = []
 
-    def watched(model, clips, store, stream, split, names, config, change=None):
+    def record(model, clips, store, stream, split, names, config, change=None):
         asked.append((stream, split, config.test_segments, change is not None))
         return np.full(((clips.split == split).sum(), 3), 1 / 3)
 
-    monkeypatch.setattr("src.evaluation.probes.predict_scores", watched)
-    probe(make_temporal([[0, 0, 0]] * 2 * L), tiny_store)
+    monkeypatch.setattr(probes, "predict_scores", record)
+    probe(two_stream, tiny_store)
     assert asked == [
         ("spatial", "validation", None, False), ("spatial", "validation", 1, False),
         ("temporal", "validation", None, False), *[("temporal", "validation", None, True)] * 3,
     ]  # fmt: skip
 
 
-def test_two_probes_agree_to_the_last_digit(tiny_store):
-    """Shuffling is by the stack, not by chance."""
-    temporal = make_temporal(np.random.default_rng(0).normal(0, 5, (2 * L, 3)))
-    first, second = (probe(temporal, tiny_store) for _ in range(2))
+def test_two_probes_agree_to_the_last_digit(two_stream, tiny_store):
+    """The shuffled order depends on the stack alone. (This network uses the order of the fields.)"""
+    temporal = keras.models.clone_model(two_stream.get_layer("temporal"))
+    weights = np.random.default_rng(0).normal(0, 5, (2 * L, 3))
+    temporal.get_layer("scores").set_weights([weights, np.zeros(3)])
+    first, second = (probe(two_stream, tiny_store, temporal) for _ in range(2))
     assert first.equals(second)

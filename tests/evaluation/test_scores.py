@@ -7,14 +7,14 @@ from conftest import TINY_CONFIG, TINY_COUNTS
 
 from src.config import TrainConfig
 from src.evaluation.scores import average_crops, evaluation_protocol, predict_scores, score_split
-from src.inputs.data_set import read_clips
-from src.training.runs import start_run
+from src.inputs import read_clips
+from src.training import start_run
 from src.video.crops import crop_frame, scored_crops
 
 
 @pytest.fixture(scope="module")
 def small_model():
-    """Frame → scores, with everything that behaves differently in training mode."""
+    """Frame → scores, with layers that behave differently in training mode."""
     keras.utils.set_random_seed(0)
     frame = keras.Input((32, 32, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(frame)
@@ -31,17 +31,17 @@ def predict(model, tiny_store, split="validation", **config):
 
 
 def define(model, tiny_store, num_crops=3, segments=(0, 1)):
-    """What the scores are by definition: the mean over a video's two segments and three crops of each."""
+    """The scores by definition: the mean over the segments of a video and the crops of each."""
     clips, store, _ = read_clips(tiny_store[0])
     scores = []
     for name in clips.clip_name[clips.split == "validation"]:
         frames = [store.read_frame(name, segment) for segment in segments]
-        views = [crop_frame(frame, view, 32) for frame in frames for view in scored_crops(48, 64, num_crops, False)]
-        by_view = keras.ops.convert_to_numpy(model(np.stack(views), training=False))
+        inputs = [crop_frame(frame, crop, 32) for frame in frames for crop in scored_crops(48, 64, num_crops, False)]
+        by_crop = keras.ops.convert_to_numpy(model(np.stack(inputs), training=False))
         if num_crops == 10:
-            by_view = by_view.reshape(len(segments), 2, 5, 3)
-            by_view[:, 1] = by_view[:, 1][..., [0, 2, 1]]  # a push to the right, mirrored, is one to the left
-        scores.append(by_view.reshape(-1, 3).mean(axis=0))
+            by_crop = by_crop.reshape(len(segments), 2, 5, 3)
+            by_crop[:, 1] = by_crop[:, 1][..., [0, 2, 1]]  # a push to the right, flipped, is one to the left
+        scores.append(by_crop.reshape(-1, 3).mean(axis=0))
     return scores
 
 
@@ -61,29 +61,29 @@ def test_two_evaluations_agree_to_the_last_digit(small_model, tiny_store):
 
 
 def test_evaluation_ignores_the_mode_the_model_was_in(small_model, tiny_store):
-    """Defect 5: scores right after a training step are those of the saved statistics."""
+    """Defect 5: scores right after a training step use the moving statistics."""
     small_model.compile(keras.optimizers.SGD(0.0), "categorical_crossentropy")
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    small_model.train_on_batch(pictures, np.eye(3)[[0, 1, 2, 0]])
+    inputs = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    small_model.train_on_batch(inputs, np.eye(3)[[0, 1, 2, 0]])
     np.testing.assert_allclose(predict(small_model, tiny_store), define(small_model, tiny_store), atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_size", [5, 7, 12])
-def test_scores_average_a_videos_own_pictures_whatever_the_batch(small_model, tiny_store, batch_size):
-    """Defect 17: 12 segments in batches of 5, 5, 2 (or 7, 5, or 12) give each video the mean of its own."""
+def test_scores_average_a_videos_own_inputs_whatever_the_batch(small_model, tiny_store, batch_size):
+    """Defect 17: 12 segments in batches of 5, 5, 2 (or 7, 5, or 12) give each video the mean of its own inputs."""
     scores = predict(small_model, tiny_store, batch_size=batch_size)
     np.testing.assert_allclose(scores, define(small_model, tiny_store), atol=1e-6)
 
 
 @pytest.mark.parametrize("num_crops", [1, 5, 10])
 @pytest.mark.parametrize("test_segments, segments", [(None, (0, 1)), (1, (1,))])
-def test_segments_and_views_are_those_asked_for(small_model, tiny_store, num_crops, test_segments, segments):
-    """Defect 2: of mirrored views the columns of left and right are exchanged before they are averaged."""
+def test_segments_and_crops_are_those_of_the_configuration(small_model, tiny_store, num_crops, test_segments, segments):
+    """Defect 2: the columns of left and right are exchanged in the scores of flipped crops before averaging."""
     scores = predict(small_model, tiny_store, test_crops=num_crops, test_segments=test_segments)
     np.testing.assert_allclose(scores, define(small_model, tiny_store, num_crops, segments), atol=1e-6)
 
 
-def test_mirrored_views_need_a_mirror_image_of_every_class(tiny_store):
+def test_flipped_crops_need_a_flipped_class_of_every_class(tiny_store):
     names, config = ["Holding something", "turn_left"], TrainConfig(test_crops=10)
     with pytest.raises(ValueError, match=r"none for the classes \[1\]"):
         average_crops(np.full((10, 2), 0.5), 1, names, config)
@@ -103,7 +103,7 @@ def small_flow_model():
 
 
 def test_a_run_scores_a_split_once(small_model, small_flow_model, tiny_store, run, monkeypatch):
-    """Defect 6: the test is looked at once; what was written then is what is read ever after."""
+    """Defect 6: test is scored once; later calls read what was written then."""
     config, data = TrainConfig(crop_size=32), read_clips(tiny_store[0])
     first = score_split(run, small_model, small_flow_model, *data, config, "test")
     assert set(first) == {"spatial", "temporal", "fused"}
@@ -118,11 +118,11 @@ def test_scores_of_other_clips_are_refused(small_model, small_flow_model, tiny_s
     config, (clips, store, names) = TrainConfig(crop_size=32), read_clips(tiny_store[0])
     score_split(run, small_model, small_flow_model, clips, store, names, config, "test")
     other = clips.iloc[::-1].reset_index(drop=True)
-    with pytest.raises(ValueError, match="scores_test.npz: the scores are of other clips"):
+    with pytest.raises(ValueError, match="scores_test.npz: the scores must belong to the 6 clips"):
         score_split(run, small_model, small_flow_model, other, store, names, config, "test")
 
 
-def test_the_protocol_says_what_the_numbers_hold_for(tiny_store, run):
+def test_the_protocol_says_how_numbers_are_measured(tiny_store, run):
     _, store, names = read_clips(tiny_store[0])
     expected = {"subset": "0123456789ab", "store": TINY_CONFIG.key, "segments": 2, "crops": 3, "seed": 0}
     assert evaluation_protocol(run, store, names, TrainConfig()) == expected
@@ -131,7 +131,7 @@ def test_the_protocol_says_what_the_numbers_hold_for(tiny_store, run):
 
 
 @pytest.mark.parametrize("config", [{"test_segments": 3}, {"test_crops": 10}])
-def test_what_cannot_be_scored_is_refused_before_training(config, tiny_store, run):
+def test_a_protocol_that_is_not_possible_is_refused_before_training(config, tiny_store, run):
     _, store, _ = read_clips(tiny_store[0])
-    with pytest.raises(ValueError, match="test_segments must be at most 2|Mirrored views"):
+    with pytest.raises(ValueError, match="test_segments must be at most 2|Flipped crops"):
         evaluation_protocol(run, store, ["turn_left", "stay", "wave"], TrainConfig(**config))

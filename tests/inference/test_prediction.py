@@ -1,4 +1,4 @@
-"""A video file goes the way of the training clips, to the same scores."""
+"""A video file is processed as the training clips are, and gets the same scores."""
 
 import keras
 import numpy as np
@@ -6,19 +6,19 @@ import pytest
 from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
 from keras import layers
 
-from models.two_stream import build_two_stream
+from models import build_two_stream
 from src.config import TrainConfig
 from src.evaluation.scores import predict_scores
 from src.inference.prediction import predict_video
-from src.inputs.data_set import read_clips
-from src.video.reading import VideoError
+from src.inputs import read_clips
+from src.video import VideoError
 
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
 NAMES, CONFIG, SIZE = TINY_NAMES, TINY_TRAINING, TINY_TRAINING.crop_size
 
 
-def test_the_scores_are_those_of_evaluation_but_for_compression(two_stream, tiny_store):
-    """The same segments, crops and averages as in `predict_scores`; only the store's JPEGs are in between."""
+def test_scores_are_those_of_evaluation_except_for_compression(two_stream, tiny_store):
+    """Segments, crops and averages are those of `predict_scores`; only the store compresses frames and flow."""
     clips, store, _ = read_clips(tiny_store[0])
     test = clips[clips.split == "test"].reset_index(drop=True)
     expected = {
@@ -30,7 +30,7 @@ def test_the_scores_are_those_of_evaluation_but_for_compression(two_stream, tiny
         for stream in ("spatial", "temporal"):
             np.testing.assert_allclose(scores[stream], expected[stream][row.Index], atol=0.02)
         assert scores["temporal"].argmax() == row.class_index
-    assert np.ptp(expected["spatial"], axis=0).max() > 0.05  # so the agreement says something
+    assert np.ptp(expected["spatial"], axis=0).max() > 0.05  # scores differ between videos
 
 
 @pytest.mark.parametrize("u, label", [(0, HOLDING), (2, TO_RIGHT), (-2, TO_LEFT)])
@@ -62,7 +62,7 @@ def test_a_portrait_video_is_scored(two_stream, tmp_path):
     assert clip.frames.shape == (2, 64, 48, 3) and scores["temporal"].argmax() == TO_RIGHT
 
 
-def test_what_is_no_video_is_refused_by_name(two_stream, tmp_path):
+def test_a_file_that_is_no_video_is_refused_by_name(two_stream, tmp_path):
     path = tmp_path / "notes.mp4"
     path.write_text("not a video")
     with pytest.raises(VideoError, match="notes.mp4"):
@@ -75,7 +75,7 @@ def test_what_is_no_video_is_refused_by_name(two_stream, tmp_path):
     "config", [{"test_crops": 10, "temporal_crop_size": 40}, {"test_crops": 5, "test_segments": 1, "flow_length": 1}]
 )
 def test_a_video_is_scored_by_the_protocol_of_its_run(tiny_store, config):
-    """The same segments, views and flow input as in `predict_scores`, mirrored views included."""
+    """Segments, crops and flow input are those of `predict_scores`, flipped crops included."""
     clips, store, names = read_clips(tiny_store[0])
     config = TrainConfig(crop_size=SIZE, **config)
     frame = keras.Input((SIZE, SIZE, 3), dtype="uint8")

@@ -1,0 +1,47 @@
+"""Prints the scores of a sliding window over a long video, a camera or a stream.
+
+    python -m src.inference runs/NAME long.mp4                       a video file
+    python -m src.inference runs/NAME 0                              the first camera
+    python -m src.inference runs/NAME rtsp://HOST/PATH --step 10     a stream
+
+Start it in the folder in which the run was trained. It prints a line for each scored window: its time, the frames per
+second that are processed, the score of the best class after fusion, and the class. Ctrl-C ends it.
+"""
+
+import argparse
+from collections import deque
+
+from src.inference.loading import load_run
+from src.inference.sliding_window import predict_stream
+from src.inference.timeline import frames_per_second
+
+RECENT = 20  # windows over which the rate is measured
+
+
+def main():
+    """Prints a line for each scored window."""
+    parser = argparse.ArgumentParser(
+        prog="python -m src.inference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("source", metavar="SOURCE", help="video file, number of a camera, or URL of a stream")
+    parser.add_argument("--step", metavar="N", type=int, default=5, help="frames from one window to the next (5)")
+    arguments = parser.parse_args()
+    source = int(arguments.source) if arguments.source.isdecimal() else arguments.source
+    scored_at = deque(maxlen=RECENT)
+    try:
+        two_stream, class_names, clip_config, config = load_run(arguments.run)
+        for moment in predict_stream(source, two_stream, class_names, clip_config, config, arguments.step):
+            scored_at.append(moment.scored_at)
+            fused, fps = moment.scores["fused"], frames_per_second(scored_at, arguments.step)
+            best = fused.argmax()
+            print(f"{moment.seconds:8.1f} s  {fps:6.1f} frames/s  {fused[best]:.2f}  {class_names[best]}", flush=True)
+        print("The source has ended.")
+    except (FileNotFoundError, ValueError) as error:  # of the run, the source or the step: its message says what to do
+        parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Scores over time: the moments of a long video in one table, and the rate at which they were scored."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from src.config import ClipConfig, TrainConfig
+from src.inference.sliding_window import Moment, predict_stream
+from src.progress import progress
+
+KEPT_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Scores over time.
+
+    Attributes:
+        scores: a row per window, indexed by the seconds of its middle frame; columns (stream, class name), so that
+            `scores["fused"]` has a column per class.
+        frames: seconds → uint8 (H, W, 3), RGB: at most 64 of the middle frames, evenly spaced.
+        fps: frames per second; see `frames_per_second`.
+    """
+
+    scores: pd.DataFrame
+    frames: dict[float, np.ndarray]
+    fps: float
+
+
+def predict_long_video(
+    path: str | Path, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig,
+    step: int,
+) -> Timeline:  # fmt: skip
+    """The timeline of a video of any length; arguments and errors as for `predict_stream`."""
+    moments = predict_stream(path, two_stream, class_names, clip_config, config, step)
+    return collect_timeline(progress(moments, label="sliding window", unit="window"), class_names, step)
+
+
+def collect_timeline(moments: Iterable[Moment], class_names: list[str], step: int) -> Timeline:
+    """Collects moments until they end; for a live source give a part, for example by `itertools.islice`."""
+    seconds, scored_at, rows, frames, every = [], [], [], {}, 1
+    for number, moment in enumerate(moments):
+        seconds.append(moment.seconds)
+        scored_at.append(moment.scored_at)
+        rows.append(np.concatenate(list(moment.scores.values())))
+        if number % every == 0:
+            frames[moment.seconds] = moment.frame
+        if len(frames) > KEPT_FRAMES:
+            frames, every = dict(list(frames.items())[::2]), 2 * every
+    columns = pd.MultiIndex.from_product([moment.scores, class_names], names=["stream", "class"])
+    scores = pd.DataFrame(np.stack(rows), pd.Index(seconds, name="seconds"), columns)
+    return Timeline(scores, frames, frames_per_second(scored_at, step))
+
+
+def frames_per_second(scored_at: Sequence[float], step: int) -> float:
+    """The rate from the first scored window to the last: `step` frames for each; skipped windows do not count.
+
+    Time before the first scores is excluded: loading, compiling, and the flow of a whole window. For a live source the
+    rate is at most the source's own; if it is lower, this machine is too slow for this `step`.
+
+    Args:
+        scored_at: when each window was scored, seconds.
+        step: frames from one window to the next.
+
+    Returns:
+        frames/s; NaN for fewer than two windows.
+    """
+    return (len(scored_at) - 1) * step / (scored_at[-1] - scored_at[0]) if len(scored_at) > 1 else float("nan")
