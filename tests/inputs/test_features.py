@@ -1,4 +1,4 @@
-"""Kept features against those of the pictures themselves."""
+"""Stored features compared with the features of the images."""
 
 import dataclasses
 
@@ -30,118 +30,105 @@ def data(tiny_store):
     return read_clips(tiny_store[0])
 
 
-@pytest.fixture
-def features(data, tmp_path):
-    """Computed for all clips, in a folder of their own."""
+@pytest.fixture(scope="module")
+def features(data, tmp_path_factory):
+    """Features of all clips, in their own folder."""
     clips, store, _ = data
     features = FrameFeatures(make_extractor(), store, CONFIG)
-    features.folder = tmp_path / features.folder.name
+    features.folder = tmp_path_factory.mktemp("features") / features.folder.name
     features.compute(clips)
     return features
 
 
-def test_kept_features_are_those_of_the_views(data, features):
+def test_stored_features_are_those_of_the_crops(data, features):
     clips, store, _ = data
     for name in clips.clip_name[:4]:
         for segment in range(2):
             frame = store.read_frame(name, segment)
-            views = np.stack([crop_frame(frame, view, 32) for view in feature_crops(*frame.shape[:2], False)])
-            expected = np.asarray(features.extractor(views))
-            np.testing.assert_allclose(features.read(name)[segment], expected, atol=1e-3)  # kept as float16
+            inputs = np.stack([crop_frame(frame, crop, 32) for crop in feature_crops(*frame.shape[:2], False)])
+            expected = np.asarray(features.extractor(inputs))
+            np.testing.assert_allclose(features.read(name)[segment], expected, atol=1e-3)  # stored as float16
 
 
-def test_the_kept_views_are_three_along_the_longer_side_and_their_mirror_images():
-    views = feature_crops(48, 64, False)
-    assert views[:3] == scored_crops(48, 64, 3, False) and [view.flipped for view in views] == [False] * 3 + [True] * 3
-    assert [view.left for view in views[3:]] == [view.left for view in views[:3]]
+def test_the_stored_crops_are_three_along_the_longer_side_and_the_same_flipped():
+    crops = feature_crops(48, 64, False)
+    assert crops[:3] == scored_crops(48, 64, 3, False) and [crop.flipped for crop in crops] == [False] * 3 + [True] * 3
+    assert [crop.left for crop in crops[3:]] == [crop.left for crop in crops[:3]]
 
 
-def test_features_are_computed_once(data, features):
-    def never(inputs):
-        raise AssertionError("must not be called")
-
-    features.compute(data[0], never)
-
-
-def test_an_interrupted_computation_goes_on(data, features, monkeypatch):
+def test_only_missing_features_are_computed(data, features):
     clips, (first, second) = data[0], sorted(features.folder.iterdir())[:2]
-    expected = second.read_bytes()
+    expected, written = second.read_bytes(), first.stat().st_mtime_ns
     second.unlink()
-    (features.folder / "x.incomplete").write_bytes(b"half")
-    kept = first.stat().st_mtime_ns
-    features.compute(clips)
-    assert second.read_bytes() == expected and first.stat().st_mtime_ns == kept
+    (features.folder / ".partial-x.npy").write_bytes(b"half")  # left by a kill
+    calls = []
+    features.compute(clips, lambda inputs: calls.append(inputs) or features.extractor.predict_on_batch(inputs))
+    assert len(calls) == 1 and second.read_bytes() == expected and first.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize(
-    "network, config",
-    [
-        ({"seed": 1}, {}),
-        ({"filters": 5}, {}),
-        ({}, {"crop_size": 40}),
-        ({}, {"keep_aspect": True}),
-        ({}, {"precision": "mixed_bfloat16"}),
-        ({}, {"backbone_preprocessing": "tf"}),
-    ],
-)
-def test_features_of_another_network_or_of_other_views_are_kept_apart(network, config, data):
-    store, config = data[1], dataclasses.replace(CONFIG, **config)
-    folder = FrameFeatures(make_extractor(), store, CONFIG).folder
-    assert FrameFeatures(make_extractor(**network), store, config).folder != folder
+def test_features_of_other_networks_or_crops_are_stored_apart(data):
+    store, folder = data[1], FrameFeatures(make_extractor(), data[1], CONFIG).folder
+    for network in ({"seed": 1}, {"filters": 5}):
+        assert FrameFeatures(make_extractor(**network), store, CONFIG).folder != folder
+    for change in ("crop_size", 40), ("keep_aspect", True), ("precision", "mixed_bfloat16"), (
+        "backbone_preprocessing", "tf",
+    ):  # fmt: skip
+        other = dataclasses.replace(CONFIG, **dict([change]))
+        assert FrameFeatures(make_extractor(), store, other).folder != folder
     assert FrameFeatures(make_extractor(), store, dataclasses.replace(CONFIG, seed=9)).folder == folder
 
 
-def test_batches_are_random_kept_views_with_the_class_of_the_mirror_image(data, features):
-    """Defect 1, for a head on kept features."""
-    clips, store, names = data
-    batches, seen = FeatureBatches(features, clips, store, names, CONFIG), set()
+def test_batches_are_random_stored_crops_with_the_class_of_the_flipped_clip(data, features):
+    """Defect 1, for a head on stored features."""
+    batches, seen = FeatureBatches(features, *data, CONFIG), set()
     for epoch in range(30):
-        for place, name in enumerate(batches.clips):
-            found, label = batches.sample(epoch, place)
-            kept, true = features.read(name), batches.labels[place]
-            (segment, view), *more = np.argwhere((kept == found.astype(np.float16)).all(axis=-1)).tolist()
-            mirrored = view >= 3
-            if not more:  # some views of a still texture look alike
-                assert label == ({TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}.get(true, true) if mirrored else true)
-                seen.add((segment, view))
-    assert seen == {(segment, view) for segment in range(2) for view in range(6)}
+        for index, name in enumerate(batches.clips):
+            found, label = batches.sample(epoch, index)
+            stored, true = features.read(name), batches.labels[index]
+            (segment, crop), *more = np.argwhere((stored == found.astype(np.float16)).all(axis=-1)).tolist()
+            if not more:  # some crops of a still texture are alike
+                flipped = crop >= NUM_CROPS
+                assert label == ({TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}.get(true, true) if flipped else true)
+                seen.add((segment, crop))
+    assert seen == {(segment, crop) for segment in range(2) for crop in range(2 * NUM_CROPS)}
 
 
-def test_a_clip_gives_the_same_segment_label_and_mirror_as_in_batches_of_pictures(data, features):
-    """Defect 1: the same coin for both streams, also where one of them sees kept features."""
-    clips, store, names = data
-    kept = FeatureBatches(features, clips, store, names, CONFIG)
-    pictures, seen = TrainingBatches(clips, store, "temporal", names, CONFIG), []
-    cut = pictures.inputs.crop
-    pictures.inputs.crop = lambda picture, view: seen.append(view.flipped) or cut(picture, view)
+def test_a_clip_gets_the_same_segment_class_and_flip_as_in_the_temporal_stream(data, features):
+    """Defect 1: one draw for both streams, also if one of them takes stored features."""
+    stored, images, flips = (
+        FeatureBatches(features, *data, CONFIG),
+        TrainingBatches(*data[:2], "temporal", data[2], CONFIG),
+        [],
+    )
+    crop = images.inputs.crop
+    images.inputs.crop = lambda segment, chosen: flips.append(chosen.flipped) or crop(segment, chosen)
     for epoch in range(8):
-        for place, name in enumerate(kept.clips):
-            found, label = kept.sample(epoch, place)
-            assert pictures.sample(epoch, place)[1] == label
+        for index, name in enumerate(stored.clips):
+            found, label = stored.sample(epoch, index)
+            assert images.sample(epoch, index)[1] == label
             places = np.argwhere((features.read(name) == found.astype(np.float16)).all(axis=-1))
-            assert seen[-1] in {view >= NUM_CROPS for _, view in places}
-    assert set(seen) == {False, True}
+            assert flips[-1] in {place >= NUM_CROPS for _, place in places}
+    assert set(flips) == {False, True}
 
 
-def test_without_augmentation_it_is_the_middle_view_of_the_middle_segment(data, features):
-    clips, store, names = data
-    batches = FeatureBatches(features, clips, store, names, TrainConfig(crop_size=32, augment=False))
-    for place, name in enumerate(batches.clips):
-        np.testing.assert_array_equal(batches.sample(7, place)[0], features.read(name)[1, 1].astype(np.float32))
+def test_without_augmentation_it_is_the_centre_crop_of_the_middle_segment(data, features):
+    batches = FeatureBatches(features, *data, TrainConfig(crop_size=32, augment=False))
+    for index, name in enumerate(batches.clips):
+        np.testing.assert_array_equal(batches.sample(7, index)[0], features.read(name)[1, 1].astype(np.float32))
 
 
 def test_batches_have_every_clip_once_and_a_ragged_end(data, features):
-    clips, store, names = data
-    batches = FeatureBatches(features, clips, store, names, CONFIG)
+    batches = FeatureBatches(features, *data, CONFIG)
     sizes = [(found.shape, classes.shape) for found, classes in (batches[index] for index in range(len(batches)))]
     assert sizes == [((5, 4), (5, 3))] * 2 + [((2, 4), (2, 3))]
 
 
-def test_a_head_is_validated_on_the_features_of_the_validation_pictures(data, features):
+def test_a_head_is_validated_on_the_features_of_the_validation_images(data, features):
     clips, store, _ = data
     evaluation = EvaluationBatches(clips, store, "spatial", "validation", 3, CONFIG)
-    (found, classes), *more = (MiddleFeatures(features, evaluation)[0],)
-    assert len(found) == 2 * 3 * TINY_COUNTS["validation"] and not more
-    pictures, expected = zip(*(evaluation[index] for index in range(len(evaluation))), strict=True)
-    np.testing.assert_allclose(found, np.asarray(features.extractor(np.concatenate(pictures))), atol=1e-3)
+    batches = MiddleFeatures(features, evaluation)
+    found, classes = batches[0]
+    assert len(batches) == 1 and len(found) == 2 * 3 * TINY_COUNTS["validation"]
+    images, expected = zip(*(evaluation[index] for index in range(len(evaluation))), strict=True)
+    np.testing.assert_allclose(found, np.asarray(features.extractor(np.concatenate(images))), atol=1e-3)
     np.testing.assert_array_equal(classes, np.concatenate(expected))
