@@ -1,4 +1,4 @@
-"""Which bytes a video has: a digest of each file, computed once and remembered while the file is as it was."""
+"""Digests of videos: each file's bytes are hashed once, and remembered while the file is unchanged."""
 
 import hashlib
 import json
@@ -12,17 +12,17 @@ from pathlib import Path
 from src.files import write_text
 from src.progress import progress
 
-READERS = 8  # threads; hashing and waiting for a disk both leave Python's lock
+READERS = 8  # threads; both hashing and reading release Python's lock
 DIGEST_BYTES = 8
 
 
 def read_digests(paths: Sequence[str], memory: str | Path) -> list[str]:
-    """The digest of each file's bytes; "" for what is no regular file that can be read, and for empty files.
+    """The digest of each file's bytes; "" for a file that is empty, unreadable or not regular.
 
     Args:
         paths: files.
-        memory: a JSON file, written here, of digests by path. One counts while the file has the same size, times of
-            change (of content and of inode) and inode as when it was read; 5,000 files take well under a second then.
+        memory: a JSON file of digests by path, read and written here. An entry is valid while the file's size,
+            modification and change times, and inode are the same; 5,000 unchanged files take well under a second.
     """
     memory = Path(memory)
     known, states = _read_memory(memory), {path: _state(path) for path in paths}
@@ -34,16 +34,28 @@ def read_digests(paths: Sequence[str], memory: str | Path) -> list[str]:
                 digests = progress(readers.map(read_digest, changed), len(changed), "reading videos", "video")
                 for path, digest in zip(changed, digests, strict=True):
                     new |= {path: [*states[path], digest]} if digest else {}
-        finally:  # also what an interrupted run has read
-            known = _read_memory(memory) | new  # another run may have added to it
-            with suppress(OSError):  # a full disk is the job's to report
+        finally:  # an interrupted job keeps what it has read
+            known = _read_memory(memory) | new  # another job may have added entries
+            with suppress(OSError):  # a full disk is reported by the job
                 memory.parent.mkdir(parents=True, exist_ok=True)
                 write_text(memory, json.dumps(known))
     return [known[path][-1] if known.get(path, [None])[:-1] == states[path] else "" for path in paths]
 
 
+def read_digest(path: str | Path) -> str:
+    """The digest of a file's bytes (BLAKE2b, 16 hex characters); "" if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
+    except OSError:
+        return ""
+
+
 def _state(path):
-    """[bytes, times of change in ns, inode] of a regular file that is not empty, else None; nothing is opened."""
+    """[bytes, modification and change time in ns, inode] of a regular file that is not empty, else None.
+
+    The file is not opened: opening a named pipe would wait forever.
+    """
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -53,17 +65,8 @@ def _state(path):
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
-def read_digest(path: str | Path) -> str:
-    """A digest of a file's bytes (BLAKE2b, 16 hex characters); "" where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
-    except OSError:
-        return ""
-
-
 def _read_memory(path):
     try:
         return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):  # not there, or broken: it is only a memory
+    except (OSError, ValueError, TypeError):  # missing or broken: the files are hashed again
         return {}

@@ -1,8 +1,8 @@
-"""What a prepared folder holds: its subset, with the digest of each video's bytes, and all subsets it was prepared for.
+"""The record of a prepared folder: its current subset, with the digest of each video's bytes, and all earlier ones.
 
 ```
-<root>/manifest.csv                               the subset in use
-<root>/subsets/<config key>/<name>.csv            every subset that was prepared, so that its clips are kept
+<root>/manifest.csv                               the current subset
+<root>/subsets/<config key>/<name>.csv            every subset that was prepared; its clips count as used
 ```
 """
 
@@ -30,8 +30,8 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     """Read what `write_manifest` wrote: the same columns, types, rows and order.
 
     Raises:
-        FileNotFoundError: it is not there.
-        ValueError: a column is missing, a split or class_index is wrong, or two splits share a group.
+        FileNotFoundError: there is no such file.
+        ValueError: a column is missing, a split or class_index is invalid, or two splits share a group.
     """
     subset = pd.read_csv(
         path, dtype=str, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape", lineterminator="\n"
@@ -46,35 +46,33 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     if len(wrong):
         raise ValueError(
             f"{path}: split must be one of {', '.join(SPLITS)}, and class_index a number. {len(wrong)} rows "
-            f"are not so, first {wrong.iloc[0].to_dict()}. Write it again with preprocess_data.ipynb."
+            f"are invalid, first {wrong.iloc[0].to_dict()}. Write it again with preprocess_data.ipynb."
         )
     check_disjoint(subset)
     return subset.astype({"class_index": int})[[*COLUMNS, "digest"]]
 
 
 def manifest_digest(subset: pd.DataFrame) -> str:
-    """12 hex characters that name a subset: SHA-256 over each row's video_id, label, split and group.
+    """12 hex characters that identify a subset: SHA-256 over each row's video_id, label, split and group.
 
-    Neither the order of the rows nor where the videos lie (path) matters: two machines agree.
+    It does not depend on the order of the rows or on the paths of the videos, so that machines agree.
     """
-    rows = sorted(subset[["video_id", "label", "split", "group"]].to_numpy().tolist())
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+    return _hash_rows(subset[["video_id", "label", "split", "group"]])
 
 
 def record_subset(subset: pd.DataFrame, store: ClipStore) -> None:
-    """Makes a subset (with `digest`) the one in use, and records that its clips in `store` are used."""
-    rows = sorted(subset[["video_id", "label", "split", "group", "path"]].to_numpy().tolist())
-    name = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]  # with paths: other videos may have the same ids
+    """Makes a subset (with `digest`) the current one, and records that it uses its clips in `store`."""
+    name = _hash_rows(subset[["video_id", "label", "split", "group", "path"]])  # paths: other videos may share the ids
     write_manifest(subset, store.root / "subsets" / store.config.key / f"{name}.csv")
     write_manifest(subset, store.root / MANIFEST)
 
 
 def read_prepared(root: str | Path) -> tuple[pd.DataFrame, ClipStore]:
-    """A prepared data set.
+    """Read the manifest of a prepared folder.
 
     Returns:
-        (table, store): the manifest, with `clip_name`, the name in the store, and `stored`, whether it is there: clips
-        of videos that could not be used are not.
+        (table, store): the manifest with two more columns: `clip_name`, the name in the store, and `stored`, whether
+        the clip is there; it is not if its video could not be used.
 
     Raises:
         FileNotFoundError: `root` was never prepared.
@@ -83,3 +81,8 @@ def read_prepared(root: str | Path) -> tuple[pd.DataFrame, ClipStore]:
     table["clip_name"] = [clip_name(*row) for row in zip(table.video_id, table.digest, strict=True)]
     table["stored"] = table.clip_name.isin(store.names())
     return table, store
+
+
+def _hash_rows(table):
+    rows = sorted(table.to_numpy().tolist())
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]

@@ -1,10 +1,10 @@
-"""What a prepared folder holds that no recorded subset uses.
+"""Finds what a prepared folder holds that no recorded subset uses.
 
     python -m src.store.unused datasets/ssv2-mini             lists it
     python -m src.store.unused datasets/ssv2-mini --remove    and removes it
 
-Every subset that was prepared is recorded in <root>/subsets/<parameters>/, and its clips are used, as are those of the
-subset in use, manifest.csv. To give a subset up, prepare another one and remove its file there.
+Every subset that was prepared is recorded in <root>/subsets/<parameters>/. Its clips are used, and so are those of the
+current subset, manifest.csv. To give a subset up, prepare another one and remove its file there.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from src.store.manifest import MANIFEST, read_manifest
 
 
 def find_unused(root: str | Path) -> pd.DataFrame:
-    """Clips that no recorded subset uses, such as those of a video that was replaced, and what killed runs left.
+    """Finds clips and features that no recorded subset uses, and the staging directories of killed jobs.
 
     Returns:
-        a row per folder or file of features: `path`, `why`, `megabytes`.
+        a row per path: `path`, `why`, `megabytes`.
 
     Raises:
         FileNotFoundError: `root` was never prepared.
-        ValueError: a recorded subset cannot be read; nothing counts as unused then.
+        ValueError: a recorded subset cannot be read, so that its clips are unknown.
     """
     root = Path(root)
     if not (root / "subsets").is_dir():
@@ -40,8 +40,8 @@ def find_unused(root: str | Path) -> pd.DataFrame:
         rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
         features = sorted(root.glob(f"features/{folder.name}-crop*/*.npy"))
         rows += [(str(path), "no subset uses it", _megabytes(path)) for path in features if path.stem not in used]
-    rooms = [room for room in store.list_staging() if is_abandoned(room)]
-    rows += [(str(room), "its run was killed", _megabytes(room)) for room in rooms]
+    abandoned = [staging for staging in store.list_staging() if is_abandoned(staging)]
+    rows += [(str(staging), "its job was killed", _megabytes(staging)) for staging in abandoned]
     return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
 
 
@@ -52,13 +52,13 @@ def remove_unused(unused: pd.DataFrame, root: str | Path) -> None:
         store.remove(Path(path))
 
 
-def _megabytes(folder: str | Path):
-    paths = [Path(folder), *Path(folder).rglob("*")]
+def _megabytes(path):
+    paths = [Path(path), *Path(path).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
 def main():
-    """Lists, and removes on request."""
+    """Lists what is unused, and removes it on request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", help="the output folder of preprocess_data.ipynb")
     parser.add_argument("--remove", action="store_true")

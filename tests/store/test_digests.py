@@ -38,7 +38,7 @@ def test_the_digest_is_that_of_the_bytes(files, memory):
     assert read_digest(files[1]) == expected(b"video 1")
 
 
-def test_equal_bytes_have_equal_digests_wherever_they_lie(tmp_path, memory):
+def test_equal_bytes_have_equal_digests_in_any_folder(tmp_path, memory):
     (tmp_path / "folder").mkdir()
     paths = [tmp_path / "a.webm", tmp_path / "folder" / "b.mp4"]
     for path in paths:
@@ -47,12 +47,12 @@ def test_equal_bytes_have_equal_digests_wherever_they_lie(tmp_path, memory):
     assert first == second == expected(b"the same" * 200_000)
 
 
-def test_digests_are_in_the_order_asked_for_with_repeats(files, memory):
+def test_digests_are_in_the_order_of_the_paths_with_repeats(files, memory):
     order = [files[2], files[0], files[2]]
     assert read_digests(order, memory) == [read_digest(path) for path in order]
 
 
-def test_what_was_read_is_remembered(files, memory, opened):
+def test_digests_are_remembered(files, memory, opened):
     first = read_digests(files, memory)
     assert sorted(opened) == files
     opened.clear()
@@ -65,7 +65,7 @@ def test_only_new_files_are_read(files, memory, opened):
     opened.clear()
     read_digests(files, memory)
     assert opened == files[2:]
-    assert set(json.loads(memory.read_text())) == set(files)  # nothing is forgotten
+    assert set(json.loads(memory.read_text())) == set(files)  # the older entries stay
 
 
 def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(files, memory):
@@ -86,14 +86,8 @@ def test_a_file_moved_over_another_is_noticed(files, memory):
     assert read_digests([files[0], files[2]], memory) == first[1:]
 
 
-def test_a_file_that_is_only_touched_keeps_its_digest(files, memory):
-    first = read_digests(files, memory)
-    os.utime(files[0], (1, 1))
-    assert read_digests(files, memory) == first
-
-
-def test_what_is_no_file_that_can_be_read_has_none(tmp_path, files, memory):
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
+def test_unreadable_empty_and_special_files_have_no_digest(tmp_path, files, memory):
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait forever
     (tmp_path / "empty").touch()
     (tmp_path / "dangling").symlink_to("nowhere")
     bad = [str(tmp_path / name) for name in ("pipe", "empty", "dangling", "missing")]
@@ -104,24 +98,24 @@ def test_what_is_no_file_that_can_be_read_has_none(tmp_path, files, memory):
     assert set(json.loads(memory.read_text())) == set(files)
 
 
-def test_a_file_without_permission_has_none(files, memory):
+def test_a_file_without_permission_has_no_digest(files, memory):
     os.chmod(files[0], 0)
     if os.access(files[0], os.R_OK):
-        pytest.skip("this user may read every file")
+        pytest.skip("this user can read every file")
     first, *others = read_digests(files, memory)
     assert first == "" and all(others)
     os.chmod(files[0], 0o644)
     assert read_digests(files, memory)[0] == expected(b"video 0")
 
 
-def test_a_file_that_cannot_be_read_now_is_read_the_next_time(files, memory, monkeypatch):
+def test_a_file_that_could_not_be_read_is_tried_again(files, memory, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(digests, "read_digest", lambda path: "")  # as where the disk reports an error
+        patch.setattr(digests, "read_digest", lambda path: "")  # as after an error of the disk
         assert read_digests(files, memory) == [""] * 3
     assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
 
 
-def test_a_file_that_vanished_has_none_although_it_is_remembered(files, memory):
+def test_a_removed_file_has_no_digest_although_it_is_remembered(files, memory):
     first = read_digests(files, memory)
     os.remove(files[0])
     assert read_digests(files, memory) == ["", *first[1:]]
@@ -137,7 +131,7 @@ def test_a_link_is_followed(tmp_path, files, memory):
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "手", os.fsdecode(b"caf\xe9"), "a b"])
-def test_any_name(tmp_path, memory, opened, name):
+def test_any_file_name(tmp_path, memory, opened, name):
     path = str(tmp_path / name)
     with open(path, "wb") as file:
         file.write(b"video")
@@ -147,14 +141,14 @@ def test_any_name(tmp_path, memory, opened, name):
 
 
 @pytest.mark.parametrize("content", ["", "{", "\x00\x00", '{"a'])
-def test_a_broken_memory_is_no_harm(files, memory, content):
+def test_a_broken_memory_is_replaced(files, memory, content):
     memory.parent.mkdir()
     memory.write_text(content)
     assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
     assert set(json.loads(memory.read_text())) == set(files)
 
 
-def test_a_memory_that_cannot_be_written_is_no_harm(files, memory, monkeypatch):
+def test_a_memory_that_cannot_be_written_is_no_error(files, memory, monkeypatch):
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
@@ -166,14 +160,14 @@ def test_nothing_to_read_writes_nothing(memory):
     assert read_digests([], memory) == [] and not memory.exists()
 
 
-def test_what_another_run_wrote_meanwhile_is_kept(files, memory, monkeypatch):
+def test_entries_that_another_job_adds_meanwhile_are_kept(files, memory, monkeypatch):
     read = digests.read_digest
 
-    def while_another_runs(path):
+    def read_while_another_job_writes(path):
         monkeypatch.setattr(digests, "read_digest", read)
         read_digests(files[1:], memory)
         return read(path)
 
-    monkeypatch.setattr(digests, "read_digest", while_another_runs)
+    monkeypatch.setattr(digests, "read_digest", read_while_another_job_writes)
     read_digests(files[:1], memory)
     assert set(json.loads(memory.read_text())) == set(files)

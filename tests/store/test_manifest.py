@@ -1,7 +1,5 @@
 """What a prepared folder records of its subsets."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +7,14 @@ from conftest import make_subset
 
 from src.config import ClipConfig
 from src.sources import COLUMNS
-from src.store.clip_store import Clip, ClipStore, clip_name
+from src.store.clip_store import ClipStore, clip_name
+from src.store.encoding import Clip
 from src.store.manifest import manifest_digest, read_manifest, read_prepared, record_subset, write_manifest
 
 CONFIG = ClipConfig(short_side=48, num_segments=1, flow_length=2)
 OTHER = ClipConfig(short_side=64, num_segments=1, flow_length=2)
-STRANGE = [  # paths that files have
-    "videos/caf\udce9.webm",  # Latin-1, as Python gives bytes that are no UTF-8
+STRANGE = [  # paths that exist
+    "videos/caf\udce9.webm",  # Latin-1; Python's form of bytes that are not UTF-8
     "videos/two\nlines.webm",
     "videos/carriage\rreturn.webm",
     "videos/both\r\n.webm",
@@ -30,7 +29,7 @@ STRANGE = [  # paths that files have
 
 
 def difficult():
-    """Names that are easily changed on the way through a CSV."""
+    """A table of names that CSV readers easily change."""
     labels = ("007", "NA", 'a, "b"', "café")
     rows = [(label, split) for label in labels for split in ("train", "train", "validation", "test")]
     table = pd.DataFrame(rows, columns=["label", "split"])
@@ -72,7 +71,7 @@ def test_any_path_survives(tmp_path, path):
 
 
 def test_a_digest_of_digits_stays_text(tmp_path):
-    """0012 and 1e5 are hex digests, too."""
+    """0012 and 1e5 are valid hex digests."""
     table = make_subset([("1", "a"), ("2", "b"), ("3", "c")]).assign(digest=["0012", "1e5", ""])
     write_manifest(table, tmp_path / "manifest.csv")
     assert read_manifest(tmp_path / "manifest.csv").digest.tolist() == ["0012", "1e5", ""]
@@ -81,21 +80,6 @@ def test_a_digest_of_digits_stays_text(tmp_path):
 def test_only_the_columns_of_a_manifest_are_written(tmp_path):
     write_manifest(difficult().assign(clip_name="x", note="y"), tmp_path / "manifest.csv")
     assert (tmp_path / "manifest.csv").read_text().splitlines()[0] == ",".join([*COLUMNS, "digest"])
-
-
-def test_a_failed_write_keeps_the_old_manifest(tmp_path, monkeypatch):
-    path = tmp_path / "manifest.csv"
-    write_manifest(difficult(), path)
-    before = path.read_bytes()
-
-    def half_written(self, text, **how):
-        self.write_bytes(text[:11].encode())
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Path, "write_text", half_written)
-    with pytest.raises(OSError, match="disk full"):
-        write_manifest(difficult(), path)
-    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +92,7 @@ def test_a_failed_write_keeps_the_old_manifest(tmp_path, monkeypatch):
         (lambda table: table.assign(group="g"), "A group must be in one split"),
     ],
 )
-def test_a_wrong_manifest_is_refused(tmp_path, change, message):
+def test_an_invalid_manifest_is_refused(tmp_path, change, message):
     change(difficult()).to_csv(tmp_path / "manifest.csv", index=False)
     with pytest.raises(ValueError, match=message):
         read_manifest(tmp_path / "manifest.csv")
@@ -117,7 +101,7 @@ def test_a_wrong_manifest_is_refused(tmp_path, change, message):
 # The name of a subset
 
 
-def test_digest_names_the_content():
+def test_the_digest_identifies_the_subset():
     subset = difficult()
     digest = manifest_digest(subset)
     assert digest == "853621dd6012"
@@ -128,19 +112,19 @@ def test_digest_names_the_content():
     assert manifest_digest(subset[1:]) != digest
 
 
-def test_digest_survives_the_manifest(tmp_path):
+def test_the_digest_is_the_same_after_a_round_trip(tmp_path):
     write_manifest(difficult(), tmp_path / "manifest.csv")
     assert manifest_digest(read_manifest(tmp_path / "manifest.csv")) == manifest_digest(difficult())
 
 
-def test_digest_of_any_name(tmp_path):
+def test_the_digest_of_any_name(tmp_path):
     assert len(manifest_digest(difficult().assign(video_id="caf\udce9"))) == 12
 
 
 # A prepared folder
 
 
-def test_every_subset_is_recorded_and_the_last_is_in_use(tmp_path):
+def test_every_subset_is_recorded_and_the_last_one_is_current(tmp_path):
     store, first, second = prepare(tmp_path), with_digests(2), with_digests(3)
     for subset in (first, second, first):
         record_subset(subset, store)
@@ -150,7 +134,7 @@ def test_every_subset_is_recorded_and_the_last_is_in_use(tmp_path):
     pd.testing.assert_frame_equal(read_manifest(tmp_path / "manifest.csv"), first, check_dtype=False)
 
 
-def test_other_parameters_have_their_own_record(tmp_path):
+def test_each_configuration_has_its_own_record(tmp_path):
     for config in (CONFIG, OTHER):
         record_subset(with_digests(2), prepare(tmp_path, config))
     assert {path.name for path in (tmp_path / "subsets").iterdir()} == {CONFIG.key, OTHER.key}
@@ -166,11 +150,11 @@ def test_what_is_prepared_is_read_back(tmp_path):
     table, found = read_prepared(tmp_path)
     assert found.config == CONFIG and found.root == tmp_path
     assert table.clip_name.tolist() == names
-    assert table.stored.tolist() == [True, False, True]  # bytes that the manifest does not name do not count
+    assert table.stored.tolist() == [True, False, True]  # a clip of other bytes does not count
     pd.testing.assert_frame_equal(table[[*COLUMNS, "digest"]], subset, check_dtype=False)
 
 
-def test_parameters_used_last_are_those_that_are_read(tmp_path):
+def test_the_configuration_prepared_last_is_read(tmp_path):
     for config in (CONFIG, OTHER, CONFIG):
         record_subset(with_digests(2), prepare(tmp_path, config))
         assert read_prepared(tmp_path)[1].config == config
