@@ -1,4 +1,4 @@
-"""Clips whose flow is computed in batches on the device that Keras uses, while all cores decode; the same store."""
+"""Computes flow in batches on the device that Keras uses, while all cores decode. The store is the same."""
 
 import functools
 import time
@@ -12,54 +12,57 @@ import numpy as np
 
 from models import FarnebackFlow
 from src.flow import stack_fields
-from src.preprocessing.extraction import Outcome, Task, decode_to_memory, describe_failure, finish_clip
-from src.preprocessing.workers import Watchdog, count_workers, run_tasks
+from src.preprocessing.tasks import Outcome, Task, decode_task, describe_failure, finish_clip
+from src.preprocessing.watchdog import Watchdog
+from src.preprocessing.workers import count_workers, run_tasks
 from src.store import Clip, ClipStore
 
-BATCH = 6  # clips whose windows go to the device at a time
-IN_MEMORY = 64  # clips that are decoded and not yet written, at most
-SIZES = 8  # compiled networks that are kept, one for each size of frames
+BATCH = 6  # clips whose flow is computed at a time
+IN_MEMORY = 64  # maximum of clips that are decoded and not yet written
+SIZES = 8  # compiled networks to keep, one per frame size
 WRITERS = 4  # threads that encode and write
 
 
 def extract_on_device(
-    tasks: Sequence[Task], store: ClipStore, watch: Watchdog, workers: int | None, client=None, write: bool = True
+    tasks: Sequence[Task], store: ClipStore, watchdog: Watchdog, workers: int | None, client=None, write: bool = True
 ) -> Iterator[Outcome]:
-    """Computes clips as `extraction.extract_on_cores`, with flow by `models.farneback.FarnebackFlow`.
+    """Computes clips as `tasks.extract_on_cores` does, with flow by `models.FarnebackFlow`.
 
-    Codes differ from those of the other way by a step, where rounding decides. Each size of frames is compiled for,
-    which takes seconds; so a data set of many sizes is faster on cores. Killed at any time, it leaves whole clips.
+    A few 8-bit codes differ by one step, because of rounding. Each frame size is compiled once, which takes seconds, so
+    a data set of many sizes is faster on cores. If the job is killed, the store holds complete clips only.
 
     Args:
-        tasks, store, watch, workers, write: as for `extract_on_cores`; workers decode.
-        client: there is none: frames would have to travel.
+        tasks, store, watchdog, workers, write: as for `extract_on_cores`; the workers decode.
+        client: must be None.
 
     Yields:
-        an `Outcome` for each task. Its seconds of "flow" are the device's for each worker, so that the sum over stages
-        divided by the workers is what a clip takes.
+        an `Outcome` for each task. Its seconds of "flow" are the device's, times the number of workers, so that the sum
+        over stages divided by the workers is the time per clip.
 
     Raises:
-        ValueError: a cluster; flow other than Farneback's; or a store that keeps frames, which needs no flow.
+        ValueError: there is a client, the flow is not Farneback's, or the store keeps frames.
     """
     if client is not None:
         raise ValueError(
-            "Flow on the device of this machine needs no cluster. Received: both. Set one of them to None."
+            "accelerator=True computes flow on this machine, not on a cluster. Received: a cluster as well. "
+            "Set accelerator=False or cluster=None."
         )
     if store.config.flow_algorithm != "farneback" or store.config.flow_source != "store":
         raise ValueError(
-            'Flow on the device is for flow_algorithm="farneback" and flow_source="store". '
-            f"Received: {store.config.flow_algorithm!r}, {store.config.flow_source!r}. Extract on cores."
+            'accelerator=True is for flow_algorithm="farneback" and flow_source="store". '
+            f"Received: {store.config.flow_algorithm!r}, {store.config.flow_source!r}. Set accelerator=False."
         )
-    return _extract(tasks, store, watch, workers, write)  # so that what is wrong is known at once
+    return _extract(tasks, store, watchdog, workers, write)  # a generator of its own: the checks run at once
 
 
-def _extract(tasks, store, watch, workers, write):
-    decode = functools.partial(decode_to_memory, store=store, watch=watch)
-    finish = functools.partial(_finish, store=store, watch=watch, write=write, workers=count_workers(workers))
-    for first in range(0, len(tasks), IN_MEMORY):  # decoding goes on while the device works, and must not run away
+def _extract(tasks, store, watchdog, workers, write):
+    decode = functools.partial(decode_task, store=store, watchdog=watchdog)
+    finish = functools.partial(_finish, store=store, watchdog=watchdog, write=write, workers=count_workers(workers))
+    for first in range(0, len(tasks), IN_MEMORY):  # in parts: decoding must not get too far ahead of the device
         part = tasks[first : first + IN_MEMORY]
         waiting: dict[tuple[int, int], list[tuple[Task, Outcome, Clip]]] = {}
-        for task, outcome, clip in run_tasks(decode, part, [watch.note(task.clip) for task in part], workers):
+        attempt_files = [watchdog.attempt_file(task.clip) for task in part]
+        for task, outcome, clip in run_tasks(decode, part, attempt_files, workers):
             if clip is None:
                 yield outcome
                 continue
@@ -71,8 +74,8 @@ def _extract(tasks, store, watch, workers, write):
             yield from finish(clips)
 
 
-def _finish(decoded, store, watch, write, workers):
-    """The outcomes of clips of one size, whose flow is computed and which are written."""
+def _finish(decoded, store, watchdog, write, workers):
+    """Computes the flow of clips of one size, writes them, and yields their outcomes."""
     config = store.config
     segments = range(config.num_segments)
     windows = np.stack([clip.window(segment, config.window_length) for _, _, clip in decoded for segment in segments])
@@ -85,7 +88,7 @@ def _finish(decoded, store, watch, write, workers):
         stacks = np.stack([stack_fields(field, config.flow_length, config.flow_bound) for field in fields])
         reason = num_bytes = None
         try:
-            num_bytes = finish_clip(task, Clip(clip.frames, stacks, clip.indices), store, watch, write)
+            num_bytes = finish_clip(task, Clip(clip.frames, stacks, clip.indices), store, watchdog, write)
         except cv2.error as error:
             reason = describe_failure(task.path, error)
         spent = Counter(flow=workers * seconds / len(decoded), encode=time.perf_counter() - start)
@@ -96,14 +99,14 @@ def _finish(decoded, store, watch, write, workers):
 
 
 def compute_batch(windows: np.ndarray, size: int) -> tuple[np.ndarray, float]:
-    """Flow of windows, on the device.
+    """Computes the flow of windows on the device.
 
     Args:
         windows: uint8 (N, L + 1, H, W), grey.
-        size: N or more; always the same for windows of one shape, so that it is compiled once.
+        size: batch size, N or more. The same for all windows of one shape, so that they are compiled for once.
 
     Returns:
-        (flow, seconds): float32 (N, L, H, W, 2), px/frame; what it took, compilation left out.
+        (flow, seconds): float32 (N, L, H, W, 2), px/frame; the time without compilation.
     """
     network = _compile(size, *windows.shape[1:])
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How fast a motion may be to be followed: flow against the sample's true flow, and how fast a subset moves."""
+"""Measures up to which speed a flow algorithm is accurate, and how fast the motion of a subset is."""
 
 from collections.abc import Iterator
 
@@ -13,46 +13,45 @@ from src.sample import ACTIONS, clip_spec, moving_mask, render_clip, true_flow
 from src.video import VideoError, read_segments, stored_size
 
 BINS = (0, 4, 8, 16, 32, np.inf)  # px/frame at the stored size
-STEPS = (1, 2, 4, 8, 16)  # frames from one to the other: a motion so many times as fast
-MOVING = 0.5  # px/frame; slower is taken for still
-FOLLOWED = 1.0  # px; a median error below this is close enough for a stack
+STEPS = (1, 2, 4, 8, 16)  # distances between the two frames of a pair; more give faster motion
+MOVING = 0.5  # px/frame; slower pixels count as still
+FOLLOWED = 1.0  # px; with a smaller median error an algorithm follows the motion
 
 
 def measure_flow_error(config: ClipConfig, num_clips: int = 12) -> pd.DataFrame:
-    """End-point errors of every flow algorithm at the stored size, on moving templates of the sample.
+    """Measures the end-point error of every flow algorithm at the stored size, on clips of the sample with motion.
 
-    Faster motion comes from frames further apart. Of each pair, the hand and its object count, and the background that
-    stays in view.
+    The true flow of the sample is known. Frames further apart give faster motion. Pixels that are covered in the second
+    frame, or leave it, do not count.
 
     Returns:
-        a row per algorithm and bin of true displacement: `algorithm`, `displacement` (such as "4-8"), `values`
-        (pixels), `median` and `mean` error, px.
+        a row per algorithm and bin of true displacement: `algorithm`, `displacement` (such as "4-8"), `values` (number
+        of pixels), `median` and `mean` error, px.
     """
-    found = []
+    tables = []
+    moving = [template for template, action in ACTIONS.items() if action.motion != (0, 0)]
     for number in progress(range(num_clips), label="flow error"):
-        moving = [template for template, action in ACTIONS.items() if action.motion != (0, 0)]
         for before, after, truth, counts in _make_pairs(clip_spec(moving[number % len(moving)], number), config):
             speed = np.hypot(truth[..., 0], truth[..., 1])[counts]
             for algorithm in FLOW_ALGORITHMS:
                 error = (compute_flow(np.stack([before, after]), algorithm)[0] - truth)[counts]
-                found.append(pd.DataFrame({"algorithm": algorithm, "speed": speed, "error": np.hypot(*error.T)}))
-    table = pd.concat(found)
+                tables.append(pd.DataFrame({"algorithm": algorithm, "speed": speed, "error": np.hypot(*error.T)}))
+    table = pd.concat(tables)
     table["displacement"] = pd.cut(table.speed, BINS, right=False, labels=bin_names())
     errors = table.groupby(["algorithm", "displacement"], observed=False, sort=False).error
     return errors.agg(values="size", median="median", mean="mean").reset_index()
 
 
 def find_limit(errors: pd.DataFrame, algorithm: str) -> float:
-    """The displacement, px/frame, up to which an algorithm follows: the end of the last bin before it is lost."""
+    """The displacement, px/frame, up to which an algorithm follows motion: the end of the last bin before it fails."""
     median = errors[errors.algorithm == algorithm].set_index("displacement").loc[bin_names(), "median"]
     return float(BINS[int((median < FOLLOWED).cumprod().sum())])
 
 
 def measure_motion(subset: pd.DataFrame, config: ClipConfig, num_clips: int = 24) -> pd.Series:
-    """How fast things move in the first segment of some training clips, drawn by a fixed seed, at the stored size.
+    """Measures displacements in the middle of some training clips, drawn with a fixed seed, at the stored size.
 
-    DIS measures it, whatever the configuration: it follows faster motion than Farneback, so that motion which is lost
-    later is seen here. Videos that cannot be used are passed over.
+    Always by DIS, because it follows faster motion than Farneback. Videos that cannot be used are skipped.
 
     Returns:
         float, indexed by bin: the share of the moving pixels.
@@ -71,24 +70,24 @@ def measure_motion(subset: pd.DataFrame, config: ClipConfig, num_clips: int = 24
 
 
 def describe_limit(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig) -> str:
-    """A sentence on what the chosen settings can follow, and how much of the subset's motion is beyond."""
+    """Describes which motion the configuration can follow, and how much of the subset's motion is faster."""
     limit = find_limit(errors, config.flow_algorithm)
-    beyond = motion[[start >= limit for start in BINS[:-1]]].sum()
-    cut = "" if config.flow_bound >= min(limit, 32) else f" flow_bound stores up to {config.flow_bound:g} px/frame."
+    faster = motion[[start >= limit for start in BINS[:-1]]].sum()
+    bound = "" if config.flow_bound >= min(limit, 32) else f" flow_bound stores up to {config.flow_bound:g} px/frame."
     followed = f"motion up to {limit:g} px/frame" if np.isfinite(limit) else "all motion that was tried"
     return (
         f"{config.flow_algorithm} at short side {config.short_side} follows {followed}; "
-        f"{beyond:.1%} of this subset's moving pixels are faster.{cut}"
+        f"{faster:.1%} of this subset's moving pixels are faster.{bound}"
     )
 
 
 def bin_names() -> list[str]:
-    """Such as "4-8"; the last is "32+"."""
+    """Labels such as "4-8"; the last one is "32+"."""
     return [f"{low}-{high}" for low, high in zip(BINS[:-2], BINS[1:-1], strict=True)] + [f"{BINS[-2]}+"]
 
 
 def _make_pairs(spec, config) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """(before, after, true flow, which pixels count), at the stored size, for each step."""
+    """Yields (before, after, true flow, which pixels count), at the stored size, for each of `STEPS`."""
     frames, masks = render_clip(spec), moving_mask(spec)
     height, width = size = stored_size(*frames.shape[1:3], config.short_side)
     rows = ((np.arange(height) + 0.5) * frames.shape[1] / height).astype(int)[:, None]

@@ -1,40 +1,33 @@
-"""The job: a subset of videos → a clip store, in parallel, doing only what is missing, with a ledger of failures."""
+"""The job: extracts the missing clips of a subset into a store, in parallel, and lists the videos that failed."""
 
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pandas as pd
 
-from src.config import ClipConfig
 from src.files import write_text
-from src.flow import STEPS, ZERO
-from src.preprocessing.extraction import Outcome, extract_clip, extract_on_cores
-from src.preprocessing.plan import Plan, at_work
+from src.preprocessing.plan import Plan
+from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected
 from src.progress import progress
-from src.store import Clip, read_prepared, record_subset
-from src.video import VideoError
+from src.store import record_subset
 
-EXAMPLE_CLASSES = 8
-FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Report:
-    """What one run of the job did.
+    """What one job did.
 
     Attributes:
-        wanted, found, computed: clips of the subset; those there before; those made by this run.
+        wanted, found, computed: numbers of clips: in the subset; in the store before; computed by this job.
         failures: DataFrame video_id, path, reason.
         seconds: wall time of the extraction.
-        stage_seconds: time in decode, flow and encode, summed over the workers.
+        stage_seconds: time in "decode", "flow" and "encode", summed over the workers.
     """
 
     wanted: int
@@ -42,7 +35,7 @@ class Report:
     computed: int
     failures: pd.DataFrame
     seconds: float
-    stage_seconds: dict[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float]
 
     def __str__(self):
         lines = [
@@ -54,43 +47,12 @@ class Report:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Example:
-    """One clip of a subset, for looking at: its manifest entries and its extracted `Clip`."""
-
-    video_id: str
-    path: str
-    label: str
-    clip: Clip
-
-
-def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
-    """A training clip worth looking at: of the first one that can be used of each class, the one that moves most.
-
-    Of more than `EXAMPLE_CLASSES` classes the first ones are looked at.
-
-    Raises:
-        VideoError: no training clip can be used; the message is that of the last one tried.
-    """
-    config = replace(config, flow_source="store")  # flow is what is looked at
-    examples, error = {}, VideoError("A subset needs a training clip to show an example of. Received: none")
-    for row in subset[subset.split == "train"].itertuples():
-        if row.label in examples or len(examples) == EXAMPLE_CLASSES:
-            continue
-        try:
-            examples[row.label] = Example(row.video_id, row.path, row.label, extract_clip(row.path, config))
-        except (VideoError, cv2.error) as reason:
-            error = reason
-    if not examples:
-        raise error
-    return max(examples.values(), key=lambda example: np.abs(example.clip.stacks.astype(np.int16) - ZERO).mean())
-
-
 def preprocess(plan: Plan) -> Report:
-    """Extracts the clips of a plan that are missing in the store, and records manifest and failures there.
+    """Extracts the clips of a plan that the store lacks, and records manifest and failures there.
 
-    Call it again after an interruption: only what is missing by then is computed. A video whose bytes changed is done
-    again. Other parameters go to a folder of their own. Any number of jobs may work on one folder.
+    Call it again after an interruption, or when failed videos were repaired: it computes what is missing by then. A
+    video whose bytes changed is extracted again. Each configuration has its own folder of clips. Any number of jobs may
+    work on one `root` at a time.
 
     Args:
         plan: from `plan_preprocessing`.
@@ -99,78 +61,41 @@ def preprocess(plan: Plan) -> Report:
         a `Report`. Videos that cannot be used are in its `failures` and in `failures.csv`; they do not stop the job.
 
     Raises:
-        OSError: the disk has too little space, by the plan or in fact. Clips that were written stay.
+        OSError: the disk has too little space, by the plan or in fact. Clips that were written stay in the store.
     """
-    store = plan.store
-    with connected(plan.cluster) as client, _disk_full_explained(store.root):
+    with connected(plan.cluster) as client, _explain_full_disk(plan.store.root):
         plan = plan.refresh()
         plan.check_space()
-        store.prepare()
-        record_subset(plan.subset, store)
-        reasons, stage_seconds = {}, Counter()
+        plan.store.prepare()
+        record_subset(plan.subset, plan.store)
         start = time.perf_counter()
-        with at_work(store, plan.seconds_per_clip) as watch:
-            outcomes = plan.extract(plan.tasks, store, watch, plan.workers, client)
-            for outcome in progress(outcomes, len(plan.tasks), "extracting"):
-                stage_seconds.update(outcome.seconds)
-                if outcome.reason:
-                    reasons[outcome.video_id] = outcome.reason
+        reasons, stage_seconds = _extract(plan, client)
         wall = time.perf_counter() - start
-        failed = [task for task in plan.tasks if task.video_id in reasons]
-        rows = [(task.video_id, task.path, reasons[task.video_id]) for task in failed]
+        rows = [(task.video_id, task.path, reasons[task.video_id]) for task in plan.tasks if task.video_id in reasons]
         failures = pd.DataFrame(rows, columns=["video_id", "path", "reason"], dtype=str)
-        write_text(store.root / "failures.csv", failures.to_csv(index=False))
+        write_text(plan.store.root / "failures.csv", failures.to_csv(index=False))
     wanted, missing = len(plan.subset), len(plan.tasks)
     return Report(wanted, wanted - missing, missing - len(failures), failures, wall, dict(stage_seconds))
 
 
-def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
-    """How clips are computed: by all cores, or, with `accelerator`, with flow on the device that Keras uses."""
-    if not accelerator:
-        return extract_on_cores
-    from src.preprocessing.device_extraction import extract_on_device  # here: no other way needs Keras
-
-    return extract_on_device
+def _extract(plan, client):
+    """Runs the tasks; returns the reason per video that failed, and the seconds per stage."""
+    reasons, stage_seconds = {}, Counter()
+    with open_staging(plan.store, plan.seconds_per_clip) as watchdog:
+        outcomes = plan.extract(plan.tasks, plan.store, watchdog, plan.workers, client)
+        for outcome in progress(outcomes, len(plan.tasks), "extracting"):
+            stage_seconds.update(outcome.seconds)
+            if outcome.reason:
+                reasons[outcome.video_id] = outcome.reason
+    return reasons, stage_seconds
 
 
 @contextmanager
-def _disk_full_explained(root):
+def _explain_full_disk(root):
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL or error.filename == str(Path(root)):  # the plan explains itself
+        if error.errno not in DISK_FULL or error.filename == str(Path(root)):  # the plan's own error is clear
             raise
-        message = "the disk is full. Every clip written so far is whole and stays. Free some space, and run again"
+        message = "the disk is full. Every clip written so far is complete and stays. Free some space, and run again"
         raise OSError(error.errno, message, str(root)) from error
-
-
-def check_store(root: str | Path) -> pd.DataFrame:
-    """Reads every clip of the subset in use back, as training will.
-
-    Returns:
-        a row per clip that is there: video_id, split, label, height, width, megabytes, `moving` (share of displacement
-        values other than zero) and `at_bound` (share clipped at `flow_bound`).
-
-    Raises:
-        ValueError: a file of a clip cannot be decoded.
-    """
-    table, store = read_prepared(root)
-    clips, rows = table[table.stored], []
-    for row in progress(clips.itertuples(), len(clips), "reading back"):
-        who = {"video_id": row.video_id, "split": row.split, "label": row.label}
-        rows.append(who | _measure(store, row.clip_name))
-    return pd.DataFrame(rows)
-
-
-def _measure(store, clip):
-    stacks = np.stack([store.read_stack(clip, segment) for segment in range(store.config.num_segments)])
-    frames = [store.read_frame(clip, segment) for segment in range(store.config.num_segments)]
-    height, width = frames[0].shape[:2]
-    steps = np.abs(stacks.astype(np.int16) - ZERO)
-    return {
-        "height": height,
-        "width": width,
-        "megabytes": store.num_bytes(clip) / 1e6,
-        "moving": float((steps > 0).mean()),
-        "at_bound": float((steps >= STEPS - 1).mean()),  # JPEG can take one off
-    }

@@ -1,9 +1,8 @@
-"""What the job will do, before it starts: clips, time by a measured probe, disk space, parameters."""
+"""The plan of the job: which clips are missing, and the time and disk space that they will take."""
 
 import errno
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,23 +10,24 @@ import numpy as np
 import pandas as pd
 
 from src.config import ClipConfig
-from src.preprocessing.extraction import Outcome, Task, extract_on_cores
-from src.preprocessing.workers import Watchdog, connected, count_workers
+from src.preprocessing.tasks import Outcome, Task, extract_on_cores
+from src.preprocessing.watchdog import open_staging
+from src.preprocessing.workers import connected, count_workers
 from src.sources import seeded_keys
 from src.store import ClipStore, clip_name, read_digests
 
-PROBE = 8  # clips, at least
-PROBE_SECONDS = 60.0  # that a clip of the probe may take
-SECONDS_PER_CLIP = 600.0  # that a video may take before it is given up
+PROBE = 8  # clips to measure
+PROBE_SECONDS = 60.0  # limit per clip of the probe
+SECONDS_PER_CLIP = 600.0  # limit per clip of the job
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a few of the clips to do cost.
+    """Measured cost of a few of the missing clips.
 
     Attributes:
-        clips: how many were measured.
-        seconds: mean time of one worker for a clip.
+        clips: number of clips measured.
+        seconds: mean time of one worker per clip.
         num_bytes: mean size of a clip on disk.
     """
 
@@ -38,17 +38,17 @@ class Probe:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that `src.preprocessing.job.preprocess` needs, and what it will take.
+    """What `preprocess` will do: all that it needs, and what that costs.
 
     Attributes:
         subset: the table, with `digest` and `clip_name`, the clip's name in the store.
         store: where the clips go.
-        tasks: the clips that are missing in the store.
+        tasks: the clips that the store lacks.
         workers: number of tasks at a time.
         cluster: a `dask.distributed.Client`, the address of a scheduler, or None.
         seconds_per_clip: a video that takes longer is given up.
         extract: how clips are computed.
-        probe: measured costs; None where nothing was measured.
+        probe: measured cost; None if nothing was measured.
         free_bytes: free space on the disk of the store.
     """
 
@@ -64,12 +64,12 @@ class Plan:
 
     @property
     def minutes(self) -> float:
-        """Expected time; NaN where it was not measured."""
+        """Expected time; NaN if it was not measured."""
         return self._expect("seconds") / self.workers / 60
 
     @property
     def gigabytes(self) -> float:
-        """Expected space on disk; NaN where it was not measured."""
+        """Expected space on disk; NaN if it was not measured."""
         return self._expect("num_bytes") / 1e9
 
     def _expect(self, cost):
@@ -97,7 +97,7 @@ class Plan:
         return pd.DataFrame({"plan": lines})
 
     def refresh(self) -> "Plan":
-        """The same plan for the videos, the clips and the free space that are on disk now; nothing is measured."""
+        """The same plan for the videos, clips and free space that are on disk now, with the probe of before."""
         subset, tasks = _find_tasks(self.subset, self.store)
         return replace(self, subset=subset, tasks=tasks, free_bytes=_free_bytes(self.store.root))
 
@@ -126,9 +126,9 @@ def plan_preprocessing(
     seconds_per_clip: float = SECONDS_PER_CLIP,
     extract: Callable[..., Iterator[Outcome]] = extract_on_cores,
 ) -> Plan:
-    """Finds out which clips are missing and what they will take. Writes only digests.json.
+    """Dry run: finds the missing clips, and the time and disk space they will take. Writes only digests.json.
 
-    A few of the missing clips, at most a quarter, are computed in the same way as in the job, and discarded.
+    A few of the missing clips, at most a quarter, are computed as in the job, and discarded.
 
     Args:
         subset: from `src.subsets.choose_subset`.
@@ -147,14 +147,23 @@ def plan_preprocessing(
     store = ClipStore(root, config)
     subset, tasks = _find_tasks(subset, store)
     with connected(cluster) as client:
-        extract([], store, None, workers, client)  # raises for what it does not support, before anything is written
+        extract([], store, None, workers, client)  # raises an error for what it does not support, before any work
         workers = count_workers(workers, client)
         probe = _measure(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
     return Plan(subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, _free_bytes(store.root))
 
 
+def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
+    """How clips are computed: on all cores or, with `accelerator`, with flow on the device that Keras uses."""
+    if not accelerator:
+        return extract_on_cores
+    from src.preprocessing.device_extraction import extract_on_device  # imported here, because it loads Keras
+
+    return extract_on_device
+
+
 def _find_tasks(subset, store):
-    """The subset with `digest` and `clip_name`, and a task for each clip that is missing in the store."""
+    """Returns the subset with `digest` and `clip_name`, and a task for each clip that the store lacks."""
     digests = read_digests(subset.path.tolist(), store.root / "digests.json")
     names = [clip_name(*row) for row in zip(subset.video_id, digests, strict=True)]
     subset = subset.assign(digest=digests, clip_name=names)
@@ -164,28 +173,19 @@ def _find_tasks(subset, store):
 
 
 def _measure(tasks, store, workers, client, seconds_per_clip, extract):
-    """The `Probe` of a few tasks, always the same ones of the same tasks; those that fail do not count."""
+    """The `Probe` of a few tasks, drawn with a fixed seed, without those that fail; None if there are none."""
     order = np.argsort(seeded_keys([task.video_id for task in tasks], 0))
     size = min(max(PROBE, 2 * workers), len(tasks) // 4)  # enough to keep all workers busy
     if not size:
         return None
-    with at_work(store, seconds_per_clip) as watch:
-        outcomes = list(extract([tasks[place] for place in order[:size]], store, watch, workers, client, write=False))
+    chosen = [tasks[place] for place in order[:size]]
+    with open_staging(store, seconds_per_clip) as watchdog:
+        outcomes = list(extract(chosen, store, watchdog, workers, client, write=False))
     done = [outcome for outcome in outcomes if outcome.reason is None]
     if not done:
         return None
     seconds, sizes = zip(*((outcome.seconds.total(), outcome.num_bytes) for outcome in done), strict=True)
     return Probe(len(done), np.mean(seconds), np.mean(sizes))
-
-
-@contextmanager
-def at_work(store: ClipStore, seconds_per_clip: float) -> Iterator[Watchdog]:
-    """A room in the store for a run, and a watch over its tasks; gone when the run ends, however it ends."""
-    room = store.make_staging()
-    try:
-        yield Watchdog(room, seconds_per_clip)
-    finally:
-        store.remove(room)
 
 
 def _free_bytes(folder):

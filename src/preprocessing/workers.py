@@ -1,27 +1,20 @@
-"""Many tasks over processes or a cluster, of which any may hang or die without taking the others along."""
+"""Runs tasks on the cores of this machine or on a cluster; one that hangs or crashes does not stop the others."""
 
-import faulthandler
-import os
-import re
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-MAX_ATTEMPTS = 3  # a task whose worker was killed so often, without a word, is given up
-STARTED = "started\n"
-MIN_WORKERS = 2  # of a cluster
-IN_FLIGHT = 4096  # tasks that a cluster is given ahead
+MIN_WORKERS = 2  # of a cluster; with one, joblib would work in this process
+IN_FLIGHT = 4096  # tasks submitted to a cluster in advance
 
 
 @contextmanager
 def connected(cluster) -> Iterator:
-    """A `dask.distributed.Client` for one, or for the address of a scheduler; None for None."""
+    """Yields a `dask.distributed.Client`, given one or the address of a scheduler; None for None."""
     if cluster is None:
         yield None
         return
@@ -30,7 +23,7 @@ def connected(cluster) -> Iterator:
     except ImportError:
         raise ImportError("cluster= needs Dask. Install it: pip install distributed") from None
     with nullcontext(cluster) if isinstance(cluster, Client) else Client(cluster) as client:
-        if len(client.ncores()) < MIN_WORKERS:  # with one, joblib would work in this process
+        if len(client.ncores()) < MIN_WORKERS:
             print(f"Waiting for {MIN_WORKERS} workers of the cluster.", flush=True)
             client.wait_for_workers(MIN_WORKERS)
         threads = max(client.ncores().values())
@@ -51,32 +44,34 @@ def connected(cluster) -> Iterator:
 
 
 def _allow_failures(dask_scheduler):
-    """A task tells itself when it was tried too often (see `Watchdog`); Dask would blame all that waited with it."""
+    """The watchdog gives up the task that kills its worker; Dask would give up all that were queued on that worker."""
     dask_scheduler.allowed_failures = 1_000_000
 
 
 def _find_project():
-    """That a worker can run this is the test."""
+    """Does nothing: a worker that can run it finds this project."""
 
 
 def count_workers(workers: int | None, client=None) -> int:
-    """How many tasks run at a time."""
+    """Number of tasks at a time."""
     if client is not None:
         return sum(client.ncores().values())
-    return workers or max(2, joblib.cpu_count())  # two at least: one would be this process, which must not die
+    return workers or max(2, joblib.cpu_count())  # at least two: a single one would be this process, unprotected
 
 
-def run_tasks(function: Callable, tasks: Sequence, notes: Sequence[Path], workers: int | None, client=None) -> Iterator:
-    """Yields function(task) for every task, in the order in which they end.
+def run_tasks(
+    function: Callable, tasks: Sequence, attempt_files: Sequence[Path], workers: int | None, client=None
+) -> Iterator:
+    """Yields function(task) for every task, in the order of completion.
 
-    A worker that dies (see `Watchdog`) is replaced. What it was at is tried again, alone, so that it harms no other.
+    A worker that dies is replaced, and its task is retried alone, so that it cannot take others down again.
 
     Args:
-        function: of one task; a module's function or a `functools.partial` of one.
+        function: of one task; a module-level function or a `functools.partial` of one.
         tasks: its arguments.
-        notes: for each task the note that its watch leaves.
-        workers: processes; None takes all cores. 1 is this process: easy to debug, but nothing protects it.
-        client: a `dask.distributed.Client`: the workers of a cluster, instead of processes of this machine.
+        attempt_files: for each task `Watchdog.attempt_file`, which exists if the task's worker died.
+        workers: processes; None takes all cores. 1 is this process: easy to debug, but unprotected.
+        client: a `dask.distributed.Client`: the workers of its cluster replace the processes of this machine.
 
     Raises:
         Whatever `function` raises.
@@ -91,7 +86,7 @@ def run_tasks(function: Callable, tasks: Sequence, notes: Sequence[Path], worker
                 yield result
             alone = []
         except TerminatedWorkerError:
-            alone = [number for number in left if notes[number].exists()]
+            alone = [number for number in left if attempt_files[number].exists()]
             if not alone:
                 raise
 
@@ -113,64 +108,9 @@ def _numbered(function, number, task):
     return number, function(task)
 
 
-@dataclass(frozen=True)
-class Watchdog:
-    """Ends a worker that hangs or crashes in native code, which no exception reaches, and tells the next attempt why.
-
-    The worker leaves a note behind: Python's own fault report, or, where it was killed from outside, that it started.
-    The process that made the watch is not ended by it.
-
-    Attributes:
-        room: the folder of the notes.
-        limit: seconds that a task may take.
-    """
-
-    room: Path
-    limit: float
-    owner: tuple[str, int] = field(default_factory=lambda: (socket.gethostname(), os.getpid()))
-
-    def note(self, name: str) -> Path:
-        """Where the worker that is at the task of this name leaves its note."""
-        return self.room / f"{name}.note"
-
-    @contextmanager
-    def over(self, name: str) -> Iterator[str | None]:
-        """Watches a block. Yields None, or why earlier attempts failed for good: then the block should do nothing."""
-        note = self.note(name)
-        reason = self._read(note)
-        if reason or self.owner == (socket.gethostname(), os.getpid()):
-            yield reason
-            return
-        with open(note, "a") as file:
-            file.write(STARTED)
-            file.flush()
-            was_enabled = faulthandler.is_enabled()
-            faulthandler.enable(file)
-            faulthandler.dump_traceback_later(self.limit, exit=True, file=file)
-            try:
-                yield None
-            finally:
-                faulthandler.cancel_dump_traceback_later()
-                faulthandler.disable()
-                if was_enabled:
-                    faulthandler.enable()
-        note.unlink(missing_ok=True)
-
-    def _read(self, note):
-        text = note.read_text(errors="replace") if note.exists() else ""
-        if "Timeout" in text:
-            return f"not done after {self.limit:g} seconds, and given up. Is the video damaged, or very long?"
-        crash = re.search("Fatal Python error: (.*)", text)
-        if crash:
-            return f"the decoder crashed ({crash[1]}). Is the video damaged?"
-        if text.count(STARTED) >= MAX_ATTEMPTS:
-            return f"the process was killed {MAX_ATTEMPTS} times while at it. Is the memory too small for this video?"
-        return None
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV without threads of its own: the processes already fill the cores."""
+    """Limits OpenCV to one thread: the worker processes already use all cores."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

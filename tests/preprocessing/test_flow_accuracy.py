@@ -24,13 +24,13 @@ def subset_of(*paths):
     return pd.DataFrame({"path": [str(path) for path in paths], "split": "train"})
 
 
-def made_up(**medians):
+def make_errors(**medians):
     rows = [(name, *row) for name, values in medians.items() for row in zip(bin_names(), values, strict=True)]
     return pd.DataFrame(rows, columns=["algorithm", "displacement", "median"])
 
 
 def test_true_flow_over_several_frames_is_the_sum_of_the_steps():
-    """At one place of the background: the camera shakes by less than a pixel, and turns a little."""
+    """In a corner of the background, where the camera moves by less than a pixel and turns a little."""
     spec = clip_spec("Pushing something from left to right", 3)
     steps, triple = true_flow(spec), true_flow(spec, 3)
     assert triple.shape == (len(steps) - 2, *steps.shape[1:])
@@ -40,8 +40,8 @@ def test_true_flow_over_several_frames_is_the_sum_of_the_steps():
     assert np.array_equal(true_flow(spec, 3, [5])[0], triple[5])
 
 
-def test_slow_motion_is_followed_and_fast_motion_lost(errors):
-    """At 240 px Farneback is exact to 16 px/frame (three levels), at 128 px to a level less."""
+def test_slow_motion_is_followed_and_fast_motion_is_not(errors):
+    """At 240 px Farneback is accurate to 16 px/frame (three levels), at 128 px with one level less."""
     assert len(errors) == 2 * len(bin_names()) and set(errors.displacement) == set(bin_names())
     median = errors.set_index(["algorithm", "displacement"])["median"]
     assert median["farneback", "4-8"] < 0.2 and median["dis", "4-8"] < 0.5
@@ -50,13 +50,13 @@ def test_slow_motion_is_followed_and_fast_motion_lost(errors):
     assert find_limit(errors, "farneback") in (8, 16) and find_limit(errors, "dis") >= find_limit(errors, "farneback")
 
 
-def test_the_limit_is_the_end_of_the_last_bin_before_it_is_lost():
-    table = made_up(farneback=[0.1, 0.1, 2, 0.1, 9], dis=[0.1, 0.1, 0.1, 0.1, 0.1])
+def test_the_limit_is_the_end_of_the_last_bin_before_the_error_is_large():
+    table = make_errors(farneback=[0.1, 0.1, 2, 0.1, 9], dis=[0.1, 0.1, 0.1, 0.1, 0.1])
     assert find_limit(table, "farneback") == 8
     assert find_limit(table, "dis") == BINS[-1]
 
 
-def test_how_fast_clips_move(tmp_path):
+def test_shares_of_motion(tmp_path):
     slow = write_video(tmp_path / "slow.avi", moving_texture(14, 2, 0, 64, 80), fourcc="MJPG")
     fast = write_video(tmp_path / "fast.avi", moving_texture(14, 6, 0, 64, 80), fourcc="MJPG")
     (tmp_path / "bad.avi").write_bytes(b"no video")
@@ -67,13 +67,13 @@ def test_how_fast_clips_move(tmp_path):
     assert motion["0-4"] == pytest.approx(0.5, abs=0.1) and motion["4-8"] == pytest.approx(0.5, abs=0.1)
 
 
-def test_nothing_moves(tmp_path):
+def test_still_clips_have_no_motion(tmp_path):
     still = write_video(tmp_path / "still.avi", np.full((8, 48, 64, 3), 90, np.uint8), fourcc="MJPG")
     assert measure_motion(subset_of(still), ClipConfig(48)).sum() == 0
 
 
-def test_the_sentence_names_limit_and_share():
-    table = made_up(farneback=[0.1, 0.1, 0.1, 20, 20], dis=[0.1] * 5)
+def test_the_description_names_limit_and_share():
+    table = make_errors(farneback=[0.1, 0.1, 0.1, 20, 20], dis=[0.1] * 5)
     motion = pd.Series([0.5, 0.2, 0.1, 0.15, 0.05], index=bin_names())
     assert describe_limit(table, motion, ClipConfig()) == (
         "farneback at short side 128 follows motion up to 16 px/frame; 20.0% of this subset's moving pixels are faster."

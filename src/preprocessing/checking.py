@@ -1,0 +1,86 @@
+"""Looks at clips: one example before the extraction, and all stored clips after it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from src.config import ClipConfig
+from src.flow import STEPS, ZERO
+from src.preprocessing.extraction import extract_clip
+from src.progress import progress
+from src.store import Clip, read_prepared
+from src.video import VideoError
+
+EXAMPLE_CLASSES = 8
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip of a subset, for display: its entries in the table and its extracted `Clip`."""
+
+    video_id: str
+    path: str
+    label: str
+    clip: Clip
+
+
+def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
+    """Extracts the first usable training clip of each class, and returns the one with the fastest mean motion.
+
+    Only the first `EXAMPLE_CLASSES` classes are considered.
+
+    Raises:
+        VideoError: no training clip can be used; the message is that of the last one tried.
+    """
+    config = replace(config, flow_source="store")  # flow is displayed, even if it is not stored
+    examples, error = {}, VideoError("A subset needs a training clip to show an example of. Received: none")
+    for row in subset[subset.split == "train"].itertuples():
+        if row.label in examples or len(examples) == EXAMPLE_CLASSES:
+            continue
+        try:
+            examples[row.label] = Example(row.video_id, row.path, row.label, extract_clip(row.path, config))
+        except (VideoError, cv2.error) as reason:
+            error = reason
+    if not examples:
+        raise error
+    return max(examples.values(), key=lambda example: _count_steps(example.clip.stacks).mean())
+
+
+def check_store(root: str | Path) -> pd.DataFrame:
+    """Reads back every clip of the current subset, as training will.
+
+    Returns:
+        a row per stored clip: video_id, split, label, height, width, megabytes, `moving` (share of displacement values
+        other than zero) and `at_bound` (share clipped at `flow_bound`).
+
+    Raises:
+        ValueError: a file of a clip cannot be decoded.
+    """
+    table, store = read_prepared(root)
+    clips, rows = table[table.stored], []
+    for row in progress(clips.itertuples(), len(clips), "reading back"):
+        entries = {"video_id": row.video_id, "split": row.split, "label": row.label}
+        rows.append(entries | _measure(store, row.clip_name))
+    return pd.DataFrame(rows)
+
+
+def _measure(store, clip):
+    segments = range(store.config.num_segments)
+    frames = [store.read_frame(clip, segment) for segment in segments]
+    steps = _count_steps(np.stack([store.read_stack(clip, segment) for segment in segments]))
+    height, width = frames[0].shape[:2]
+    return {
+        "height": height,
+        "width": width,
+        "megabytes": store.num_bytes(clip) / 1e6,
+        "moving": float((steps > 0).mean()),
+        "at_bound": float((steps >= STEPS - 1).mean()),  # JPEG can change a value by one step
+    }
+
+
+def _count_steps(codes):
+    """Absolute displacements in quantization steps."""
+    return np.abs(codes.astype(np.int16) - ZERO)
