@@ -9,23 +9,31 @@ FLOW_INPUTS = ("stack", "bidirectional", "trajectory")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 TEST_CROPS = (1, 3, 5, 10)
 _CHOICES = {
-    "temporal_head": ("pool", "dense"),
-    "flow_input": FLOW_INPUTS,
-    "test_crops": TEST_CROPS,
-    "precision": PRECISIONS,
-}
+    "ClipConfig": {"flow_algorithm": FLOW_ALGORITHMS, "flow_source": FLOW_SOURCES},
+    "TrainConfig": {
+        "temporal_head": ("pool", "dense"), "flow_input": FLOW_INPUTS, "test_crops": TEST_CROPS,
+        "precision": PRECISIONS,
+    },
+}  # fmt: skip
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
 EXTRACTION = 2  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
 
 
-def _require(condition, owner, rule, received):
+def _require(condition, config, rule, received):
     if not condition:
-        raise ValueError(f"{owner}: {rule}. Received: {received!r}")
+        raise ValueError(f"{type(config).__name__}: {rule}. Received: {received!r}")
 
 
-def _require_integer(owner, name, value, least):
+def _require_integer(config, name, least):
+    value = getattr(config, name)
     is_integer = isinstance(value, int) and not isinstance(value, bool)
-    _require(is_integer and value >= least, owner, f"{name} must be a whole number, {least} or more", value)
+    _require(is_integer and value >= least, config, f"{name} must be an integer, {least} or more", value)
+
+
+def _require_choices(config):
+    for name, choices in _CHOICES[type(config).__name__].items():
+        value = getattr(config, name)
+        _require(value in choices, config, f"{name} must be one of {choices}", value)
 
 
 @dataclass(frozen=True)
@@ -51,17 +59,13 @@ class ClipConfig:
     flow_source: str = "store"
 
     def __post_init__(self):
-        _require_integer("ClipConfig", "short_side", self.short_side, 16)
-        _require_integer("ClipConfig", "num_segments", self.num_segments, 1)
-        _require_integer("ClipConfig", "flow_length", self.flow_length, 1)
-        known = self.flow_algorithm in FLOW_ALGORITHMS
-        _require(known, "ClipConfig", f"flow_algorithm must be one of {FLOW_ALGORITHMS}", self.flow_algorithm)
-        known = self.flow_source in FLOW_SOURCES
-        _require(known, "ClipConfig", f"flow_source must be one of {FLOW_SOURCES}", self.flow_source)
+        for name, least in (("short_side", 16), ("num_segments", 1), ("flow_length", 1)):
+            _require_integer(self, name, least)
+        _require_choices(self)
         can_layer = self.flow_source == "store" or self.flow_algorithm == "farneback"
-        _require(can_layer, "ClipConfig", 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
+        _require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
         is_number = isinstance(self.flow_bound, int | float) and 0 < self.flow_bound < float("inf")
-        _require(is_number, "ClipConfig", "flow_bound must be a positive number of px/frame", self.flow_bound)
+        _require(is_number, self, "flow_bound must be a positive number of px/frame", self.flow_bound)
         object.__setattr__(self, "flow_bound", float(self.flow_bound))  # 20 and 20.0 are the same store
 
     @property
@@ -163,19 +167,17 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
-        _require_integer("TrainConfig", "crop_size", self.crop_size, 32)
-        for name in ("batch_size", "spatial_epochs", "temporal_epochs"):
-            _require_integer("TrainConfig", name, getattr(self, name), 1)
+        for name, least in (
+            ("crop_size", 32), ("batch_size", 1), ("spatial_epochs", 1), ("temporal_epochs", 1),
+            ("fine_tune_epochs", 0), ("seed", 0),
+        ):  # fmt: skip
+            _require_integer(self, name, least)
         for name, least in (("temporal_crop_size", 32), ("flow_length", 1), ("test_segments", 1)):
             if getattr(self, name) is not None:
-                _require_integer("TrainConfig", name, getattr(self, name), least)
-        _require_integer("TrainConfig", "fine_tune_epochs", self.fine_tune_epochs, 0)
-        _require_integer("TrainConfig", "seed", self.seed, 0)
+                _require_integer(self, name, least)
         for name in ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate"):
-            _require(getattr(self, name) > 0, "TrainConfig", f"{name} must be positive", getattr(self, name))
-        for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            _require(value in choices, "TrainConfig", f"{name} must be one of {choices}", value)
+            _require(getattr(self, name) > 0, self, f"{name} must be positive", getattr(self, name))
+        _require_choices(self)
 
     def crop_size_of(self, stream: str) -> int:
         """Side of the square input of a stream's network, pixels."""
@@ -205,7 +207,8 @@ def clip_config_from_dict(values: dict) -> ClipConfig:
     """
     values = {"flow_source": "store"} | values
     names = {field.name for field in fields(ClipConfig)}
-    _require(set(values) == names, "ClipConfig", f"must hold exactly {sorted(names)}", sorted(values))
+    if set(values) != names:
+        raise ValueError(f"ClipConfig: must hold exactly {sorted(names)}. Received: {sorted(values)}")
     return ClipConfig(**values)
 
 
