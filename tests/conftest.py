@@ -1,4 +1,4 @@
-"""Tiny real videos of textures that move by a known (u, v), SSv2-shaped folders around them, and a prepared store."""
+"""Tiny real videos of textures that move by a known (u, v), an SSv2 download of them, and a prepared store."""
 
 import json
 import os
@@ -34,7 +34,7 @@ TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
 
 
 def moving_texture(num_frames, u, v, height=120, width=160, seed=0):
-    """uint8 (T, H, W, 3), RGB: a smooth random texture that moves by (u, v) px/frame, sub-pixel, and wraps around."""
+    """uint8 (T, H, W, 3), RGB: a smooth random texture that moves by (u, v) px/frame, exactly, and wraps around."""
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     noise = np.random.default_rng(seed).normal(size=(3, height, width))
     spectrum = np.fft.rfft2(noise) * np.exp(-((rows**2 + columns**2) / (2 * 0.05**2)))
@@ -46,7 +46,7 @@ def moving_texture(num_frames, u, v, height=120, width=160, seed=0):
 
 
 def write_video(path, frames, fps=12, fourcc="VP80"):
-    """Writes RGB uint8 (T, H, W, 3) as a real file; the container is that of the suffix. Returns the path."""
+    """Writes RGB frames, uint8 (T, H, W, 3), to a video file; the suffix decides the container. Returns the path."""
     height, width = frames[0].shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*fourcc), fps, (width, height))
     assert writer.isOpened(), f"OpenCV cannot write {fourcc} to {path}"
@@ -79,13 +79,13 @@ def write_ssv2(folder, counts=None, num_frames=9, height=48, width=64):
 
 
 def make_subset(videos):
-    """The rows of a subset for (video_id, path) pairs."""
+    """A subset of (video_id, path) pairs, all for training, in two classes."""
     rows = [(name, str(path), f"class {n % 2}", n % 2, "train", name) for n, (name, path) in enumerate(videos)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def write_good(folder, count, num_frames=14):
-    """(video_id, path) of videos that move by (2, 1) px/frame: landscape, portrait and short ones."""
+    """Writes videos that move by (2, 1) px/frame: landscape, portrait, short. Returns (video_id, path) pairs."""
     videos = []
     for n in range(count):
         height, width = (64, 48) if n % 3 == 1 else (48, 64)
@@ -100,13 +100,13 @@ def prepare(subset, root, config=TINY_CONFIG, workers=1, **options):
 
 
 def read_content(store):
-    """Every file of the clips, by name."""
+    """The bytes of every file in a store's folder, by relative path."""
     return {path.relative_to(store.folder): path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="session")
 def tiny_ssv2(tmp_path_factory):
-    """Folder of an SSv2 download: three classes, 4 + 2 + 2 clips each, 64 × 48 pixels. Do not write to it."""
+    """An SSv2 download with three classes of 4 + 2 + 2 clips, 64 × 48 pixels. Do not write to it."""
     return write_ssv2(tmp_path_factory.mktemp("download") / "ssv2")
 
 
@@ -122,8 +122,9 @@ def tiny_store(tiny_ssv2, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def two_stream():
-    """Streams of `TINY_NAMES` that can be read: mean colour → scores; mean u → holding, to the right, to the left."""
-    import keras  # here, and not above: most tests do without it
+    """A model with known weights for `TINY_NAMES`: the spatial scores follow the mean colour (red, green, blue for the
+    three classes), the temporal scores the mean u (zero, positive, negative)."""
+    import keras  # here, because it is slow to import and most tests do not need it
     from keras import layers
 
     from models.two_stream import build_two_stream

@@ -1,4 +1,4 @@
-"""A seeded, recorded choice of videos; folds; what a class becomes in a flipped or reversed clip."""
+"""Seeded subsets and folds of an annotation table, and the classes of flipped and time-reversed clips."""
 
 from src.subsets.class_maps import exchange_columns, flipped_classes, reversed_classes
 from src.subsets.folds import make_folds

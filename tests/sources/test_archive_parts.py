@@ -71,20 +71,15 @@ def test_repeated_parts_count_once(tmp_path):
 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_parts_may_end_anywhere_and_generations_may_be_mixed(tmp_path):
-    """Inside gzip's first bytes, header and checksum; parts of one byte."""
-    borders = [0, 1, 2, 11, 70_000, len(TGZ) - 5, len(TGZ) - 1, len(TGZ)]
+    """Inside gzip's header and checksum; a part of one byte."""
+    borders = [0, 2, 11, 70_000, len(TGZ) - 5, len(TGZ) - 1, len(TGZ)]
     parts = [TGZ[start:end] for start, end in zip(borders, borders[1:], strict=False)]
-    write_parts(tmp_path / "raw", parts)
-    with pytest.raises(ValueError, match="1f 8b"):  # a first part of one byte cannot be recognised
-        extract_videos(tmp_path / "raw", VIDEOS)
-    borders.remove(1)
-    parts = [TGZ[start:end] for start, end in zip(borders, borders[1:], strict=False)]
-    write_parts(tmp_path / "mixed", parts)
-    (tmp_path / "mixed" / part_name(1)).unlink()
-    (tmp_path / "mixed" / part_name(1, "(2).zip")).write_bytes(make_zip({"part": parts[1], "__MACOSX/x": b"x"}))
-    (tmp_path / "mixed" / part_name(0, ".md5")).write_text("not a part")
-    extract_videos(tmp_path / "mixed", VIDEOS)
-    assert extracted(tmp_path / "mixed") == VIDEOS
+    write_parts(tmp_path, parts)
+    (tmp_path / part_name(1)).unlink()
+    (tmp_path / part_name(1, "(2).zip")).write_bytes(make_zip({"part": parts[1], "__MACOSX/x": b"x"}))
+    (tmp_path / part_name(0, ".md5")).write_text("not a part")
+    extract_videos(tmp_path, VIDEOS)
+    assert extracted(tmp_path) == VIDEOS
 
 
 def test_extraction_goes_on_after_a_part_was_replaced(tmp_path):
@@ -100,7 +95,7 @@ def test_extraction_goes_on_after_a_part_was_replaced(tmp_path):
     assert before.items() <= {path.name: path.stat().st_ino for path in (tmp_path / VIDEO_FOLDER).iterdir()}.items()
 
 
-@pytest.mark.parametrize("count", [1, 2, 20])
+@pytest.mark.parametrize("count", [1, 20])
 @pytest.mark.parametrize("generation", ["raw", "zipped", "misnamed"])
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_all_generations(tmp_path, generation, count):
