@@ -2,7 +2,7 @@
 
 A crop is a part of a stored frame, resized to the square input of a network. Its sides are fractions of the stored
 sides, so that it shows the same part of the scene at every `short_side` and `crop_size`. With `keep_aspect` both are
-fractions of the shorter side. Otherwise each is a fraction of its own side, so that a crop covers the full width of a
+fractions of the shorter side. Otherwise each is a fraction of its own side, so that crops cover the full width of a
 wide frame, and resizing changes the aspect ratio.
 """
 
@@ -40,14 +40,19 @@ def scored_crops(height: int, width: int, count: int, keep_aspect: bool) -> list
         ValueError: another count.
     """
     sides = [round(TEST_SCALE * side) for side in full_sides(height, width, keep_aspect)]
-    free = height - sides[0], width - sides[1]
-    if count in (1, 3):
+    free_height, free_width = height - sides[0], width - sides[1]
+    if count in (5, 10):
+        corners = corners_and_center(free_height, free_width)
+    elif count in (1, 3):
         positions = (0.5,) if count == 1 else (0, 0.5, 1)
-        return [Crop(*_along_longer_side(*free, position, width >= height), *sides) for position in positions]
-    if count not in (5, 10):
+        if width >= height:
+            corners = [(free_height // 2, int(free_width * position)) for position in positions]
+        else:
+            corners = [(int(free_height * position), free_width // 2) for position in positions]
+    else:
         raise ValueError(f"The number of crops must be 1, 3, 5 or 10. Received: {count}")
     flips = (False, True) if count == 10 else (False,)
-    return [Crop(*corner, *sides, flipped) for flipped in flips for corner in corners_and_center(*free)]
+    return [Crop(*corner, *sides, flipped) for flipped in flips for corner in corners]
 
 
 def crop_frame(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
@@ -106,13 +111,6 @@ def corners_and_center(free_height: int, free_width: int) -> list[tuple[int, int
     """(top, left) of a crop in each corner and the center, from the frame's sides minus the crop's sides."""
     corners = [(0, 0), (0, free_width), (free_height, 0), (free_height, free_width)]
     return [*corners, (free_height // 2, free_width // 2)]
-
-
-def _along_longer_side(free_height, free_width, position, is_wide):
-    """(top, left) of a crop at a position (0 … 1) along the longer side, in the middle of the shorter one."""
-    if is_wide:
-        return free_height // 2, int(free_width * position)
-    return int(free_height * position), free_width // 2
 
 
 def _part(image, crop):

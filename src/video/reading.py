@@ -134,19 +134,11 @@ def decode(
     num_packets: int | None = None,
     capture: cv2.VideoCapture | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decodes a video frame by frame.
+    """Yields (index, uint8 (H, W, 3), BGR, of the size in the file) of a video, or of a `capture` that is already open.
 
     Args:
-        path: a video file.
-        wanted: bool (T,), frames to convert to an image; the others are only decoded, as codecs need. None is all.
-        num_packets: from `count_frames`; None skips the check that enough of them decode.
-        capture: the video, if it is already open.
-
-    Yields:
-        (index, uint8 (H, W, 3), BGR, of the size in the file) for the wanted frames.
-
-    Raises:
-        VideoError: at the end, clearly fewer frames than packets.
+        wanted: bool (T,), frames to convert and yield; the others are only decoded, as codecs need. None is all.
+        num_packets: from `count_frames`; if clearly fewer frames decode, VideoError is raised at the end.
     """
     capture = capture or open_video(path)
     index = 0
@@ -182,12 +174,13 @@ def check_conversion(path: str | Path, images: Iterable[tuple[int, np.ndarray]])
         yield index, image
 
 
-def too_short(source: str | Path | int, count: int) -> VideoError:
-    """The error for a video of fewer than two frames."""
-    return VideoError(
-        f"{source}: too short: optical flow needs at least 2 frames; the file holds {count}. Leave it out if it is a "
-        "still image or an audio file with cover art; download it again if it was cut off."
-    )
+def check_length(source: str | Path | int, num_frames: int) -> None:
+    """Raises VideoError if there are fewer than two frames."""
+    if num_frames < 2:
+        raise VideoError(
+            f"{source}: too short: optical flow needs at least 2 frames; the file holds {num_frames}. Leave it out if "
+            "it is a still image or an audio file with cover art; download it again if it was cut off."
+        )
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

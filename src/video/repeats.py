@@ -23,30 +23,22 @@ HELD_BYTES = 1 << 20  # an image up to this size, 640 × 540 pixels, is held as 
 
 
 class HeldFrame(NamedTuple):
-    """A frame that may be needed soon.
+    """A frame that may be needed soon."""
 
-    Attributes:
-        gray: uint8 (H, W), at the stored size.
-        image: uint8 (…, …, 3), BGR: as decoded, or at the stored size if it is large.
-    """
-
-    gray: np.ndarray
-    image: np.ndarray
+    gray: np.ndarray  # uint8 (H, W), at the stored size
+    image: np.ndarray  # uint8 (…, …, 3), BGR: as decoded, or at the stored size if it is large
 
 
 def find_repeats(
     images: Iterable[tuple[int, np.ndarray]], short_side: int, recent: dict[int, HeldFrame], keep: int
 ) -> Iterator[tuple[int, bool]]:
-    """Compares each frame to the one before it.
+    """Yields (index, whether the frame repeats the one before it).
 
     Args:
-        images: (index, uint8 (H, W, 3), BGR) pairs, ascending.
+        images: pairs from `decode`.
         short_side: shorter side of the stored size, pixels.
-        recent: the last `keep` frames by index, updated before each result.
-        keep: frames to hold.
-
-    Yields:
-        (index, whether the frame repeats the one before it).
+        recent: filled with the last `keep` frames by index, including the one that was just yielded.
+        keep: number of frames to hold.
     """
     size, previous_index, previous = None, None, None
     changes = deque(maxlen=MAX_REPEATS + 1)

@@ -10,12 +10,12 @@ from src.video.reading import (
     DEINTERLACE,
     VideoError,
     check_conversion,
+    check_length,
     count_frames,
     decode,
     read_frames,
     resize,
     to_rgb,
-    too_short,
 )
 from src.video.repeats import MAX_REPEATS, HeldFrame, drop_repeats, find_repeats
 from src.video.sampling import segment_centers, segment_windows
@@ -57,8 +57,7 @@ def read_segments(
         VideoError: unreadable, empty, truncated, damaged, a single frame, interlaced, black, or of an unusable size.
     """
     num_frames = count_frames(path)
-    if num_frames < 2:
-        raise too_short(path, num_frames)
+    check_length(path, num_frames)
     centers = segment_centers(num_frames, num_segments)
     segment_length = segment_length or window_length
     reach = segment_length * (MAX_REPEATS + 1)  # so many frames hold `segment_length` different ones

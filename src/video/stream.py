@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from src.video.reading import VideoError, check_conversion, count_frames, decode, open_video, to_rgb, too_short
+from src.video.reading import VideoError, check_conversion, check_length, count_frames, decode, open_video, to_rgb
 from src.video.repeats import HeldFrame, drop_repeats, find_repeats
 
 STREAM_TIMEOUT = 10_000  # ms, to open a stream and to receive its next frame
@@ -61,9 +61,7 @@ class FrameStream:
             start = seconds if start is None else start
             gray, image = recent[index]
             yield Frame(index, seconds - start, gray, to_rgb(image, gray.shape))
-        received = max(recent, default=-1) + 1
-        if received < 2:
-            raise too_short(self.source, received)
+        check_length(self.source, max(recent, default=-1) + 1)
 
     def _seconds(self):
         return time.monotonic() if self.live else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000

@@ -1,5 +1,7 @@
 """A stream gives the frames of a file one at a time. Live sources are in tests/inference."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 from conftest import moving_texture, write_video
@@ -29,6 +31,13 @@ def test_repeats_are_dropped_and_counted(tmp_path):
     frames = list(FrameStream(path, 48))
     assert [frame.index for frame in frames] == [0, 2, 4, 6, 8, 10]
     assert [frame.seconds for frame in frames] == pytest.approx(np.arange(6) / FPS, abs=2e-3)
+
+
+def test_seconds_start_at_the_first_frame(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "clip.webm", moving_texture(4, 2, 1, 48, 64))
+    clock = count(100.0, 0.5)
+    monkeypatch.setattr(FrameStream, "_seconds", lambda stream: next(clock))
+    assert [frame.seconds for frame in FrameStream(path, 48)] == [0, 0.5, 1, 1.5]
 
 
 @pytest.mark.parametrize(
