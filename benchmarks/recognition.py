@@ -16,7 +16,7 @@ from tables import write_table
 
 from src.config import TrainConfig
 from src.evaluation import describe_protocol, evaluation_protocol, score_split
-from src.fusion import KINDS, fuse
+from src.fusion import KINDS, fit_fusion
 from src.inputs import read_clips
 from src.metrics import bootstrap_interval, evaluate_split, majority_class_accuracy, mcnemar
 from src.subsets import make_folds
@@ -78,7 +78,8 @@ def score_fold(way, clips, store, class_names, config, split):
     run.write_metrics({split: metrics, "protocol": protocol})
     print(describe_protocol(protocol, split, len(labels)))
     for kind in LEARNED:
-        scores[kind] = fuse(kind, validation, held.class_index.to_numpy(), scores, held.group.to_numpy())
+        fitted = fit_fusion(kind, validation, held.class_index.to_numpy(), held.group.to_numpy())
+        scores[kind] = fitted.apply(scores)
     correct = {name: scores[name].argmax(axis=1) == labels for name in COLUMNS}
     return pd.DataFrame(correct | {"group": rows.group.to_numpy()})
 

@@ -10,9 +10,18 @@ import numpy as np
 
 from src.config import STREAMS
 from src.fusion.calibration import apply_temperature, helpful_temperature, split_folds
-from src.fusion.learning import learn_logistic, learn_svm, learn_weight
+from src.fusion.learning import average, learn_logistic, learn_nothing, learn_svm, learn_weight
 
-KINDS = ("average", "calibrated average", "weighted", "svm", "logistic")
+LEARNERS = {
+    "average": learn_nothing,
+    "calibrated average": learn_nothing,
+    "weighted": learn_weight,
+    "svm": learn_svm,
+    "logistic": learn_logistic,
+}
+KINDS = tuple(LEARNERS)
+CALIBRATED = ("calibrated average", "weighted", "logistic")  # kinds that scale by a temperature if that helps
+CLASSIFIERS = ("svm", "logistic")
 
 
 @dataclass(frozen=True)
@@ -20,13 +29,11 @@ class Fusion:
     """A fitted fusion.
 
     Attributes:
-        kind: one of `KINDS`.
         learned: what was learned, as text for a table.
         num_classes: C.
         combine: scores → (N, C), without checks; use `apply`.
     """
 
-    kind: str
     learned: str
     num_classes: int
     combine: Callable[[dict[str, np.ndarray]], np.ndarray]
@@ -62,7 +69,7 @@ def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
     """
     scores = {"spatial": spatial, "temporal": temporal}
     _count_classes(scores)
-    return _average(scores)
+    return average(scores)
 
 
 def fit_fusion(
@@ -93,30 +100,16 @@ def fit_fusion(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}. Received: {kind!r}")
     num_classes, labels = _check(scores, labels, groups)
-    if kind == "average":
-        return Fusion(kind, "nothing", num_classes, _average)
-    if kind in ("svm", "logistic") and len(np.unique(labels)) < 2:
-        return Fusion(kind, "nothing: validation has one class; average", num_classes, _average)
-    if kind == "svm":
-        learned, combine = learn_svm(scores, labels)
-        return Fusion(kind, learned, num_classes, combine)
-    found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
-    temperatures = {stream: value for stream, value in found.items() if value is not None}
-    learn = {"calibrated average": _learn_nothing, "weighted": learn_weight, "logistic": learn_logistic}[kind]
-    learned, combine = learn(_calibrate(scores, temperatures), labels)
-    as_text = ", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps"
-    return Fusion(kind, f"{learned}T: {as_text}", num_classes, lambda new: combine(_calibrate(new, temperatures)))
-
-
-def fuse(
-    kind: str,
-    validation_scores: dict[str, np.ndarray],
-    validation_labels: np.ndarray,
-    scores: dict[str, np.ndarray],
-    groups: np.ndarray | None = None,
-) -> np.ndarray:
-    """Fits a fusion on validation and applies it to `scores`, for example test's: `fit_fusion`, then `Fusion.apply`."""
-    return fit_fusion(kind, validation_scores, validation_labels, groups).apply(scores)
+    if kind in CLASSIFIERS and len(np.unique(labels)) < 2:
+        return Fusion("nothing: validation has one class; average", num_classes, average)
+    temperatures, note = {}, ""
+    if kind in CALIBRATED:
+        found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
+        temperatures = {stream: value for stream, value in found.items() if value is not None}
+        note = "T: " + (", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps")
+    learned, combine = LEARNERS[kind](_calibrate(scores, temperatures), labels)
+    text = "; ".join(part for part in (learned, note) if part) or "nothing"
+    return Fusion(text, num_classes, lambda new: combine(_calibrate(new, temperatures)))
 
 
 def out_of_fold_accuracy(
@@ -129,17 +122,13 @@ def out_of_fold_accuracy(
     """
     _, labels = _check(scores, labels, groups)
     if kind == "average":
-        return float((_average(scores).argmax(axis=1) == labels).mean())
+        return float((average(scores).argmax(axis=1) == labels).mean())
     right = []
     for seen, held in split_folds(labels, groups):
         some_groups = None if groups is None else np.asarray(groups)[seen]
-        fused = fuse(kind, _take(scores, seen), labels[seen], _take(scores, held), some_groups)
-        right.append(fused.argmax(axis=1) == labels[held])
+        fitted = fit_fusion(kind, _take(scores, seen), labels[seen], some_groups)
+        right.append(fitted.apply(_take(scores, held)).argmax(axis=1) == labels[held])
     return float(np.concatenate(right).mean()) if right else float("nan")
-
-
-def _average(scores):
-    return (scores["spatial"] + scores["temporal"]) / 2
 
 
 def _calibrate(scores, temperatures):
@@ -147,10 +136,6 @@ def _calibrate(scores, temperatures):
         stream: apply_temperature(scores[stream], temperatures[stream]) if stream in temperatures else scores[stream]
         for stream in STREAMS
     }
-
-
-def _learn_nothing(scores, labels):
-    return "", _average
 
 
 def _take(scores, indices):

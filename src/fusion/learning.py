@@ -1,7 +1,7 @@
 """What late fusion learns on validation: the weight of a stream, an SVM, or a logistic regression.
 
-Each function takes scores, "spatial" and "temporal" → float (N, C), and labels, int (N,), and returns what was learned
-as text, and a function that fuses scores to (N, C). Temperatures are learned in `calibration`.
+Each `learn_` function takes scores, "spatial" and "temporal" → float (N, C), and labels, int (N,); it returns what was
+learned as text, and a function that fuses scores to (N, C). Temperatures are learned in `calibration`.
 """
 
 import numpy as np
@@ -19,6 +19,11 @@ SVM_C = 1.0
 LOGISTIC_C = 0.1  # 1 overfits log-scores, which are large numbers: it lost 1 to 4 points on synthetic scores
 
 
+def learn_nothing(scores, labels):
+    """The average needs no learning."""
+    return "", average
+
+
 def learn_weight(scores, labels):
     """The most accurate weight; of ties the one with the lowest negative log-likelihood, then the nearest to 0.5."""
 
@@ -28,7 +33,7 @@ def learn_weight(scores, labels):
         return (fused.argmax(axis=1) == labels).sum(), -nll, -abs(weight - 0.5)
 
     best = float(max(WEIGHTS, key=rank))
-    return f"{best:.2f} spatial + {1 - best:.2f} temporal; ", lambda new: _weigh(new, best)
+    return f"{best:.2f} spatial + {1 - best:.2f} temporal", lambda new: _weigh(new, best)
 
 
 def learn_svm(scores, labels):
@@ -40,8 +45,7 @@ def learn_svm(scores, labels):
 def learn_logistic(scores, labels):
     """A multinomial logistic regression on both streams' log-scores."""
     model = make_pipeline(FunctionTransformer(log_scores), LogisticRegression(C=LOGISTIC_C, max_iter=5000))
-    text = f"logistic regression, C = {LOGISTIC_C:g}, {len(labels)} clips; "
-    return text, _fit_classifier(model, scores, labels)
+    return f"logistic regression, C = {LOGISTIC_C:g}, {len(labels)} clips", _fit_classifier(model, scores, labels)
 
 
 def _fit_classifier(model, scores, labels):
@@ -62,6 +66,11 @@ def _fit_classifier(model, scores, labels):
 
 def _concatenate(scores):
     return np.concatenate([scores[stream] for stream in STREAMS], axis=1)
+
+
+def average(scores):
+    """The mean of both streams' scores."""
+    return (scores["spatial"] + scores["temporal"]) / 2
 
 
 def _weigh(scores, weight):

@@ -1,27 +1,22 @@
-"""Fusion: values computed by hand, scores whose best fusion is known, and validations too small to learn from."""
+"""Fusion of scores whose best fusion is known, and of validations too small to learn from."""
 
 import numpy as np
 import pytest
 from made_scores import accuracy, make_scores, random_labels
 from scipy.special import softmax
 
-from src.fusion import late_fusion, learning
 from src.fusion.calibration import apply_temperature, fit_temperature
-from src.fusion.late_fusion import KINDS, average_scores, fit_fusion, fuse, out_of_fold_accuracy
+from src.fusion.late_fusion import CLASSIFIERS, KINDS, average_scores, fit_fusion, out_of_fold_accuracy
 
 SPATIAL = np.array([[0.7, 0.2, 0.1], [0.4, 0.3, 0.3]])
 TEMPORAL = np.array([[0.1, 0.8, 0.1], [0.2, 0.6, 0.2]])
-LEARNED = KINDS[1:]
+BOTH = {"spatial": SPATIAL, "temporal": TEMPORAL}
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def temperatures_of(learned):
-    return dict(part.split(" ") for part in learned.split("T: ")[1].split(", "))
-
-
 def test_average_by_hand():
-    np.testing.assert_allclose(average_scores(SPATIAL, TEMPORAL), [[0.4, 0.5, 0.1], [0.3, 0.45, 0.25]])
+    np.testing.assert_allclose(average_scores(**BOTH), [[0.4, 0.5, 0.1], [0.3, 0.45, 0.25]])
     assert average_scores(SPATIAL.astype(np.float32), TEMPORAL.astype(np.float32)).dtype == np.float32
 
 
@@ -39,8 +34,6 @@ def test_scores_that_are_no_probabilities_are_refused_by_stream(scores):
     """Defect 7: logits of two networks summed, and called an average of probabilities."""
     with pytest.raises(ValueError, match="spatial scores must be probabilities"):
         average_scores(scores, TEMPORAL)
-    with pytest.raises(ValueError, match="temporal scores must be probabilities"):
-        average_scores(SPATIAL, scores)
     for kind in KINDS:
         with pytest.raises(ValueError, match="temporal scores must be probabilities"):
             fit_fusion(kind, {"spatial": SPATIAL, "temporal": scores}, np.array([0, 1]))
@@ -54,16 +47,31 @@ def test_streams_that_scored_different_videos_or_classes_or_none_are_refused():
         average_scores(SPATIAL[:0], TEMPORAL[:0])
 
 
+@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 3], [-1, 0], [0.0, 1.0], [[0, 1]]])
+def test_labels_that_do_not_fit_are_refused(labels):
+    with pytest.raises(ValueError, match="class index from 0 to 2 for each of 2 clips. Received"):
+        fit_fusion("weighted", BOTH, np.array(labels))
+
+
+def test_unknown_kinds_other_groups_and_other_classes_are_refused():
+    labels = np.array([0, 1])
+    with pytest.raises(ValueError, match="kind must be one of .* Received: 'mean'"):
+        fit_fusion("mean", BOTH, labels)
+    with pytest.raises(ValueError, match=r"groups must be one value for each of 2 clips. Received: \(3,\)"):
+        fit_fusion("svm", BOTH, labels, np.zeros(3))
+    with pytest.raises(ValueError, match=r"validation's 3 classes. Received: \(5, 4\) and \(5, 4\)"):
+        fit_fusion("svm", BOTH, labels).apply(make_scores(random_labels(5, 4), 4))
+
+
 def test_temperature_is_used_only_for_the_stream_that_it_helps():
     """Labels are drawn by temporal's scores, so those are calibrated; spatial is made overconfident by T = 4."""
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 1, size=(60, 3))
     labels = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((60, 1))).argmax(axis=1)
     scores = {"spatial": softmax(4 * logits, axis=1), "temporal": softmax(logits, axis=1)}
-    fitted = fit_fusion("calibrated average", scores, labels)
-    found = temperatures_of(fitted.learned)
-    assert list(found) == ["spatial"] and float(found["spatial"]) == pytest.approx(4, rel=0.3)
-    calibrated = apply_temperature(scores["spatial"], fit_temperature(scores["spatial"], labels))
+    fitted, temperature = fit_fusion("calibrated average", scores, labels), fit_temperature(scores["spatial"], labels)
+    assert fitted.learned == f"T: spatial {temperature:.2f}" and temperature == pytest.approx(4, rel=0.3)
+    calibrated = apply_temperature(scores["spatial"], temperature)
     np.testing.assert_allclose(fitted.apply(scores), (calibrated + scores["temporal"]) / 2)
 
 
@@ -74,73 +82,18 @@ def test_no_temperature_is_used_if_clips_are_too_few_to_judge_it():
     np.testing.assert_array_equal(fitted.apply(scores), average_scores(**scores))
 
 
-@pytest.fixture
-def uncalibrated(monkeypatch):
-    monkeypatch.setattr(late_fusion, "helpful_temperature", lambda *arguments: None)
-
-
-def weight_of(scores, labels):
-    return float(fit_fusion("weighted", scores, labels).learned.split(" ")[0])
-
-
-def test_weight_by_hand(uncalibrated):
-    """Clip 1 needs 0.9 w + 0.2 (1 - w) > 1/2, w > 3/7; clip 2 needs 0.6 w + 0.1 (1 - w) < 1/2, w < 4/5. The NLL,
-    -log(0.2 + 0.7 w) - log(0.9 - 0.5 w), is least at w = 53/70 = 0.757."""
-    scores = {"spatial": np.array([[0.9, 0.1], [0.6, 0.4]]), "temporal": np.array([[0.2, 0.8], [0.1, 0.9]])}
-    assert weight_of(scores, np.array([0, 1])) == 0.75
-    fused = fit_fusion("weighted", scores, np.array([0, 1])).apply(scores)
-    np.testing.assert_allclose(fused, 0.75 * scores["spatial"] + 0.25 * scores["temporal"])
-
-
-def test_accuracy_decides_on_the_weight_before_the_likelihood_does(uncalibrated):
-    """Clip 1 needs 0.55 w + 0.29 (1 - w) > 1/2, w > 21/26 = 0.808. Temporal has the better likelihood on the others."""
-    scores = {
-        "spatial": np.array([[0.55, 0.45], [0.51, 0.49], [0.49, 0.51]]),
-        "temporal": np.array([[0.29, 0.71], [0.99, 0.01], [0.01, 0.99]]),
-    }
-    assert weight_of(scores, np.array([0, 0, 1])) == 0.85
-
-
-def test_of_tied_weights_the_nearest_to_a_half_is_taken(uncalibrated):
-    same = make_scores(random_labels(30, 3), 3)["spatial"]
-    assert weight_of({"spatial": same, "temporal": same}, random_labels(30, 3)) == 0.5
-
-
-def test_svm_is_given_both_streams_as_one_vector_of_length_one(monkeypatch):
-    seen = {}
-
-    class Recorder(learning.LinearSVC):
-        def fit(self, features, labels):
-            seen["features"] = features
-            return super().fit(features, labels)
-
-    monkeypatch.setattr(learning, "LinearSVC", Recorder)
-    fit_fusion("svm", {"spatial": SPATIAL, "temporal": TEMPORAL}, np.array([0, 1]))
-    stacked = np.array([[0.7, 0.2, 0.1, 0.1, 0.8, 0.1], [0.4, 0.3, 0.3, 0.2, 0.6, 0.2]])
-    np.testing.assert_allclose(seen["features"], stacked / np.sqrt([[1.20], [0.78]]))  # sums of the squares
-
-
-@pytest.mark.parametrize("num_classes", [2, 4])
-def test_logistic_gives_the_probabilities_of_a_regression_on_both_streams_log_scores(uncalibrated, num_classes):
-    labels = random_labels(50, num_classes)
-    scores = make_scores(labels, num_classes)
-    features = np.log(np.concatenate([scores["spatial"], scores["temporal"]], axis=1, dtype=np.float64))
-    model = learning.LogisticRegression(C=learning.LOGISTIC_C, max_iter=5000).fit(features, labels)
-    np.testing.assert_allclose(fuse("logistic", scores, labels, scores), model.predict_proba(features), rtol=1e-6)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("num_classes", [2, 5])
 def test_every_kind_gives_probabilities_and_beats_the_better_stream_if_errors_are_independent(kind, num_classes):
     labels, test_labels = random_labels(200, num_classes), random_labels(1000, num_classes, seed=1)
     validation, test = (make_scores(y, num_classes, y[:3], 1.5, 1.5) for y in (labels, test_labels))
-    fused = fuse(kind, validation, labels, test)
+    fused = fit_fusion(kind, validation, labels).apply(test)
     assert fused.shape == (1000, num_classes) and fused.min() >= 0
     np.testing.assert_allclose(fused.sum(axis=1), 1, rtol=1e-5)
     assert accuracy(fused, test_labels) > max(accuracy(values, test_labels) for values in test.values())
 
 
-@pytest.mark.parametrize("kind", LEARNED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_kinds_that_learn_ignore_a_stream_at_random_unlike_the_average(kind):
     """Temporal says a random class with 0.95; spatial is always right, with 0.6."""
     labels, noise = random_labels(300, 4), random_labels(300, 4, seed=1)
@@ -149,8 +102,8 @@ def test_kinds_that_learn_ignore_a_stream_at_random_unlike_the_average(kind):
     validation, test = (
         {"spatial": spatial[part], "temporal": temporal[part]} for part in (slice(150), slice(150, None))
     )
-    assert accuracy(average_scores(**test), labels[150:]) < 0.5
-    assert accuracy(fuse(kind, validation, labels[:150], test), labels[150:]) > 0.95
+    found = accuracy(fit_fusion(kind, validation, labels[:150]).apply(test), labels[150:])
+    assert found < 0.5 if kind == "average" else found > 0.95
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,36 +116,30 @@ def test_a_clip_is_fused_independently_of_the_others(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_learning_twice_gives_the_same(kind):
-    labels = random_labels(40, 3)
-    scores = make_scores(labels, 3)
-    first, second = (fit_fusion(kind, scores, labels) for _ in range(2))
-    assert first.learned == second.learned
-    np.testing.assert_array_equal(first.apply(scores), second.apply(scores))
-    assert out_of_fold_accuracy(kind, scores, labels) == out_of_fold_accuracy(kind, scores, labels)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2, 2], [0, 1, 2], [0, 0, 0, 1], [2, 2, 2], [1], [3, 0, 0, 3, 1, 3]])
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2, 2], [0, 1, 2], [2, 2, 2], [1], [3, 0, 0, 3, 1, 3]])
 def test_small_and_imbalanced_validations_can_be_learned_from(kind, labels):
     labels = np.array(labels)
     scores, test = make_scores(labels, 4), make_scores(random_labels(8, 4), 4, seed=1)
-    fused = fuse(kind, scores, labels, test)
+    first, second = (fit_fusion(kind, scores, labels) for _ in range(2))
+    fused = first.apply(test)
     assert fused.shape == (8, 4)
     np.testing.assert_allclose(fused.sum(axis=1), 1, rtol=1e-5)
+    assert first.learned == second.learned
+    np.testing.assert_array_equal(fused, second.apply(test))
 
 
-@pytest.mark.parametrize("kind", ["svm", "logistic"])
+@pytest.mark.parametrize("kind", CLASSIFIERS)
 @pytest.mark.parametrize("present", [[0, 3], [0, 1, 3]])
 def test_a_class_without_validation_clips_gets_a_score_of_zero(kind, present):
     labels = np.repeat(present, 10)
-    fused = fuse(kind, make_scores(labels, 4), labels, make_scores(random_labels(20, 4), 4, seed=1))
+    fitted = fit_fusion(kind, make_scores(labels, 4), labels)
+    fused = fitted.apply(make_scores(random_labels(20, 4), 4, seed=1))
     absent = [index for index in range(4) if index not in present]
     assert (fused[:, absent] == 0).all() and (fused[:, present] > 0).all()
-    assert accuracy(fuse(kind, make_scores(labels, 4), labels, make_scores(labels, 4, seed=2)), labels) > 0.8
+    assert accuracy(fitted.apply(make_scores(labels, 4, seed=2)), labels) > 0.8
 
 
-@pytest.mark.parametrize("kind", ["svm", "logistic"])
+@pytest.mark.parametrize("kind", CLASSIFIERS)
 def test_with_one_class_nothing_is_learned_and_the_table_says_so(kind):
     scores = make_scores(np.ones(6, int), 3)
     fitted = fit_fusion(kind, scores, np.ones(6, int))
@@ -201,15 +148,14 @@ def test_with_one_class_nothing_is_learned_and_the_table_says_so(kind):
 
 
 def test_accuracy_of_the_average_is_that_on_all_clips():
-    scores = {"spatial": SPATIAL, "temporal": TEMPORAL}  # the average predicts 1 and 1
-    assert out_of_fold_accuracy("average", scores, np.array([1, 0])) == 0.5
+    assert out_of_fold_accuracy("average", BOTH, np.array([1, 0])) == 0.5  # it predicts 1 and 1
 
 
 def test_accuracy_of_kinds_that_learn_is_on_held_out_clips():
     """Labels are random: an SVM on 40 numbers fits the clips it has seen, and cannot predict others."""
     labels = random_labels(60, 20)
     scores = make_scores(random_labels(60, 20, seed=1), 20, spatial=0, temporal=0)
-    assert accuracy(fuse("svm", scores, labels, scores), labels) > 0.5
+    assert accuracy(fit_fusion("svm", scores, labels).apply(scores), labels) > 0.5
     assert out_of_fold_accuracy("svm", scores, labels) < 0.2
 
 
@@ -227,19 +173,3 @@ def test_one_group_cannot_be_divided():
     labels = random_labels(12, 2)
     assert np.isnan(out_of_fold_accuracy("weighted", make_scores(labels, 2), labels, np.zeros(12)))
     assert np.isfinite(out_of_fold_accuracy("average", make_scores(labels, 2), labels, np.zeros(12)))
-
-
-@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 3], [-1, 0], [0.0, 1.0], [[0, 1]]])
-def test_labels_that_do_not_fit_are_refused(labels):
-    with pytest.raises(ValueError, match="class index from 0 to 2 for each of 2 clips. Received"):
-        fit_fusion("weighted", {"spatial": SPATIAL, "temporal": TEMPORAL}, np.array(labels))
-
-
-def test_unknown_kinds_other_groups_and_other_classes_are_refused():
-    scores, labels = {"spatial": SPATIAL, "temporal": TEMPORAL}, np.array([0, 1])
-    with pytest.raises(ValueError, match="kind must be one of .* Received: 'mean'"):
-        fit_fusion("mean", scores, labels)
-    with pytest.raises(ValueError, match=r"groups must be one value for each of 2 clips. Received: \(3,\)"):
-        fit_fusion("svm", scores, labels, np.zeros(3))
-    with pytest.raises(ValueError, match=r"validation's 3 classes. Received: \(5, 4\) and \(5, 4\)"):
-        fuse("svm", scores, labels, make_scores(random_labels(5, 4), 4))
