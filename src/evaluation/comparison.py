@@ -78,19 +78,15 @@ def describe_protocol(protocol: Mapping, split: str, n: int | str) -> str:
 
 
 def _find_runs(folders):
-    given = [folders] if isinstance(folders, str | Path) else folders
-    found = [run for folder in given for run in _runs_in(Path(folder))]
-    return list({run.resolve(): run for run in found}.values())
-
-
-def _runs_in(folder):
-    if (folder / "config.json").is_file():
-        return [folder]
-    runs = sorted(path.parent for path in folder.glob("*/config.json"))
-    if not runs:
-        found = "no such folder" if not folder.is_dir() else "neither config.json nor a folder with one"
-        raise ValueError(f"{folder}: must be the folder of a run, or hold such folders. Received: {found}")
-    return runs
+    runs = {}
+    for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
+        is_run = (folder / "config.json").is_file()
+        found = [folder] if is_run else sorted(path.parent for path in folder.glob("*/config.json"))
+        if not found:
+            reason = "no such folder" if not folder.is_dir() else "neither config.json nor a folder with one"
+            raise ValueError(f"{folder}: must be the folder of a run, or hold such folders. Received: {reason}")
+        runs |= {run.resolve(): run for run in found}
+    return list(runs.values())
 
 
 def _read_runs(folders, split):

@@ -40,15 +40,12 @@ def majority_class_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> flo
 
 
 def evaluate_split(scores: dict[str, np.ndarray], labels: np.ndarray, majority_class: float) -> dict:
-    """The entry of metrics.json for one split.
+    """The entry of metrics.json for one split: {"n", "majority_class"}, and `compute_metrics` of each of `scores`.
 
     Args:
-        scores: name → float (N, C).
+        scores: stream → float (N, C).
         labels: int (N,), true class indices.
         majority_class: accuracy of the majority-class baseline, from `majority_class_accuracy`.
-
-    Returns:
-        {"n", "majority_class"}, and for each name in `scores` its `compute_metrics`.
     """
     by_name = {name: compute_metrics(values, labels) for name, values in scores.items()}
     return {"n": len(labels), "majority_class": majority_class} | by_name

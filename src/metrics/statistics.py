@@ -3,18 +3,17 @@
 import numpy as np
 from scipy.stats import binomtest
 
-DRAWS = 10_000
+DRAWS = 10_000  # bootstrap samples
 
 
 def bootstrap_interval(
-    right: np.ndarray, level: float = 0.95, draws: int = DRAWS, seed: int = 0, groups: np.ndarray | None = None
+    right: np.ndarray, level: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of an accuracy (Efron 1979): videos are drawn with replacement.
 
     Args:
         right: bool (N,), whether each video was classified correctly.
         level: share of the bootstrap distribution inside the interval.
-        draws: bootstrap samples.
         seed: of the random numbers.
         groups: (N,); if given, whole groups are drawn, because videos of a group resemble one another.
 
@@ -30,9 +29,9 @@ def bootstrap_interval(
         raise ValueError(f"right must be bool (N,), N 1 or more. Received: {right.dtype} {right.shape}")
     generator = np.random.default_rng(seed)
     if groups is None:  # the number right among N videos drawn is binomial: no need to draw them one by one
-        means = generator.binomial(len(right), right.mean(), draws) / len(right)
+        means = generator.binomial(len(right), right.mean(), DRAWS) / len(right)
     else:
-        means = _draw_groups(generator, right, groups, draws)
+        means = _draw_groups(generator, right, groups)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -66,14 +65,14 @@ def count_discordant(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int
     return int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
 
 
-def _draw_groups(generator, right, groups, draws):
+def _draw_groups(generator, right, groups):
     # Not scipy.stats.bootstrap: it refuses a single group, and holds all draws (draws × groups) in memory.
     names, places = np.unique(groups, return_inverse=True)
     if len(places) != len(right):
         raise ValueError(f"groups must be one value for each of {len(right)} videos. Received: {np.shape(groups)}")
     hits, sizes = np.bincount(places, weights=right), np.bincount(places)
-    means = np.empty(draws)
-    for draw in range(draws):
+    means = np.empty(DRAWS)
+    for draw in range(DRAWS):
         drawn = generator.integers(len(names), size=len(names))
         means[draw] = hits[drawn].sum() / sizes[drawn].sum()
     return means
