@@ -1,12 +1,14 @@
-"""What a choice of weights stands for, and that a backbone is the network in the file, at any size and precision."""
+"""Backbones compute what their file does, at any size and precision; errors name the file."""
 
 import keras
 import numpy as np
 import pytest
+from keras import layers
 from keras.applications.imagenet_utils import preprocess_input
-from test_models import SIZE, dtype_policy, make_backbone, predict
+from networks import SIZE, dtype_policy, make_backbone, predict
 
-from models.backbones import NORMALIZATIONS, build_backbone, leaf_layers, picture_scale, resolve_weights
+from models.backbones import NORMALIZATIONS, build_backbone, imagenet_rms
+from models.freezing import leaf_layers
 
 
 def images(side=SIZE):
@@ -25,7 +27,7 @@ def test_a_saved_backbone_computes_what_its_file_does(side, nested, tmp_path):
 
 
 def test_a_saved_backbone_takes_the_precision_in_use(tmp_path):
-    """Else a backbone saved in float32 would stay in it, and nothing be gained by mixed precision."""
+    """Otherwise a backbone saved in float32 would stay in float32, and mixed precision would gain nothing."""
     path = make_backbone(tmp_path / "mine.keras", nested=True)
     with dtype_policy("mixed_bfloat16"):
         network = build_backbone(path, SIZE, None).network
@@ -43,60 +45,35 @@ def test_random_weights_are_not_called_pretrained(backbone, weights, expected):
 
 
 @pytest.mark.parametrize("preprocessing", list(NORMALIZATIONS))
-def test_the_scale_of_pictures_is_that_of_imagenets(preprocessing):
+def test_the_rms_of_imagenets_images(preprocessing):
     """Pixels of ImageNet's mean and deviation, preprocessed by Keras itself."""
     mean, deviation = (np.array(NORMALIZATIONS["torch"][name]) for name in ("mean", "deviation"))
     pixels = np.random.default_rng(0).normal(mean, deviation, (1, 300, 300, 3)).astype(np.float32)
     preprocessed = preprocess_input(pixels, mode=preprocessing, data_format="channels_last")
-    assert picture_scale(preprocessing) == pytest.approx(np.sqrt((preprocessed**2).mean()), rel=0.01)
-    assert picture_scale("torch") == 1
+    assert imagenet_rms(preprocessing) == pytest.approx(np.sqrt((preprocessed**2).mean()), rel=0.01)
+    assert imagenet_rms("torch") == 1
 
 
-# Which weights
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x: layers.Reshape((SIZE * SIZE, 3))(x), "a backbone must give"),
+        (lambda x: [layers.Flatten()(x), layers.Flatten()(x)], "a backbone must map one image"),
+    ],
+)
+def test_networks_that_are_not_from_one_image_to_features_are_refused(make, message, tmp_path):
+    image = keras.Input((SIZE, SIZE, 3))
+    keras.Model(image, make(image)).save(tmp_path / "mine.keras")
+    with pytest.raises(ValueError, match=f"mine.keras: {message}"):
+        build_backbone(tmp_path / "mine.keras", SIZE, None)
 
 
-def failing(message):
-    def resnet50(**arguments):
-        raise Exception(message)  # as Keras does
-
-    return resnet50
-
-
-@pytest.mark.parametrize("message", ["URL fetch failure on https://…: None -- Network is unreachable\nmore", ""])
-def test_auto_without_network_warns_and_learns_from_scratch(message, monkeypatch):
-    monkeypatch.setattr(keras.applications, "ResNet50", failing(message))
-    with pytest.warns(UserWarning, match="NO PRETRAINED WEIGHTS") as caught:
-        assert resolve_weights("auto") == {"backbone": "compact", "weights": None, "pretrained": False}
-    assert len(caught) == 1 and caught[0].filename == __file__
+@pytest.mark.parametrize("arguments", [("resnet50", SIZE, "nowhere.h5"), ("nowhere.keras", SIZE, None)])
+def test_a_path_without_a_file_is_refused(arguments):
+    with pytest.raises(FileNotFoundError, match="nowhere.* no such file"):
+        build_backbone(*arguments)
 
 
-def test_imagenet_without_network_is_an_error(monkeypatch):
-    monkeypatch.setattr(keras.applications, "ResNet50", failing("URL fetch failure"))
-    with pytest.raises(RuntimeError, match="URL fetch failure"):
-        resolve_weights("imagenet")
-
-
-@pytest.mark.parametrize("spatial_weights", ["auto", "imagenet"])
-def test_imagenet_where_it_can_be_had(spatial_weights, monkeypatch, recwarn):
-    monkeypatch.setattr(keras.applications, "ResNet50", lambda **arguments: None)
-    expected = {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
-    assert resolve_weights(spatial_weights) == expected and not recwarn.list
-
-
-def test_messages_name_the_stream_and_its_setting(monkeypatch):
-    monkeypatch.setattr(keras.applications, "ResNet50", failing("URL fetch failure"))
-    with pytest.warns(UserWarning, match="The temporal stream is a compact .* set temporal_weights to a file"):
-        resolve_weights("auto", "temporal")
-    with pytest.raises(FileNotFoundError, match="imagnet: temporal_weights must be"):
-        resolve_weights("imagnet", "temporal")
-
-
-def test_other_choices_of_weights(tmp_path):
-    assert resolve_weights(None) == {"backbone": "resnet50", "weights": None, "pretrained": False}
-    assert resolve_weights("compact") == {"backbone": "compact", "weights": None, "pretrained": False}
-    weights, backbone = tmp_path / "resnet50.weights.h5", tmp_path / "mine.keras"
-    weights.touch(), backbone.touch()
-    assert resolve_weights(str(weights)) == {"backbone": "resnet50", "weights": str(weights), "pretrained": True}
-    assert resolve_weights(str(backbone)) == {"backbone": str(backbone), "weights": None, "pretrained": True}
-    with pytest.raises(FileNotFoundError, match="imagnet: spatial_weights must be"):
-        resolve_weights("imagnet")
+def test_unknown_preprocessing_is_refused():
+    with pytest.raises(ValueError, match="preprocessing must be one of .*'inception'"):
+        build_backbone("compact", SIZE, None, "inception")

@@ -1,0 +1,157 @@
+"""The spatial stream: preprocessing, weights from files, features, and that a saved model is the same model."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras.applications.imagenet_utils import preprocess_input
+from networks import (
+    CLASSES,
+    REAL_BACKBONE,
+    SIZE,
+    assert_probabilities,
+    assert_same_when_loaded,
+    dtype_policy,
+    make_backbone,
+    make_images,
+    predict,
+    up_to,
+)
+
+from models.finetuned_resnet import build_finetuned_resnet
+from models.freezing import freeze_backbone, unfreeze_last_stage
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    """ResNet50 with random weights."""
+    keras.utils.set_random_seed(0)
+    return build_finetuned_resnet(CLASSES, SIZE, weights=None)
+
+
+@pytest.fixture(scope="module")
+def resnet_file(resnet, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "resnet50.weights.h5"
+    resnet.get_layer("backbone").save_weights(path)
+    return path
+
+
+def test_compact_network(tmp_path):
+    model = build_finetuned_resnet(CLASSES, SIZE, backbone="compact")
+    assert model.input.dtype == "uint8" and model.input_shape == (None, SIZE, SIZE, 3)
+    assert_probabilities(predict(model, make_images(3)), 3)
+    assert 0.8e6 < model.count_params() < 1.2e6
+    assert_same_when_loaded(model, make_images(3), tmp_path / "spatial.keras")
+
+
+@pytest.mark.slow
+def test_a_saved_resnet50_is_the_same_model(resnet, tmp_path):
+    assert_same_when_loaded(resnet, make_images(3), tmp_path / "spatial.keras")
+
+
+def test_frames_for_resnet50_are_preprocessed_once_as_in_keras(resnet):
+    """Defect 19: ImageNet preprocessing missing, or applied twice."""
+    frames = make_images(3)
+    assert_probabilities(predict(resnet, frames), 3)
+    expected = keras.applications.resnet.preprocess_input(frames.astype(np.float32))
+    network, features = resnet.get_layer("backbone"), predict(up_to(resnet, "pool"), frames)
+    np.testing.assert_allclose(features, predict(network, expected), rtol=1e-5, atol=1e-5)
+    for wrong in (frames.astype(np.float32), expected[..., ::-1], expected / 255):
+        assert abs(features - predict(network, wrong)).max() > 0.01
+
+
+@pytest.mark.parametrize("preprocessing", ["torch", "tf", "caffe"])
+def test_frames_for_a_saved_backbone_are_preprocessed_as_asked(preprocessing, tmp_path):
+    """Defect 19, for each way that Keras has a name for."""
+    image = keras.Input((SIZE, SIZE, 3))
+    keras.Model(image, layers.Activation("linear")(image)).save(tmp_path / "identity.keras")
+    model = build_finetuned_resnet(CLASSES, SIZE, backbone=tmp_path / "identity.keras", preprocessing=preprocessing)
+    frames = make_images(3)
+    expected = preprocess_input(frames.astype(np.float32), mode=preprocessing, data_format="channels_last")
+    np.testing.assert_allclose(predict(up_to(model, "pool"), frames), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_resnet50_from_a_file_has_all_its_weights_and_conv5_as_its_last_stage(resnet, resnet_file):
+    """Defects 19 and 20: fine-tuning trains convolutions of the last stage, and no batch norm; no weight is random."""
+    keras.utils.set_random_seed(99)
+    model = build_finetuned_resnet(CLASSES, SIZE, weights=resnet_file)
+    expected = resnet.get_layer("backbone").get_weights()
+    for weight, value in zip(model.get_layer("backbone").get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    freeze_backbone(model)
+    assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["scores", "scores"]
+    names = unfreeze_last_stage(model)
+    assert len(names) == 10 and all(name.startswith("conv5") and name.endswith("conv") for name in names)
+    trainable = {weight.path.split("/")[-2] for weight in model.trainable_weights}
+    assert trainable == {*names, "scores"}
+
+
+def test_the_scale_of_a_backbones_features_does_not_matter(tmp_path):
+    """A real backbone has features of 0.01: a head could not learn from them at the learning rate that is used."""
+    image = keras.Input((SIZE, SIZE, 3))
+    features = layers.Conv2D(16, 3, strides=8, activation="relu", name="conv")(image)
+    keras.Model(image, features).save(tmp_path / "large.keras")
+    keras.Model(image, layers.Rescaling(0.01)(features)).save(tmp_path / "small.keras")
+    large, small = (
+        predict(up_to(build_finetuned_resnet(3, SIZE, backbone=tmp_path / name), "dropout"), make_images(3))
+        for name in ("large.keras", "small.keras")
+    )
+    np.testing.assert_allclose(small, large, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("saved", "float32"),
+        ("pooled", "mixed_bfloat16"),
+        pytest.param("resnet50", "float32", marks=pytest.mark.slow),
+        pytest.param("resnet50", "mixed_bfloat16", marks=pytest.mark.slow),
+    ],
+)
+def test_a_head_on_features_gives_the_scores_of_the_whole_model(kind, policy, resnet_file, tmp_path):
+    """Phase one computes the features of a frozen backbone once, float32 under any policy, and trains the head only."""
+    backbone = kind if kind == "resnet50" else make_backbone(tmp_path / "mine.keras", pooled=kind == "pooled")
+    with dtype_policy(policy):
+        model = build_finetuned_resnet(CLASSES, SIZE, resnet_file, backbone)
+        inputs = keras.Input(model.get_layer("dropout").input.shape[1:])
+        head = keras.Model(inputs, model.get_layer("scores")(model.get_layer("dropout")(inputs)))
+    features = predict(up_to(model, "dropout"), make_images(3))
+    assert features.shape == (3, model.get_layer("scores").kernel.shape[0]) and features.dtype == np.float32
+    before = predict(model, make_images(3))
+    np.testing.assert_allclose(predict(head, features), before, rtol=1e-5)
+    assert [weight.path for weight in head.weights] == [weight.path for weight in model.weights[-2:]]
+    head.compile(keras.optimizers.SGD(0.5), "categorical_crossentropy")
+    head.train_on_batch(features, np.eye(CLASSES))
+    assert abs(predict(model, make_images(3)) - before).max() > 1e-3
+
+
+def test_frames_are_resized_for_a_saved_backbone_of_another_size(tmp_path):
+    model = build_finetuned_resnet(CLASSES, SIZE, backbone=make_backbone(tmp_path / "mine.keras", side=24))
+    assert model.input_shape == (None, SIZE, SIZE, 3)
+    assert model.get_layer("resize").output.shape == (None, 24, 24, 3)
+    assert_probabilities(predict(model, make_images(3)), 3)
+    assert_same_when_loaded(model, make_images(3), tmp_path / "spatial.keras")
+
+
+def test_a_saved_backbone_for_any_size_keeps_its_stages(tmp_path):
+    """Without sizes every layer would seem to be the last stage, and fine-tuning would unfreeze them all."""
+    model = build_finetuned_resnet(CLASSES, SIZE, backbone=make_backbone(tmp_path / "mine.keras", side=None))
+    assert model.get_layer("backbone").input_shape == (None, SIZE, SIZE, 3)
+    assert unfreeze_last_stage(model) == ["conv2"]
+    assert_same_when_loaded(model, make_images(3), tmp_path / "spatial.keras")
+
+
+@pytest.mark.slow
+def test_the_real_backbone():
+    if not REAL_BACKBONE.exists():
+        pytest.skip(f"{REAL_BACKBONE} does not exist")
+    model = build_finetuned_resnet(CLASSES, 112, backbone=REAL_BACKBONE)
+    frames = make_images(3, count=1, size=112)
+    assert_probabilities(predict(model, frames), 1)
+    resized = layers.Resizing(224, 224)(frames.astype(np.float32))
+    expected = preprocess_input(np.array(resized), mode="torch", data_format="channels_last")
+    features = predict(model.get_layer("backbone"), expected)
+    np.testing.assert_allclose(predict(up_to(model, "pool"), frames), features, atol=0.02)
+    assert abs(features - predict(model.get_layer("backbone"), np.array(resized))).max() > 0.5
+    names = unfreeze_last_stage(model)
+    assert names and all(name.startswith("stage3_conv") for name in names)

@@ -1,0 +1,53 @@
+"""Which backbone and weights each choice of the notebooks gives, with and without a network connection."""
+
+import keras
+import pytest
+
+from models.pretrained import resolve_weights
+
+
+def failing(message):
+    def resnet50(**arguments):
+        raise Exception(message)  # as Keras does
+
+    return resnet50
+
+
+@pytest.mark.parametrize("message", ["URL fetch failure on https://…: None -- Network is unreachable\nmore", ""])
+def test_auto_without_network_warns_and_learns_from_scratch(message, monkeypatch):
+    monkeypatch.setattr(keras.applications, "ResNet50", failing(message))
+    with pytest.warns(UserWarning, match="NO PRETRAINED WEIGHTS") as caught:
+        assert resolve_weights("auto") == {"backbone": "compact", "weights": None, "pretrained": False}
+    assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_imagenet_without_network_is_an_error(monkeypatch):
+    monkeypatch.setattr(keras.applications, "ResNet50", failing("URL fetch failure"))
+    with pytest.raises(RuntimeError, match="URL fetch failure"):
+        resolve_weights("imagenet")
+
+
+@pytest.mark.parametrize("spatial_weights", ["auto", "imagenet"])
+def test_imagenet_where_it_can_be_had(spatial_weights, monkeypatch, recwarn):
+    monkeypatch.setattr(keras.applications, "ResNet50", lambda **arguments: None)
+    expected = {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
+    assert resolve_weights(spatial_weights) == expected and not recwarn.list
+
+
+def test_messages_name_the_stream_and_its_setting(monkeypatch):
+    monkeypatch.setattr(keras.applications, "ResNet50", failing("URL fetch failure"))
+    with pytest.warns(UserWarning, match="The temporal stream is a compact .* set temporal_weights to a file"):
+        resolve_weights("auto", "temporal")
+    with pytest.raises(FileNotFoundError, match="imagnet: temporal_weights must be"):
+        resolve_weights("imagnet", "temporal")
+
+
+def test_other_choices_of_weights(tmp_path):
+    assert resolve_weights(None) == {"backbone": "resnet50", "weights": None, "pretrained": False}
+    assert resolve_weights("compact") == {"backbone": "compact", "weights": None, "pretrained": False}
+    weights, backbone = tmp_path / "resnet50.weights.h5", tmp_path / "mine.keras"
+    weights.touch(), backbone.touch()
+    assert resolve_weights(str(weights)) == {"backbone": "resnet50", "weights": str(weights), "pretrained": True}
+    assert resolve_weights(str(backbone)) == {"backbone": str(backbone), "weights": None, "pretrained": True}
+    with pytest.raises(FileNotFoundError, match="imagnet: spatial_weights must be"):
+        resolve_weights("imagnet")
