@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -63,9 +62,9 @@ def preprocess(plan: Plan) -> Report:
     Raises:
         OSError: the disk has too little space, by the plan or in fact. Clips that were written stay in the store.
     """
+    plan = plan.refresh()
+    plan.check_space()
     with connected(plan.cluster) as client, _explain_full_disk(plan.store.root):
-        plan = plan.refresh()
-        plan.check_space()
         plan.store.prepare()
         record_subset(plan.subset, plan.store)
         start = time.perf_counter()
@@ -95,7 +94,7 @@ def _explain_full_disk(root):
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FULL or error.filename == str(Path(root)):  # the plan's own error is clear
+        if error.errno not in DISK_FULL:
             raise
         message = "the disk is full. Every clip written so far is complete and stays. Free some space, and run again"
         raise OSError(error.errno, message, str(root)) from error

@@ -22,21 +22,6 @@ SECONDS_PER_CLIP = 600.0  # limit per clip of the job
 
 
 @dataclass(frozen=True)
-class Probe:
-    """Measured cost of a few of the missing clips.
-
-    Attributes:
-        clips: number of clips measured.
-        seconds: mean time of one worker per clip.
-        num_bytes: mean size of a clip on disk.
-    """
-
-    clips: int
-    seconds: float
-    num_bytes: float
-
-
-@dataclass(frozen=True)
 class Plan:
     """What `preprocess` will do: all that it needs, and what that costs.
 
@@ -48,7 +33,7 @@ class Plan:
         cluster: a `dask.distributed.Client`, the address of a scheduler, or None.
         seconds_per_clip: a video that takes longer is given up.
         extract: how clips are computed.
-        probe: measured cost; None if nothing was measured.
+        probe: outcomes of a few tasks that were measured; empty if there were few to do.
         free_bytes: free space on the disk of the store.
     """
 
@@ -59,23 +44,21 @@ class Plan:
     cluster: object
     seconds_per_clip: float
     extract: Callable[..., Iterator[Outcome]]
-    probe: Probe | None
+    probe: list[Outcome]
     free_bytes: int
 
     @property
     def minutes(self) -> float:
         """Expected time; NaN if it was not measured."""
-        return self._expect("seconds") / self.workers / 60
+        return self._expect([outcome.seconds.total() for outcome in self.probe]) / self.workers / 60
 
     @property
     def gigabytes(self) -> float:
         """Expected space on disk; NaN if it was not measured."""
-        return self._expect("num_bytes") / 1e9
+        return self._expect([outcome.num_bytes for outcome in self.probe]) / 1e9
 
-    def _expect(self, cost):
-        if not self.tasks:
-            return 0.0
-        return len(self.tasks) * (getattr(self.probe, cost) if self.probe else np.nan)
+    def _expect(self, costs):
+        return len(self.tasks) * np.mean(costs or [np.nan]) if self.tasks else 0.0
 
     def table(self) -> pd.DataFrame:
         """The plan for display: one line per fact."""
@@ -83,7 +66,7 @@ class Plan:
         if not self.tasks:
             time = space = "nothing"
         elif self.probe:
-            measured = f"with {self.workers} workers, measured on {self.probe.clips} clips"
+            measured = f"with {self.workers} workers, measured on {len(self.probe)} clips"
             time, space = f"{_short(self.minutes)} minutes {measured}", f"{_short(self.gigabytes)} GB"
         lines = {
             "clips wanted": f"{len(self.subset):,}",
@@ -173,19 +156,15 @@ def _find_tasks(subset, store):
 
 
 def _measure(tasks, store, workers, client, seconds_per_clip, extract):
-    """The `Probe` of a few tasks, drawn with a fixed seed, without those that fail; None if there are none."""
+    """The outcomes of a few tasks, drawn with a fixed seed, without those that failed."""
     order = np.argsort(seeded_keys([task.video_id for task in tasks], 0))
     size = min(max(PROBE, 2 * workers), len(tasks) // 4)  # enough to keep all workers busy
     if not size:
-        return None
+        return []
     chosen = [tasks[place] for place in order[:size]]
     with open_staging(store, seconds_per_clip) as watchdog:
         outcomes = list(extract(chosen, store, watchdog, workers, client, write=False))
-    done = [outcome for outcome in outcomes if outcome.reason is None]
-    if not done:
-        return None
-    seconds, sizes = zip(*((outcome.seconds.total(), outcome.num_bytes) for outcome in done), strict=True)
-    return Probe(len(done), np.mean(seconds), np.mean(sizes))
+    return [outcome for outcome in outcomes if outcome.reason is None]
 
 
 def _free_bytes(folder):

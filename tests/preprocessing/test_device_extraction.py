@@ -101,7 +101,7 @@ def test_a_batch_that_is_not_full_gives_the_same_flow():
 
 def test_the_plan_measures_this_way(videos, tmp_path):
     plan = plan_preprocessing(make_subset(videos[:9]), tmp_path, TINY_CONFIG, 2, extract=extract_on_device)
-    assert plan.probe.clips == 2 and plan.minutes > 0 and plan.gigabytes > 0
+    assert len(plan.probe) == 2 and plan.minutes > 0 and plan.gigabytes > 0
     assert ClipStore(tmp_path, TINY_CONFIG).names() == set()
 
 

@@ -19,6 +19,7 @@ from src.preprocessing.plan import plan_preprocessing
 from src.sources import COLUMNS
 from src.store import ClipStore, clip_name, read_digest, read_prepared
 from src.store.manifest import read_manifest
+from src.store.unused import find_unused
 
 ROOT = Path(__file__).parents[2]
 BAD = {  # video_id → its reason
@@ -147,32 +148,6 @@ def test_a_replaced_video_is_extracted_again(tmp_path):
     }
 
 
-def test_a_video_replaced_by_one_of_the_same_size_and_time_is_extracted_again(tmp_path):
-    path, root = tmp_path / "clip.avi", tmp_path / "prepared"
-    write_video(path, moving_texture(14, 2, 0, 48, 64), fourcc="I420")  # uncompressed: both files have the same size
-    before = path.stat()
-    prepare(make_subset([("clip", path)]), root)
-    write_video(path, moving_texture(14, -2, 0, 48, 64), fourcc="I420")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    now = path.stat()
-    assert (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-    report = prepare(make_subset([("clip", path)]), root)
-    assert (report.found, report.computed) == (0, 1)
-    table, store = read_prepared(root)
-    assert np.median(store.read_stack(table.clip_name[0], 0)[..., 0::2]) < 128
-
-
-def test_a_restored_video_is_not_extracted_again(tmp_path):
-    [(name, path)], root = write_good(tmp_path, 1), tmp_path / "prepared"
-    first = path.read_bytes()
-    prepare(make_subset([(name, path)]), root)
-    write_video(path, moving_texture(14, -2, 0, 48, 64, seed=9))
-    prepare(make_subset([(name, path)]), root)
-    path.write_bytes(first)
-    assert prepare(make_subset([(name, path)]), root).found == 1
-    assert read_prepared(root)[0].clip_name.tolist() == [name_of(path)]
-
-
 def test_a_moved_or_renamed_video_is_not_extracted_again(tmp_path):
     videos, root = write_good(tmp_path, 3), tmp_path / "prepared"
     prepare(make_subset(videos), root)
@@ -217,7 +192,7 @@ def test_an_old_subset_stays_valid_after_another_of_the_same_ids(tmp_path):
         stacks = np.stack([ClipStore(root).read_stack(name, 0) for name in table.clip_name])
         u = np.median(stacks[..., 0::2], axis=(1, 2, 3)) - 128
         assert (sign * u > 5).all()
-    assert read_content(ClipStore(root)) == before
+    assert read_content(ClipStore(root)) == before and find_unused(root).empty
 
 
 def test_each_configuration_has_its_own_clips(tmp_path):
@@ -278,15 +253,14 @@ def test_a_video_that_changes_while_it_is_read_fails(tmp_path, monkeypatch, chan
 
 
 def test_a_job_killed_while_it_writes_leaves_complete_clips(tmp_path):
-    videos, root = write_good(tmp_path, 4), tmp_path / "prepared"
+    videos, root = write_good(tmp_path, 3), tmp_path / "prepared"
     make_subset(videos).to_csv(tmp_path / "subset.csv", index=False)
     killed_in_its_fourth_stack = """
 import os, signal, sys
 import pandas as pd
 from src.config import ClipConfig
-from src.preprocessing import plan, preprocess
+from src.preprocessing import plan_preprocessing, preprocess
 from src.store import encoding
-plan._measure = lambda *_: None
 encode, calls = encoding.encode_stack, []
 def encode_stack(stack):
     calls.append(stack)
@@ -294,7 +268,7 @@ def encode_stack(stack):
         os.kill(os.getpid(), signal.SIGKILL)
     return encode(stack)
 encoding.encode_stack = encode_stack
-preprocess(plan.plan_preprocessing(pd.read_csv(sys.argv[1]), sys.argv[2], ClipConfig(48, 2, 3), workers=1))
+preprocess(plan_preprocessing(pd.read_csv(sys.argv[1]), sys.argv[2], ClipConfig(48, 2, 3), workers=1))
 """
     command = [sys.executable, "-c", killed_in_its_fourth_stack, tmp_path / "subset.csv", root]
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == -signal.SIGKILL
@@ -304,9 +278,9 @@ preprocess(plan.plan_preprocessing(pd.read_csv(sys.argv[1]), sys.argv[2], ClipCo
     [left_over] = store.list_staging()
     assert len(list(left_over.iterdir())) == 1  # the clip that it was writing
     report = prepare(make_subset(videos), root)
-    assert (report.found, report.computed, len(report.failures)) == (1, 3, 0)
+    assert (report.found, report.computed, len(report.failures)) == (1, 2, 0)
     assert store.list_staging() == []
-    assert len(check_store(root)) == 4
+    assert len(check_store(root)) == 3
 
 
 def test_a_full_disk_stops_the_job(tmp_path, monkeypatch):
@@ -335,11 +309,3 @@ def test_a_video_on_which_opencv_fails_is_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "compute_flow", refuse)
     report = prepare(subset, tmp_path / "prepared")
     assert report.computed == 0 and "too large" in report.failures.reason[0]
-
-
-def test_clips_of_another_configuration_are_refused_before_any_work(tmp_path):
-    subset, root = make_subset(write_good(tmp_path, 1)), tmp_path / "prepared"
-    prepare(subset, root)
-    near = ClipConfig(48, 2, 3, flow_bound=20.0000001)
-    with pytest.raises(ValueError, match="flow_bound"):
-        prepare(subset, root, near)

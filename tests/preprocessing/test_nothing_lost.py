@@ -138,7 +138,6 @@ def hang_at_seven(task, store, watchdog, write):
     return Outcome(task.video_id, f"{task.path}: {reason}", {})
 
 
-@pytest.mark.slow
 def test_a_video_that_hangs_is_listed(subset, undisturbed, tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "extract_task", hang_at_seven)
     root = tmp_path / "prepared"

@@ -150,14 +150,6 @@ def test_a_clip_that_another_job_wrote_first_stays(store, staging):
     assert [list(folder.iterdir()) for folder in store.list_staging()] == [[], []]
 
 
-def test_a_missing_folder_is_an_error(store, staging):
-    store.folder.joinpath("config.json").unlink()
-    store.folder.rmdir()
-    with pytest.raises(FileNotFoundError):
-        store.write(NAME, make_clip(), DIGEST, staging)
-    assert list(staging.iterdir()) == []
-
-
 def test_a_job_whose_staging_directory_was_removed_writes_nothing(store, staging, monkeypatch):
     """As a worker that survives its killed job: its clip appears whole or not at all."""
     encode = encoding.encode_clip
@@ -181,13 +173,6 @@ def make_named_staging(store, name, age=0):
     (staging / "frame_0.jpg").touch()
     os.utime(staging, (time.time() - age,) * 2)
     return staging
-
-
-def test_each_job_has_its_own_staging_directory(store):
-    folders = [store.make_staging() for _ in range(3)]
-    assert len(set(folders)) == 3 and store.list_staging() == sorted(folders)
-    assert {folder.parent for folder in folders} == {store.root / "incomplete"}
-    assert not any(is_abandoned(folder) for folder in folders)
 
 
 def test_staging_of_a_running_job_of_this_machine_is_kept_however_old(store, staging):

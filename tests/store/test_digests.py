@@ -34,38 +34,20 @@ def opened(monkeypatch):
 
 
 def test_the_digest_is_that_of_the_bytes(files, memory):
-    assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
+    order = [2, 0, 2]
+    assert read_digests([files[n] for n in order], memory) == [expected(b"video %d" % n) for n in order]
     assert read_digest(files[1]) == expected(b"video 1")
 
 
-def test_equal_bytes_have_equal_digests_in_any_folder(tmp_path, memory):
-    (tmp_path / "folder").mkdir()
-    paths = [tmp_path / "a.webm", tmp_path / "folder" / "b.mp4"]
-    for path in paths:
-        path.write_bytes(b"the same" * 200_000)
-    first, second = read_digests([str(path) for path in paths], memory)
-    assert first == second == expected(b"the same" * 200_000)
-
-
-def test_digests_are_in_the_order_of_the_paths_with_repeats(files, memory):
-    order = [files[2], files[0], files[2]]
-    assert read_digests(order, memory) == [read_digest(path) for path in order]
-
-
 def test_digests_are_remembered(files, memory, opened):
-    first = read_digests(files, memory)
-    assert sorted(opened) == files
+    """Only new files are read, and older entries stay."""
+    first = read_digests(files[:2], memory)
+    assert sorted(opened) == files[:2]
     opened.clear()
-    assert read_digests(files, memory) == first and opened == []
+    assert read_digests(files, memory)[:2] == first and opened == files[2:]
+    opened.clear()
+    assert read_digests(files[:1], memory) == first[:1] and opened == []
     assert set(json.loads(memory.read_text())) == set(files)
-
-
-def test_only_new_files_are_read(files, memory, opened):
-    read_digests(files[:2], memory)
-    opened.clear()
-    read_digests(files, memory)
-    assert opened == files[2:]
-    assert set(json.loads(memory.read_text())) == set(files)  # the older entries stay
 
 
 def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(files, memory):
@@ -79,13 +61,6 @@ def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(files, memo
     assert read_digests(files, memory) == [expected(b"other 0"), *first[1:]]
 
 
-def test_a_file_moved_over_another_is_noticed(files, memory):
-    before, first = os.stat(files[0]), read_digests(files, memory)
-    os.utime(files[1], ns=(before.st_atime_ns, before.st_mtime_ns))
-    os.replace(files[1], files[0])
-    assert read_digests([files[0], files[2]], memory) == first[1:]
-
-
 def test_unreadable_empty_and_special_files_have_no_digest(tmp_path, files, memory):
     os.mkfifo(tmp_path / "pipe")  # opening it would wait forever
     (tmp_path / "empty").touch()
@@ -96,16 +71,6 @@ def test_unreadable_empty_and_special_files_have_no_digest(tmp_path, files, memo
     for _ in range(2):
         assert read_digests([*bad, *files], memory) == [""] * len(bad) + good
     assert set(json.loads(memory.read_text())) == set(files)
-
-
-def test_a_file_without_permission_has_no_digest(files, memory):
-    os.chmod(files[0], 0)
-    if os.access(files[0], os.R_OK):
-        pytest.skip("this user can read every file")
-    first, *others = read_digests(files, memory)
-    assert first == "" and all(others)
-    os.chmod(files[0], 0o644)
-    assert read_digests(files, memory)[0] == expected(b"video 0")
 
 
 def test_a_file_that_could_not_be_read_is_tried_again(files, memory, monkeypatch):
@@ -130,7 +95,7 @@ def test_a_link_is_followed(tmp_path, files, memory):
     assert read_digests([str(link)], memory) == [expected(b"video 1")]
 
 
-@pytest.mark.parametrize("name", ["two\nlines", "手", os.fsdecode(b"caf\xe9"), "a b"])
+@pytest.mark.parametrize("name", ["two\nlines", "手", os.fsdecode(b"caf\xe9")])
 def test_any_file_name(tmp_path, memory, opened, name):
     path = str(tmp_path / name)
     with open(path, "wb") as file:
@@ -140,7 +105,7 @@ def test_any_file_name(tmp_path, memory, opened, name):
     assert len(opened) == 1
 
 
-@pytest.mark.parametrize("content", ["", "{", "\x00\x00", '{"a'])
+@pytest.mark.parametrize("content", ["", "{"])
 def test_a_broken_memory_is_replaced(files, memory, content):
     memory.parent.mkdir()
     memory.write_text(content)

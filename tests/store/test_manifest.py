@@ -57,7 +57,7 @@ def prepare(root, config=CONFIG):
 
 def test_manifest_round_trip(tmp_path):
     table = difficult()
-    write_manifest(table, tmp_path / "new" / "manifest.csv")
+    write_manifest(table.assign(clip_name="not written"), tmp_path / "new" / "manifest.csv")
     pd.testing.assert_frame_equal(read_manifest(tmp_path / "new" / "manifest.csv"), table)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["manifest.csv"]
     assert "café" in (tmp_path / "new" / "manifest.csv").read_text(encoding="utf-8")
@@ -75,11 +75,6 @@ def test_a_digest_of_digits_stays_text(tmp_path):
     table = make_subset([("1", "a"), ("2", "b"), ("3", "c")]).assign(digest=["0012", "1e5", ""])
     write_manifest(table, tmp_path / "manifest.csv")
     assert read_manifest(tmp_path / "manifest.csv").digest.tolist() == ["0012", "1e5", ""]
-
-
-def test_only_the_columns_of_a_manifest_are_written(tmp_path):
-    write_manifest(difficult().assign(clip_name="x", note="y"), tmp_path / "manifest.csv")
-    assert (tmp_path / "manifest.csv").read_text().splitlines()[0] == ",".join([*COLUMNS, "digest"])
 
 
 @pytest.mark.parametrize(
@@ -110,11 +105,6 @@ def test_the_digest_identifies_the_subset():
     for column in ("video_id", "label", "split", "group"):
         assert manifest_digest(subset.assign(**{column: subset[column] + "x"})) != digest
     assert manifest_digest(subset[1:]) != digest
-
-
-def test_the_digest_is_the_same_after_a_round_trip(tmp_path):
-    write_manifest(difficult(), tmp_path / "manifest.csv")
-    assert manifest_digest(read_manifest(tmp_path / "manifest.csv")) == manifest_digest(difficult())
 
 
 def test_the_digest_of_any_name(tmp_path):
@@ -152,14 +142,3 @@ def test_what_is_prepared_is_read_back(tmp_path):
     assert table.clip_name.tolist() == names
     assert table.stored.tolist() == [True, False, True]  # a clip of other bytes does not count
     pd.testing.assert_frame_equal(table[[*COLUMNS, "digest"]], subset, check_dtype=False)
-
-
-def test_the_configuration_prepared_last_is_read(tmp_path):
-    for config in (CONFIG, OTHER, CONFIG):
-        record_subset(with_digests(2), prepare(tmp_path, config))
-        assert read_prepared(tmp_path)[1].config == config
-
-
-def test_an_unprepared_folder_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no prepared data here. Run preprocess_data.ipynb"):
-        read_prepared(tmp_path)

@@ -63,16 +63,11 @@ def run(*arguments):
 # What is used
 
 
-def test_after_a_job_nothing_is_unused(videos, root):
-    prepare(videos, root)
-    unused = find_unused(root)
-    assert list(unused) == ["path", "why", "megabytes"] and len(unused) == 0
-
-
 def test_clips_of_every_recorded_subset_are_used(videos, root):
     for chosen in (videos[:2], videos[1:3], videos[3:]):
         prepare(chosen, root)
-    assert len(find_unused(root)) == 0
+    unused = find_unused(root)
+    assert list(unused) == ["path", "why", "megabytes"] and len(unused) == 0
 
 
 def test_clips_of_other_configurations_are_used(videos, root):
@@ -85,12 +80,6 @@ def test_clips_of_other_configurations_are_used(videos, root):
     }  # the first clip is in the remaining subset, and those of the other configuration are not affected
     give_up(videos[:2], root, OTHER)
     assert len(find_unused(root)) == 3 + 2
-
-
-def test_failed_videos_do_not_count(videos, root):
-    videos[0][1].write_text("no video")
-    prepare(videos, root)
-    assert len(find_unused(root)) == 0
 
 
 # What is unused
@@ -131,18 +120,6 @@ def test_clips_of_a_given_up_subset_are_unused(videos, root):
     after = read_content(ClipStore(root))
     assert {path.parts[0] for path in before.keys() - after.keys()} == {name_of(videos[0])}
     assert len(check_store(root)) == 3
-
-
-def test_an_old_subset_of_the_same_ids_keeps_its_clips(tmp_path, videos, root):
-    """Two sources number their videos 1, 2, … and are prepared in one folder."""
-    (tmp_path / "others").mkdir()
-    others = [(name, tmp_path / "others" / path.name) for name, path in videos]
-    for _, path in others:
-        replace(path)
-    prepare(videos, root)
-    prepare(others, root)
-    remove_unused(find_unused(root), root)
-    assert prepare(videos, root).found == prepare(others, root).found == 4
 
 
 def test_configurations_without_a_subset_are_unused(videos, root):
