@@ -10,24 +10,21 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import command  # noqa: E402
+import pages  # noqa: E402
+import tables  # noqa: E402
+
 SHARED = {"command", "fits", "tables"}  # modules without a command of their own
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
 TABLE = pd.DataFrame({"way": ["plain", "defaults"], "seed": [0, 0], "fused": [0.41, 1 / 3]})
 PAGE = "Before\n<!-- table: speed -->\n<!-- end -->\nAfter\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def benchmarks_on_path():
-    path = list(sys.path)
-    sys.path.insert(0, str(BENCHMARKS))
-    yield
-    sys.path[:] = path
-
-
 @pytest.fixture
 def origin(monkeypatch):
     """The origin of a table, as of a run of benchmarks/speed.py."""
-    command = importlib.import_module("command")
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setattr(sys, "argv", ["/somewhere/benchmarks/speed.py", "data", "--clips", "3"])
     return command.describe_origin()
@@ -42,7 +39,6 @@ def test_benchmark_explains_itself(name):
 
 
 def test_origin_names_no_absolute_path(monkeypatch):
-    command = importlib.import_module("command")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     arguments = [str(ROOT / "datasets" / "a"), "--set", "weights=/home/someone/w.keras", "my clips"]
     found = command.describe_command([str(BENCHMARKS / "speed.py"), *arguments])
@@ -50,7 +46,6 @@ def test_origin_names_no_absolute_path(monkeypatch):
 
 
 def test_table_is_read_as_it_was_written(tmp_path, origin):
-    tables = importlib.import_module("tables")
     assert tables.write_table("speed", TABLE, ["way", "seed"], tmp_path)
     found, table = tables.read_table("speed", tmp_path)
     assert found == origin
@@ -59,7 +54,6 @@ def test_table_is_read_as_it_was_written(tmp_path, origin):
 
 
 def test_partial_run_leaves_a_table_as_it_is(tmp_path, capsys):
-    tables = importlib.import_module("tables")
     tables.write_table("speed", TABLE, ["way", "seed"], tmp_path)
     before = (tmp_path / "speed.csv").read_bytes()
     assert not tables.write_table("speed", TABLE[1:].assign(fused=0.5), ["way", "seed"], tmp_path)
@@ -75,13 +69,11 @@ def test_partial_run_leaves_a_table_as_it_is(tmp_path, capsys):
     [(0.975, "0.975"), (0.41, "0.410"), (1.0, "1.00"), (405.2, "405"), (25307.4, "25307"), (1.6e-4, "0.000160")],
 )
 def test_floats_have_three_significant_digits(value, text, tmp_path):
-    tables = importlib.import_module("tables")
     tables.write_table("one", pd.DataFrame({"key": ["a"], "value": [value]}), ["key"], tmp_path)
     assert tables.read_table("one", tmp_path)[1]["value"].tolist() == [text]
 
 
 def test_page_shows_the_table_and_its_origin(tmp_path, origin):
-    pages, tables = importlib.import_module("pages"), importlib.import_module("tables")
     tables.write_table("speed", TABLE, ["way", "seed"], tmp_path / "docs" / "results")
     page = tmp_path / "README.md"
     page.write_text(PAGE)
@@ -96,14 +88,17 @@ def test_page_shows_the_table_and_its_origin(tmp_path, origin):
 
 
 def test_pages_of_the_repository_are_up_to_date():
-    stale = importlib.import_module("pages").update_pages(ROOT, write=False)
+    stale = pages.update_pages(ROOT, write=False)
     assert not stale, f"run: python benchmarks/pages.py. Out of date: {stale}"
 
 
-def test_page_is_stale_after_its_table_changed(tmp_path):
-    pages = importlib.import_module("pages")
+def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.png"))
     shutil.copy(ROOT / "README.md", tmp_path)
     table = tmp_path / "docs" / "results" / "ablation_ssv2-mini.csv"
-    table.write_text(table.read_text().replace("0.556", "0.557"))
-    assert pages.update_pages(tmp_path, write=False) == [tmp_path / "docs" / "results" / "ablation.md"]
+    table.write_text(table.read_text() + table.read_text().splitlines()[-1] + "\n")
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["benchmarks/pages.py", "--check"])
+    with pytest.raises(SystemExit, match="1"):
+        pages.main()
+    assert capsys.readouterr().out == "docs/results/ablation.md: out of date\n"
