@@ -1,7 +1,7 @@
 """Training runs in one table: what differs between them, and mean and standard deviation of top-1 over seeds.
 
-A run's protocol (subset, store, segments, crops, number of videos) says what its numbers hold for. Numbers of different
-protocols are compared only on request.
+A run's protocol (subset, store, segments, crops, number of videos) says how its numbers were measured. Numbers of
+different protocols are compared only on request.
 """
 
 import json
