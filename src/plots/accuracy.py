@@ -10,22 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from src.plots.style import (
-    MAX_NAMED,
-    STREAM_COLOURS,
-    WIDTH,
-    annotate_beside,
-    class_axes,
-    draw_image,
-    legend_above,
-    shorten,
-    styled,
-)
+from src.plots import style
 
 MAX_MATRIX_NAMED, MAX_MATRIX_COUNTED = 30, 12  # classes
 
 
-@styled
+@style.apply
 def plot_accuracies(metrics: dict, ax: Axes | None = None) -> Axes:
     """Draws the top-1 accuracy of both streams and of their fusion as bars; the majority-class baseline is dashed.
 
@@ -33,17 +23,17 @@ def plot_accuracies(metrics: dict, ax: Axes | None = None) -> Axes:
         metrics: a split of metrics.json, {"n", "majority_class", "spatial": {"top1", …}, "temporal": …, "fused": …}.
     """
     ax = plt.subplots(figsize=(5, 3))[1] if ax is None else ax
-    baseline, values = metrics["majority_class"], [metrics[stream]["top1"] for stream in STREAM_COLOURS]
-    bars = ax.bar(list(STREAM_COLOURS), values, 0.6, color=list(STREAM_COLOURS.values()))
+    baseline, values = metrics["majority_class"], [metrics[stream]["top1"] for stream in style.STREAM_COLOURS]
+    bars = ax.bar(list(style.STREAM_COLOURS), values, 0.6, color=list(style.STREAM_COLOURS.values()))
     ax.bar_label(bars, [f"{value:.1%}" for value in values], padding=2)
     ax.axhline(baseline, color="0.4", linestyle="--", linewidth=1)
-    annotate_beside(ax, baseline, f"majority class\n{baseline:.1%}")
+    style.annotate_beside(ax, baseline, f"majority class\n{baseline:.1%}")
     ax.set(ylim=(0, 1.08), yticks=np.linspace(0, 1, 6), title=f"top-1 accuracy, {metrics['n']:,} clips")
     ax.grid(axis="y")
     return ax
 
 
-@styled
+@style.apply
 def plot_confusion_matrices(matrices: dict[str, np.ndarray], class_names: Sequence[str]) -> np.ndarray:
     """Draws confusion matrices side by side: colour is the share of the true class, numbers are clips.
 
@@ -54,15 +44,15 @@ def plot_confusion_matrices(matrices: dict[str, np.ndarray], class_names: Sequen
         class_names: C names.
     """
     count = len(class_names)
-    names = [shorten(name, 32) for name in class_names] if count <= MAX_MATRIX_NAMED else []
+    names = [style.shorten(name, 32) for name in class_names] if count <= MAX_MATRIX_NAMED else []
     font = np.clip(120 / count, 5, 8)
     margin = max(map(len, names), default=0) * font * 0.53 / 72  # inches for the names
-    size = (WIDTH, 0.7 + margin + min(3, (WIDTH - 1.2 - margin) / len(matrices)))
+    size = (style.WIDTH, 0.7 + margin + min(3, (style.WIDTH - 1.2 - margin) / len(matrices)))
     fig, axes = plt.subplots(1, len(matrices), figsize=size, sharey=True, squeeze=False, layout="compressed")
     for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         title = f"{title}: {matrix.trace() / max(matrix.sum(), 1):.1%} right"
-        image = draw_image(ax, shares, title, fontsize=10, cmap="Blues", vmin=0, vmax=1)
+        image = style.draw_image(ax, shares, title, fontsize=10, cmap="Blues", vmin=0, vmax=1)
         ax.set_xlabel("predicted")
         ax.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
         ax.set_yticks(range(len(names)), names, fontsize=font)
@@ -74,25 +64,25 @@ def plot_confusion_matrices(matrices: dict[str, np.ndarray], class_names: Sequen
     return axes[0]
 
 
-@styled
+@style.apply
 def plot_class_accuracy(per_class: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws the accuracy of each class as one dot per stream, the class with the best fused accuracy on top.
 
     Args:
         per_class: indexed by class name; columns spatial, temporal, fused, from 0 to 1.
     """
-    ordered = per_class[list(STREAM_COLOURS)].sort_values("fused", kind="stable", na_position="first")
-    ax = class_axes(ordered.index, ax)
-    rows, size = range(len(ordered)), 30 if len(ordered) <= MAX_NAMED else 8
+    ordered = per_class[list(style.STREAM_COLOURS)].sort_values("fused", kind="stable", na_position="first")
+    ax = style.class_axes(ordered.index, ax)
+    rows, size = range(len(ordered)), 30 if len(ordered) <= style.MAX_NAMED else 8
     ax.hlines(rows, ordered.min(axis=1), ordered.max(axis=1), color="0.85", linewidth=0.8, zorder=1)
-    for (stream, colour), marker in zip(STREAM_COLOURS.items(), "osD", strict=True):
+    for (stream, colour), marker in zip(style.STREAM_COLOURS.items(), "osD", strict=True):
         ax.scatter(ordered[stream], rows, size, colour, marker=marker, label=stream, zorder=2)
     ax.set(xlim=(-0.02, 1.02), xlabel="accuracy")
-    legend_above(ax)
+    style.legend_above(ax)
     return ax
 
 
-@styled
+@style.apply
 def plot_probes(probes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws the accuracies of the streams per class, on their inputs and on changed inputs, as a heat map.
 
@@ -103,8 +93,8 @@ def plot_probes(probes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     clips, shares = probes["clips"], probes.drop(columns="clips")
     overall = shares.mul(clips, axis=0).sum() / clips.sum()
-    names = [f"all {clips.sum():,} clips", *(shorten(name, 46) for name in shares.index)]
-    grid, named = np.vstack([overall, shares]), len(names) <= MAX_NAMED
+    names = [f"all {clips.sum():,} clips", *(style.shorten(name, 46) for name in shares.index)]
+    grid, named = np.vstack([overall, shares]), len(names) <= style.MAX_NAMED
     size = (7, 1.1 + 0.27 * len(names) if named else 5.5)
     ax = plt.subplots(figsize=size)[1] if ax is None else ax
     image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")

@@ -13,28 +13,13 @@ from matplotlib.axes import Axes
 
 from src.config import ClipConfig
 from src.flow import dequantize_flow, mean_flow, unstack_flow
-from src.plots.style import (
-    FLOW_COLOURS,
-    MAX_IMAGES,
-    SPLIT_COLOURS,
-    WIDTH,
-    class_axes,
-    draw_image,
-    draw_stacked_bars,
-    explain_colours,
-    flow_to_rgb,
-    full_colour,
-    image_grid,
-    legend_above,
-    styled,
-    wrap,
-)
+from src.plots import style
 from src.preprocessing import FOLLOWED
 
 ARROW_STEP = 16  # px
 
 
-@styled
+@style.apply
 def plot_class_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws the clips of each class as horizontal bars, stacked by split, the largest class on top.
 
@@ -43,17 +28,18 @@ def plot_class_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     counts = pd.crosstab(table["label"], table["split"])
     counts = counts.loc[counts.sum(axis=1).sort_values(kind="stable", ascending=False).index[::-1]]
-    ax = class_axes(counts.index, ax)
-    splits = [split for split in SPLIT_COLOURS if split in counts]
-    draw_stacked_bars(ax, counts[splits].rename(columns={"": "no split"}), [SPLIT_COLOURS[split] for split in splits])
+    ax = style.class_axes(counts.index, ax)
+    colours = {split: colour for split, colour in style.SPLIT_COLOURS.items() if split in counts}
+    style.draw_stacked_bars(ax, counts[list(colours)].rename(columns={"": "no split"}), colours.values())
     ax.set_xlabel("clips")
-    ax.set_title(f"{len(table):,} clips in {len(counts)} classes", pad=None if splits == [""] else 24)
-    if splits != [""]:
-        legend_above(ax)
+    has_splits = set(colours) != {""}
+    ax.set_title(f"{len(table):,} clips in {len(counts)} classes", pad=24 if has_splits else None)
+    if has_splits:
+        style.legend_above(ax)
     return ax
 
 
-@styled
+@style.apply
 def plot_frames(frames: np.ndarray, titles: Sequence[str]) -> np.ndarray:
     """Draws a clip's frames in a row: all, or eight spread evenly from the first to the last.
 
@@ -61,14 +47,14 @@ def plot_frames(frames: np.ndarray, titles: Sequence[str]) -> np.ndarray:
         frames: uint8 (T, H, W, 3), RGB.
         titles: T texts.
     """
-    chosen = np.linspace(0, len(frames) - 1, min(len(frames), MAX_IMAGES)).round().astype(int)
-    axes = image_grid(1, len(chosen), frames[0].shape, text_lines=1)[0]
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), style.MAX_IMAGES)).round().astype(int)
+    axes = style.image_grid(1, len(chosen), frames[0].shape, text_lines=1)[0]
     for ax, number in zip(axes, chosen, strict=True):
-        draw_image(ax, frames[number], titles[number])
+        style.draw_image(ax, frames[number], titles[number])
     return axes
 
 
-@styled
+@style.apply
 def plot_flow(frame: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Draws a frame with its flow as arrows, the flow in colours, and the colour wheel with its scale: (3,) Axes.
 
@@ -78,18 +64,18 @@ def plot_flow(frame: np.ndarray, flow: np.ndarray) -> np.ndarray:
         frame: uint8 (H, W, 3), RGB.
         flow: float32 (H, W, 2), px/frame; u + is right, v + is down.
     """
-    scale = full_colour(flow)
-    size = (WIDTH, 0.5 + WIDTH / 2.7 * flow.shape[0] / flow.shape[1])
+    scale = style.full_colour(flow)
+    size = (style.WIDTH, 0.5 + style.WIDTH / 2.7 * flow.shape[0] / flow.shape[1])
     axes = plt.subplots(1, 3, figsize=size, width_ratios=[1, 1, 0.45])[1]
     factor = max(1, round(1.5 * ARROW_STEP / scale))
-    draw_image(axes[0], frame, f"frame, arrows = motion × {factor}")
+    style.draw_image(axes[0], frame, f"frame, arrows = motion × {factor}")
     _draw_arrows(axes[0], flow, 0.2 * scale, factor)
-    draw_image(axes[1], flow_to_rgb(flow, scale), "flow")
+    style.draw_image(axes[1], style.flow_to_rgb(flow, scale), "flow")
     _draw_wheel(axes[2], scale)
     return axes
 
 
-@styled
+@style.apply
 def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
     """Draws a stack's channels, u1 … uL in the upper row, v1 … vL in the lower: (2, L) Axes.
 
@@ -99,15 +85,15 @@ def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
     """
     fields = dequantize_flow(unstack_flow(stack), flow_bound)
     limit = max(np.abs(fields).max(), 1)
-    axes = image_grid(2, len(fields), stack.shape, text_lines=2, margin=0.7)
+    axes = style.image_grid(2, len(fields), stack.shape, text_lines=2, margin=0.7)
     for (row, column), ax in np.ndenumerate(axes):
         title = f"{'uv'[row]}{column + 1}"
-        image = draw_image(ax, fields[column, ..., row], title, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        image = style.draw_image(ax, fields[column, ..., row], title, cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes[0, 0].figure.colorbar(image, ax=axes, label="px/frame", aspect=12, shrink=0.9)
     return axes
 
 
-@styled
+@style.apply
 def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig) -> np.ndarray:
     """Draws the error of flow by displacement, and below it the displacements of a subset: (2,) Axes, shared x.
 
@@ -119,11 +105,11 @@ def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig)
     axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=[1.6, 1])[1]
     for algorithm, rows in errors.groupby("algorithm", sort=False):
         chosen = algorithm == config.flow_algorithm
-        style = {"color": FLOW_COLOURS[algorithm], "linewidth": 2.5 if chosen else 1.2, "marker": "o"}
-        axes[0].plot(range(len(rows)), rows["median"], label=algorithm + " (chosen)" * chosen, **style)
+        options = {"color": style.FLOW_COLOURS[algorithm], "linewidth": 2.5 if chosen else 1.2, "marker": "o"}
+        axes[0].plot(range(len(rows)), rows["median"], label=algorithm + " (chosen)" * chosen, **options)
     axes[0].axhline(FOLLOWED, color="0.5", linewidth=0.8, linestyle="--")
-    style = {"color": "0.4", "fontsize": 8, "ha": "right", "va": "bottom"}
-    axes[0].text(len(motion) - 0.6, FOLLOWED * 1.1, "motion is lost above", **style)
+    options = {"color": "0.4", "fontsize": 8, "ha": "right", "va": "bottom"}
+    axes[0].text(len(motion) - 0.6, FOLLOWED * 1.1, "motion is lost above", **options)
     axes[0].set(yscale="log", ylabel="median error, px", title=f"Flow at short side {config.short_side}")
     axes[0].legend(loc="upper left")
     bars = axes[1].bar(range(len(motion)), 100 * motion, color="0.6")
@@ -133,7 +119,7 @@ def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig)
     return axes
 
 
-@styled
+@style.apply
 def plot_batch(frames: np.ndarray, stacks: np.ndarray, labels: Sequence[str], flow_bound: float) -> np.ndarray:
     """Draws a batch's first eight clips, the frame above, the mean flow of the stack below: (2, N) Axes.
 
@@ -143,18 +129,18 @@ def plot_batch(frames: np.ndarray, stacks: np.ndarray, labels: Sequence[str], fl
         labels: N class names.
         flow_bound: displacement of the largest code, px/frame.
     """
-    count = min(len(frames), MAX_IMAGES)
-    titles = [wrap(label, 17, 4) for label in labels[:count]]
+    count = min(len(frames), style.MAX_IMAGES)
+    titles = [style.wrap(label, 17, 4) for label in labels[:count]]
     lines = max(title.count("\n") for title in titles) + 2
-    axes = image_grid(2, count, frames[0].shape, text_lines=lines)
+    axes = style.image_grid(2, count, frames[0].shape, text_lines=lines)
     fields = mean_flow(stacks[:count], flow_bound)
-    scale = max(map(full_colour, fields))
+    scale = max(map(style.full_colour, fields))
     for column in range(count):
-        draw_image(axes[0, column], frames[column], titles[column], fontsize=7.5)
-        draw_image(axes[1, column], flow_to_rgb(fields[column], scale))
+        style.draw_image(axes[0, column], frames[column], titles[column], fontsize=7.5)
+        style.draw_image(axes[1, column], style.flow_to_rgb(fields[column], scale))
     axes[0, 0].set_ylabel("frame")
     axes[1, 0].set_ylabel("mean flow")
-    explain_colours(axes[0, 0].figure, scale)
+    style.explain_colours(axes[0, 0].figure, scale)
     return axes
 
 
@@ -165,8 +151,8 @@ def _draw_arrows(ax: Axes, flow: np.ndarray, least: float, factor: int) -> None:
     x, y = x[moving], y[moving]
     # "xy": an arrow ends where the pixel goes, so that + v points down, as in the image.
     units = {"angles": "xy", "scale_units": "xy", "scale": 1 / factor}
-    style = {"width": 0.006, "headwidth": 4, "color": "#F0E442", "edgecolor": "black", "linewidth": 0.4}
-    ax.quiver(x, y, flow[y, x, 0], flow[y, x, 1], **units, **style)
+    options = {"width": 0.006, "headwidth": 4, "color": "#F0E442", "edgecolor": "black", "linewidth": 0.4}
+    ax.quiver(x, y, flow[y, x, 0], flow[y, x, 1], **units, **options)
 
 
 def _draw_wheel(ax: Axes, scale: float) -> None:
@@ -174,7 +160,7 @@ def _draw_wheel(ax: Axes, scale: float) -> None:
     side = np.linspace(-1, 1, 201)
     wheel = np.stack(np.meshgrid(side, side), axis=-1)
     wheel[np.hypot(wheel[..., 0], wheel[..., 1]) > 1] = 0
-    ax.imshow(flow_to_rgb(wheel, 1), extent=(-scale, scale, scale, -scale))
+    ax.imshow(style.flow_to_rgb(wheel, 1), extent=(-scale, scale, scale, -scale))
     ticks, labels = [-scale, 0, scale], [f"{-scale:.1f}", "0", f"{scale:.1f}"]
     ax.set_xticks(ticks, labels)
     ax.set_yticks(ticks, labels)

@@ -11,25 +11,17 @@ from matplotlib.ticker import PercentFormatter
 
 from src.config import STREAMS
 from src.fusion import better_stream, format_p
-from src.plots.style import (
-    STREAM_COLOURS,
-    WIDTH,
-    annotate_beside,
-    class_axes,
-    draw_stacked_bars,
-    legend_above,
-    styled,
-)
+from src.plots import style
 
 AGREEMENT_COLOURS = {
     "both": "#009E73",  # green of Okabe and Ito 2008
-    "only_spatial": STREAM_COLOURS["spatial"],
-    "only_temporal": STREAM_COLOURS["temporal"],
+    "only_spatial": style.STREAM_COLOURS["spatial"],
+    "only_temporal": style.STREAM_COLOURS["temporal"],
     "neither": "0.85",
 }
 
 
-@styled
+@style.apply
 def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws the test accuracy of each stream and fusion with its 95 % interval; the better stream's is dashed.
 
@@ -39,15 +31,15 @@ def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         table: from `src.fusion.fusion_table`.
     """
     if ax is None:
-        ax = plt.subplots(figsize=(WIDTH * 0.8, 1.1 + 0.28 * len(table)))[1]
+        ax = plt.subplots(figsize=(style.WIDTH * 0.8, 1.1 + 0.28 * len(table)))[1]
     stream = better_stream(table)
-    ax.axvline(table.loc[stream, "test"], color=STREAM_COLOURS[stream], linestyle="--", linewidth=1, zorder=1)
+    ax.axvline(table.loc[stream, "test"], color=style.STREAM_COLOURS[stream], linestyle="--", linewidth=1, zorder=1)
     for place, (name, row) in enumerate(table.iterrows()):
-        colour = STREAM_COLOURS.get(name, STREAM_COLOURS["fused"])
+        colour = style.STREAM_COLOURS.get(name, style.STREAM_COLOURS["fused"])
         ax.hlines(place, row["low"], row["high"], color=colour, linewidth=2, zorder=2)
         ax.plot(row["test"], place, "o", color=colour, markersize=6, zorder=3)
         text = f"{row['test']:.1%}" + ("" if np.isnan(row["p"]) else f"   {format_p(row['p'])}")
-        annotate_beside(ax, place, text)
+        style.annotate_beside(ax, place, text)
     ax.axhline(len(STREAMS) - 0.5, color="0.85", linewidth=0.8)
     ax.set(ylim=(len(table) - 0.4, -0.6), xlabel="accuracy on test, 95 % interval")
     ax.set_yticks(range(len(table)), table.index)
@@ -57,7 +49,7 @@ def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@style.apply
 def plot_agreement(agreement: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws for each class the shares of videos that both, one or neither of the streams classify correctly.
 
@@ -69,12 +61,12 @@ def plot_agreement(agreement: pd.DataFrame, ax: Axes | None = None) -> Axes:
     counts = agreement[agreement["n"] > 0]
     shares = counts[list(AGREEMENT_COLOURS)].div(counts["n"], axis=0)
     shares = shares.sort_values(["both", "neither"], ascending=[True, False], kind="stable")
-    ax = class_axes(shares.index, ax)
-    draw_stacked_bars(ax, shares.rename(columns=lambda name: name.replace("_", " ")), AGREEMENT_COLOURS.values())
+    ax = style.class_axes(shares.index, ax)
+    style.draw_stacked_bars(ax, shares.rename(columns=lambda name: name.replace("_", " ")), AGREEMENT_COLOURS.values())
     totals = counts.sum()
     both, either = totals["both"] / totals["n"], 1 - totals["neither"] / totals["n"]
     ax.set(xlim=(0, 1), xlabel="videos of the class, by which stream is right")
     ax.set_title(f"{totals['n']:,} videos: both streams right {both:.1%}, at least one {either:.1%}", pad=24)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    legend_above(ax)
+    style.legend_above(ax)
     return ax

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from src.plots.style import STREAM_COLOURS, WIDTH, styled
+from src.plots import style
 
 
-@styled
+@style.apply
 def plot_history(history: pd.DataFrame, title: str, stream: str) -> np.ndarray:
     """Draws loss and accuracy by epoch, training dashed, validation solid, with the best epoch marked: (2,) Axes.
 
@@ -20,14 +20,14 @@ def plot_history(history: pd.DataFrame, title: str, stream: str) -> np.ndarray:
         title: precedes the names of the panels.
         stream: "spatial" or "temporal"; sets the colour of the lines.
     """
-    axes = plt.subplots(1, 2, figsize=(WIDTH, 3))[1]
-    colour, epochs = STREAM_COLOURS[stream], history["epoch"]
+    axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3))[1]
+    colour, epochs = style.STREAM_COLOURS[stream], history["epoch"]
     best = history.sort_values("val_loss", kind="stable").iloc[0]
     marked = f"best: epoch {best['epoch']:.0f}, accuracy {best['val_accuracy']:.2f}"
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
-        style = {"color": colour, "markersize": 3}
-        ax.plot(epochs, history[name], ".--", alpha=0.6, label="train", **style)
-        ax.plot(epochs, history[f"val_{name}"], ".-", label="validation", **style)
+        options = {"color": colour, "markersize": 3}
+        ax.plot(epochs, history[name], ".--", alpha=0.6, label="train", **options)
+        ax.plot(epochs, history[f"val_{name}"], ".-", label="validation", **options)
         ax.plot(best["epoch"], best[f"val_{name}"], "o", color=colour, mfc="white", ms=7, label=marked)
         ax.set(xlabel="epoch", title=f"{title}: {name}")
         ax.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)

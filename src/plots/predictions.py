@@ -6,22 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from src.plots.style import (
-    MAX_IMAGES,
-    STREAM_COLOURS,
-    WIDTH,
-    draw_image,
-    explain_colours,
-    flow_to_rgb,
-    full_colour,
-    legend_above,
-    shorten,
-    styled,
-    wrap,
-)
+from src.plots import style
 
 
-@styled
+@style.apply
 def plot_predictions(
     frames: Sequence[np.ndarray],
     flows: Sequence[np.ndarray],
@@ -38,29 +26,29 @@ def plot_predictions(
         scores: "spatial", "temporal", "fused" → float (N, C), after softmax.
         class_names: C names.
     """
-    count = min(len(frames), MAX_IMAGES)
+    count = min(len(frames), style.MAX_IMAGES)
     rows, columns = -(-count // 2), min(count, 2)
     width = min(1.28, frames[0].shape[1] / frames[0].shape[0])  # inches; at this width an image is at most 1 inch high
-    widths, height = [width, width, WIDTH / 2 - 2 * width], 0.4 + 1.3 * rows
+    widths, height = [width, width, style.WIDTH / 2 - 2 * width], 0.4 + 1.3 * rows
     # Placed by hand: a constrained layout would fit the name of the true class into the first, narrow panel.
     place = {"left": 0.01, "right": 0.99, "top": 1 - 0.22 / height, "bottom": 0.35 / height, "hspace": 0.28}
     place |= {"wspace": 0.06, "width_ratios": widths * columns}
-    size = (WIDTH / 2 * columns, height)
+    size = (style.WIDTH / 2 * columns, height)
     fig, axes = plt.subplots(rows, 3 * columns, figsize=size, squeeze=False, layout="none", gridspec_kw=place)
     axes = axes.reshape(-1, 3)
-    scale = max(map(full_colour, flows[:count]))
+    scale = max(map(style.full_colour, flows[:count]))
     for clip, truth in enumerate(truths[:count]):
-        draw_image(axes[clip, 0], frames[clip]).axes.set_anchor("NW")
-        axes[clip, 0].set_title(shorten(class_names[truth], 68), loc="left", fontsize=8.5)
-        draw_image(axes[clip, 1], flow_to_rgb(flows[clip], scale)).axes.set_anchor("NW")
+        style.draw_image(axes[clip, 0], frames[clip]).axes.set_anchor("NW")
+        axes[clip, 0].set_title(style.shorten(class_names[truth], 68), loc="left", fontsize=8.5)
+        style.draw_image(axes[clip, 1], style.flow_to_rgb(flows[clip], scale)).axes.set_anchor("NW")
         _write_predictions(axes[clip, 2], {name: scores[name][clip] for name in scores}, truth, class_names)
     for ax in axes[count:].flat:
         ax.remove()
-    explain_colours(fig, scale)
+    style.explain_colours(fig, scale)
     return axes[:count]
 
 
-@styled
+@style.apply
 def plot_video_prediction(
     frame: np.ndarray, flow: np.ndarray, scores: dict[str, np.ndarray], class_names: Sequence[str]
 ) -> np.ndarray:
@@ -73,30 +61,29 @@ def plot_video_prediction(
         class_names: C names.
     """
     layout = [["frame", "bars"], ["flow", "bars"]]
-    fig, panels = plt.subplot_mosaic(layout, figsize=(WIDTH, 4), width_ratios=[1, 1.6])
-    scale, ax = full_colour(flow), panels["bars"]
-    draw_image(panels["frame"], frame, "frame")
-    draw_image(panels["flow"], flow_to_rgb(flow, scale), "flow")
+    fig, panels = plt.subplot_mosaic(layout, figsize=(style.WIDTH, 4), width_ratios=[1, 1.6])
+    scale, ax = style.full_colour(flow), panels["bars"]
+    style.draw_image(panels["frame"], frame, "frame")
+    style.draw_image(panels["flow"], style.flow_to_rgb(flow, scale), "flow")
     top = np.argsort(-scores["fused"], kind="stable")[:5]
-    for offset, (stream, colour) in zip((-0.27, 0, 0.27), STREAM_COLOURS.items(), strict=True):
+    for offset, (stream, colour) in zip((-0.27, 0, 0.27), style.STREAM_COLOURS.items(), strict=True):
         bars = ax.barh(np.arange(len(top)) + offset, scores[stream][top], 0.25, color=colour, label=stream)
     ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    ax.set_yticks(range(len(top)), [wrap(class_names[index], 30, 3) for index in top])
+    ax.set_yticks(range(len(top)), [style.wrap(class_names[index], 30, 3) for index in top])
     ax.set(xlim=(0, 1.08), ylim=(4.6, -0.6), xticks=np.linspace(0, 1, 6), xlabel="score")
     ax.grid(axis="x")
-    legend_above(ax)
-    explain_colours(fig, scale)
+    style.legend_above(ax)
+    style.explain_colours(fig, scale)
     return np.array([panels[name] for name in ("frame", "flow", "bars")])
 
 
 def _write_predictions(ax: Axes, scores: dict[str, np.ndarray], truth: int, class_names: Sequence[str]) -> None:
     """Writes each stream's best class and its score, marked as right or wrong."""
     ax.set_axis_off()
-    for y, (stream, colour) in zip((0.98, 0.65, 0.32), STREAM_COLOURS.items(), strict=True):
+    for y, (stream, colour) in zip((0.98, 0.65, 0.32), style.STREAM_COLOURS.items(), strict=True):
         best = int(np.argmax(scores[stream]))
         mark, mark_colour = ("✓", "#1B7837") if best == truth else ("✗", "#C0282D")
-        name, style = shorten(class_names[best], 30), {"va": "top"}
-        ax.text(0, y, mark, color=mark_colour, size=10, weight="bold", **style)
+        ax.text(0, y, mark, color=mark_colour, size=10, weight="bold", va="top")
         text = f"{stream} {scores[stream][best]:.2f}"
-        ax.text(0.1, y, text, color=colour, size=8.5, weight="bold", **style)
-        ax.text(0.1, y - 0.15, name, color="0.3", size=7.5, **style)
+        ax.text(0.1, y, text, color=colour, size=8.5, weight="bold", va="top")
+        ax.text(0.1, y - 0.15, style.shorten(class_names[best], 30), color="0.3", size=7.5, va="top")

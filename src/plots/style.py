@@ -27,7 +27,7 @@ WIDTH = 9  # inches, 900 px
 # Load the backend before any style is set: leaving a style restores the earlier settings, and a notebook's backend
 # loaded inside the style would lose its setting that shows figures.
 plt.switch_backend(plt.get_backend())
-styled = plt.rc_context(
+apply = plt.rc_context(
     {
         "figure.dpi": 100,
         "figure.constrained_layout.use": True,

@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from src.plots.style import CLASS_COLOURS, MAX_IMAGES, WIDTH, shorten, styled
+from src.plots import style
 
 MAX_POINTS = 200  # windows along a timeline; more could not be told apart
 
 
-@styled
+@style.apply
 def plot_timeline(frames: dict[float, np.ndarray], scores: pd.DataFrame) -> np.ndarray:
     """Draws frames over their times, and below them the scores of the four classes that lead most often: (2,) Axes.
 
@@ -22,20 +22,20 @@ def plot_timeline(frames: dict[float, np.ndarray], scores: pd.DataFrame) -> np.n
         scores: a row per window, indexed by seconds, ascending; a column per class, after softmax.
     """
     height, width = next(iter(frames.values())).shape[:2]
-    axis_width = WIDTH - 0.75  # inches
-    slots = int(np.clip(axis_width * height / width, 1, MAX_IMAGES))  # for images about an inch high
+    axis_width = style.WIDTH - 0.75  # inches
+    slots = int(np.clip(axis_width * height / width, 1, style.MAX_IMAGES))  # for images about an inch high
     times, wide, limits = _spread(np.array(list(frames)), scores.index[[0, -1]].to_numpy(float), slots)
     high = axis_width * wide / np.ptp(limits) * height / width
     # Placed by hand: the height of the images depends on the length of the time axis, which a layout would change.
     legend = 0.2 * min(3, scores.shape[1])
     total = high + legend + 2.8
-    place = {"left": 0.55 / WIDTH, "right": 1 - 0.2 / WIDTH, "top": 1 - 0.25 / total, "bottom": (0.5 + legend) / total}
-    place |= {"hspace": 0.1 / (high + 2), "height_ratios": [high, 2]}
-    axes = plt.subplots(2, 1, figsize=(WIDTH, total), sharex=True, layout="none", gridspec_kw=place)[1]
-    style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": "0.3"}
+    place = {"left": 0.55 / style.WIDTH, "right": 1 - 0.2 / style.WIDTH, "height_ratios": [high, 2]}
+    place |= {"top": 1 - 0.25 / total, "bottom": (0.5 + legend) / total, "hspace": 0.1 / (high + 2)}
+    axes = plt.subplots(2, 1, figsize=(style.WIDTH, total), sharex=True, layout="none", gridspec_kw=place)[1]
+    options = {"ha": "center", "va": "bottom", "fontsize": 8, "color": "0.3"}
     for time in times:
         axes[0].imshow(frames[time], extent=(time - wide / 2, time + wide / 2, 0, 1), aspect="auto")
-        axes[0].text(time, 1.03, f"{time:.1f} s" if limits[1] < 100 else f"{time:.0f} s", **style)
+        axes[0].text(time, 1.03, f"{time:.1f} s" if limits[1] < 100 else f"{time:.0f} s", **options)
         axes[1].axvline(time, color="0.85", linewidth=0.8, zorder=0)
     axes[0].set(xlim=limits, ylim=(0, 1))
     axes[0].set_axis_off()
@@ -64,10 +64,10 @@ def _draw_scores(ax: Axes, scores: pd.DataFrame) -> None:
     seconds, leader = scores.index.to_numpy(float), scores.to_numpy().argmax(axis=1)
     leads = np.bincount(leader, minlength=scores.shape[1])
     order = np.lexsort([-scores.mean().to_numpy(), -leads])
-    colours = dict(zip(order, CLASS_COLOURS, strict=False))
-    style = {"marker": ".", "markersize": 4 if len(scores) < 60 else 0}
+    colours = dict(zip(order, style.CLASS_COLOURS, strict=False))
+    options = {"marker": ".", "markersize": 4 if len(scores) < 60 else 0}
     for index, colour in colours.items():
-        ax.plot(seconds, scores.iloc[:, index], color=colour, label=shorten(scores.columns[index], 60), **style)
+        ax.plot(seconds, scores.iloc[:, index], color=colour, label=style.shorten(scores.columns[index], 60), **options)
     others = order[len(colours) :]
     for number, index in enumerate(others):
         label = None if number else f"{len(others)} other {'classes' if len(others) > 1 else 'class'}"

@@ -1,13 +1,13 @@
 """What the tests of models share: small backbones, inputs, and checks of scores and of saved models."""
 
 from contextlib import contextmanager
-from pathlib import Path
 
 import keras
 import numpy as np
+from conftest import FIGHTS
 from keras import layers
 
-WEIGHTS = Path(__file__).parents[2] / "shared" / "weights"
+WEIGHTS = FIGHTS.parents[1] / "weights"
 REAL_BACKBONE = WEIGHTS / "resnet50v2_imagenet_conv4.keras"
 MOBILE_NET = WEIGHTS / "mobilenet_v2_imagenet_notop.weights.h5"
 CLASSES, SIZE, LENGTH = 3, 32, 3
