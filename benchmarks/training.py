@@ -125,10 +125,9 @@ def compare_heads(data, arguments, folder):
         keras.utils.set_random_seed(0)
         model = build_stream("spatial", class_names, store, config)
         freeze_backbone(model)
-        start = time.perf_counter()
         batches = TrainingBatches(clips, store, "spatial", class_names, config)
         validation = EvaluationBatches(clips, store, "spatial", "validation", len(class_names), config)
-        fitted = model
+        fitted, start = model, time.perf_counter()
         if way == "kept features":
             features = FrameFeatures(build_extractor(model), store, config)
             features.folder = folder  # without those that are kept beside the clips
@@ -144,7 +143,7 @@ def compare_heads(data, arguments, folder):
         rows.append({
             "trained on": way,
             "clips": batches.count,
-            "features, s": prepared,
+            "features, s": round(prepared, 1),
             "an epoch, s": float(np.median(times)),
             f"{HEAD_EPOCHS} epochs in all, s": prepared + sum(times),
             "best validation accuracy": max(accuracies),
