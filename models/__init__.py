@@ -8,18 +8,3 @@ from models.freezing import freeze_backbone, leaf_layers, unfreeze_last_stage
 from models.pretrained import resolve_weights
 from models.temporal_cnn import build_temporal_cnn, takes_frames
 from models.two_stream import build_two_stream
-
-__all__ = [
-    "FarnebackFlow",
-    "build_cross_modality",
-    "build_end_to_end",
-    "build_finetuned_resnet",
-    "build_temporal_cnn",
-    "build_two_stream",
-    "freeze_backbone",
-    "leaf_layers",
-    "measure_flow_scale",
-    "resolve_weights",
-    "takes_frames",
-    "unfreeze_last_stage",
-]

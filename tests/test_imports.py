@@ -51,11 +51,9 @@ def package_of(module):
 
 
 def public_names(package):
+    """The names that a package's `__init__` imports and so hands on; None for a single module."""
     path = ROOT / package.replace(".", "/") / "__init__.py"
-    if not path.is_file():
-        return None  # a single module
-    assigned = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
-    return next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == "__all__")
+    return {name for _, name in imported(path)} if path.is_file() else None
 
 
 PUBLIC = {package: public_names(package) for package in ORDER}

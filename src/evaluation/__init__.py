@@ -3,13 +3,3 @@
 from src.evaluation.comparison import compare_runs, describe_protocol
 from src.evaluation.probes import probe_streams
 from src.evaluation.scores import average_crops, evaluation_protocol, predict_scores, score_split
-
-__all__ = [
-    "average_crops",
-    "compare_runs",
-    "describe_protocol",
-    "evaluation_protocol",
-    "predict_scores",
-    "probe_streams",
-    "score_split",
-]

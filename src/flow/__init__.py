@@ -4,18 +4,3 @@ from src.flow import farneback_steps
 from src.flow.codes import STEPS, ZERO, dequantize_flow, mean_flow, stack_fields, unstack_flow
 from src.flow.flow_input import first_field, make_flow_input, reorder_fields, reverse_stack
 from src.flow.optical_flow import compute_flow
-
-__all__ = [
-    "STEPS",
-    "ZERO",
-    "compute_flow",
-    "dequantize_flow",
-    "farneback_steps",
-    "first_field",
-    "make_flow_input",
-    "mean_flow",
-    "reorder_fields",
-    "reverse_stack",
-    "stack_fields",
-    "unstack_flow",
-]

@@ -5,13 +5,3 @@
 
 from src.fusion.late_fusion import KINDS, average_scores, fit_fusion
 from src.fusion.report import better_stream, describe_fusion, format_p, fusion_table
-
-__all__ = [
-    "KINDS",
-    "average_scores",
-    "better_stream",
-    "describe_fusion",
-    "fit_fusion",
-    "format_p",
-    "fusion_table",
-]

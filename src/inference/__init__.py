@@ -4,11 +4,3 @@ from src.inference.loading import load_run
 from src.inference.prediction import predict_video, score_segments
 from src.inference.sliding_window import predict_stream
 from src.inference.timeline import predict_long_video
-
-__all__ = [
-    "load_run",
-    "predict_long_video",
-    "predict_stream",
-    "predict_video",
-    "score_segments",
-]

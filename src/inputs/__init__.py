@@ -6,18 +6,3 @@ from src.inputs.examples import read_batches, read_examples
 from src.inputs.features import FeatureBatches, FrameFeatures, MiddleFeatures
 from src.inputs.input_format import compute_stacks, scored_inputs
 from src.inputs.stream_inputs import StreamInputs
-
-__all__ = [
-    "EvaluationBatches",
-    "FeatureBatches",
-    "FrameFeatures",
-    "MiddleFeatures",
-    "StreamInputs",
-    "TrainingBatches",
-    "compute_stacks",
-    "read_batches",
-    "read_clips",
-    "read_examples",
-    "scored_inputs",
-    "scored_segments",
-]

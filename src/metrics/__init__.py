@@ -12,18 +12,3 @@ from src.metrics.accuracy import (
     most_confused,
 )
 from src.metrics.statistics import bootstrap_interval, count_discordant, mcnemar
-
-__all__ = [
-    "accuracy_table",
-    "agreement",
-    "bootstrap_interval",
-    "choose_examples",
-    "class_accuracy",
-    "compute_metrics",
-    "confusion_matrix",
-    "count_discordant",
-    "evaluate_split",
-    "majority_class_accuracy",
-    "mcnemar",
-    "most_confused",
-]

@@ -6,22 +6,3 @@ from src.plots.fusion import plot_agreement, plot_fusion
 from src.plots.history import plot_history
 from src.plots.predictions import plot_predictions, plot_video_prediction
 from src.plots.timeline import plot_timeline
-
-__all__ = [
-    "plot_accuracies",
-    "plot_agreement",
-    "plot_batch",
-    "plot_class_accuracy",
-    "plot_class_counts",
-    "plot_confusion_matrices",
-    "plot_flow",
-    "plot_flow_error",
-    "plot_flow_stack",
-    "plot_frames",
-    "plot_fusion",
-    "plot_history",
-    "plot_predictions",
-    "plot_probes",
-    "plot_timeline",
-    "plot_video_prediction",
-]

@@ -5,17 +5,3 @@ from src.preprocessing.extraction import extract_clip, extract_windows
 from src.preprocessing.flow_accuracy import FOLLOWED, describe_limit, measure_flow_error, measure_motion
 from src.preprocessing.job import preprocess
 from src.preprocessing.plan import choose_extraction, plan_preprocessing
-
-__all__ = [
-    "FOLLOWED",
-    "check_store",
-    "choose_extraction",
-    "describe_limit",
-    "extract_clip",
-    "extract_windows",
-    "find_example",
-    "measure_flow_error",
-    "measure_motion",
-    "plan_preprocessing",
-    "preprocess",
-]

@@ -3,5 +3,3 @@
 from src.sample.dataset import VIDEO_FOLDER, write_sample
 from src.sample.rendering import moving_mask, render_clip, true_flow
 from src.sample.specs import ACTIONS, clip_spec
-
-__all__ = ["ACTIONS", "VIDEO_FOLDER", "clip_spec", "moving_mask", "render_clip", "true_flow", "write_sample"]

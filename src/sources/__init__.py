@@ -3,14 +3,3 @@
 from src.sources.archive import unpack_subset
 from src.sources.source import read_source
 from src.sources.video_table import COLUMNS, SPLITS, check_disjoint, few, in_two_splits, seeded_keys
-
-__all__ = [
-    "COLUMNS",
-    "SPLITS",
-    "check_disjoint",
-    "few",
-    "in_two_splits",
-    "read_source",
-    "seeded_keys",
-    "unpack_subset",
-]

@@ -7,18 +7,3 @@ from src.training.networks import build_extractor, build_head
 from src.training.runs import Run, git_commit, start_run
 from src.training.saving import save_end_to_end, save_two_stream
 from src.training.streams import train_spatial, train_temporal
-
-__all__ = [
-    "Run",
-    "build_extractor",
-    "build_head",
-    "check_learning",
-    "compile_model",
-    "git_commit",
-    "on_devices",
-    "save_end_to_end",
-    "save_two_stream",
-    "start_run",
-    "train_spatial",
-    "train_temporal",
-]

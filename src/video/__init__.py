@@ -5,17 +5,3 @@ from src.video.reading import VideoError, count_frames, read_frames, stored_size
 from src.video.sampling import segment_centers
 from src.video.segments import hold_last, read_segments, read_window
 from src.video.stream import Frame, FrameStream
-
-__all__ = [
-    "Frame",
-    "FrameStream",
-    "VideoError",
-    "count_frames",
-    "crops",
-    "hold_last",
-    "read_frames",
-    "read_segments",
-    "read_window",
-    "segment_centers",
-    "stored_size",
-]
