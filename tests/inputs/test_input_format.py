@@ -7,7 +7,7 @@ from conftest import moving_texture
 
 from models import build_temporal_cnn
 from src.config import ClipConfig, TrainConfig
-from src.flow import compute_flow, stack_fields
+from src.flow import compute_flow, make_flow_input, stack_fields
 from src.inputs.input_format import InputFormat, compute_stacks, scored_inputs
 from src.video.crops import Crop, crop_frame, crop_stack, crop_window, scored_crops
 
@@ -36,11 +36,15 @@ def test_scored_inputs_are_the_scored_crops_of_each_segment():
     np.testing.assert_array_equal(compute_stacks(windows, 20), stacks)
 
 
-def test_a_smaller_flow_length_selects_the_middle_fields_and_frames():
+def test_flow_length_selects_the_middle_fields_and_frames_and_flow_input_the_kind():
     stack, window = np.arange(6, dtype=np.uint8) * np.ones((4, 4, 1), np.uint8), moving_window(4, 2, 1)
     one = dataclasses.replace(CONFIG, flow_length=1)
     np.testing.assert_array_equal(InputFormat("temporal", STORE, one).select(stack), stack[..., 2:4])
     np.testing.assert_array_equal(InputFormat("temporal", LAYER, one).select(window), window[1:3])
+    for kind, length in (("bidirectional", 2), ("trajectory", 3)):
+        config = dataclasses.replace(CONFIG, flow_length=length, flow_input=kind)
+        expected = make_flow_input(stack, length, kind, STORE.flow_bound)
+        np.testing.assert_array_equal(InputFormat("temporal", STORE, config).select(stack), expected)
     for config, segment in ((STORE, stack), (LAYER, window)):
         with pytest.raises(ValueError, match="flow_length must be 1 … 3"):
             InputFormat("temporal", config, dataclasses.replace(CONFIG, flow_length=9)).select(segment)

@@ -20,53 +20,26 @@ def start(root, run_name="first", digest=DIGEST, clip_config=None, data="dataset
     return start_run(run_name, data, digest, clip_config or ClipConfig(), TrainConfig(**training), root)
 
 
-# Names
+def read_record(run):
+    return json.loads((run.folder / "config.json").read_text())
 
 
 def test_a_new_run_has_its_folder_and_record(tmp_path):
     run = start(tmp_path, batch_size=8)
-    assert run.folder == tmp_path / "first"
-    record = json.loads((run.folder / "config.json").read_text())
-    assert record == run.record
+    record = read_record(run)
+    assert run.folder == tmp_path / "first" and record == run.record
     assert record["data"] == "datasets/tiny" and record["manifest_digest"] == DIGEST
-    assert record["clips"] == ClipConfig().to_dict()
-    assert record["training"] == TrainConfig(batch_size=8).to_dict()
+    assert record["clips"] == ClipConfig().to_dict() and record["training"] == TrainConfig(batch_size=8).to_dict()
     assert set(record["environment"]["versions"]) >= {"python", "keras", "numpy"}
 
 
-def test_the_same_configuration_continues(tmp_path):
+def test_the_same_configuration_continues_a_run(tmp_path):
     run = start(tmp_path, seed=3)
     run.record_facts(backbone="compact")
     before = (run.folder / "config.json").read_bytes()
-    again = start(tmp_path, seed=3, data="another/place")  # the digest says that it is the same data
+    again = start(tmp_path, seed=3, data="another/place")  # the digest shows that it is the same data
     assert again.folder == run.folder and again.record == run.record
     assert (run.folder / "config.json").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    "changed, line",
-    [
-        ({"crop_size": 96}, "crop_size: 112 → 96"),
-        ({"spatial_weights": None}, "spatial_weights: 'auto' → None"),
-        ({"digest": "ba9876543210"}, "manifest_digest: '0123456789ab' → 'ba9876543210'"),
-        ({"clip_config": ClipConfig(short_side=256)}, "short_side: 128 → 256"),
-    ],
-)
-def test_another_configuration_is_refused_and_the_differences_listed(tmp_path, changed, line):
-    run = start(tmp_path)
-    before = (run.folder / "config.json").read_bytes()
-    with pytest.raises(ValueError, match=re.escape(line)) as error:
-        start(tmp_path, **changed)
-    assert str(run.folder) in str(error.value) and "Choose another run_name" in str(error.value)
-    assert (run.folder / "config.json").read_bytes() == before
-    assert start(tmp_path, run_name="second", **changed).folder.name == "second"
-
-
-def test_all_differences_are_listed_at_once(tmp_path):
-    start(tmp_path)
-    with pytest.raises(ValueError) as error:
-        start(tmp_path, clip_config=ClipConfig(flow_length=5), seed=1, batch_size=4)
-    assert all(line in str(error.value) for line in ("flow_length: 10 → 5", "seed: 0 → 1", "batch_size: 16 → 4"))
 
 
 def test_a_run_from_before_a_field_was_renamed_continues(tmp_path):
@@ -75,6 +48,27 @@ def test_a_run_from_before_a_field_was_renamed_continues(tmp_path):
     assert start(tmp_path, flip_map={"a": "b"}).record["training"]["flip_map"] == {"a": "b"}
     with pytest.raises(ValueError, match=re.escape("flip_map: {'a': 'b'} → None")):
         start(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed, lines",
+    [
+        ({"spatial_weights": None}, ["spatial_weights: 'auto' → None"]),
+        ({"digest": "ba9876543210"}, ["manifest_digest: '0123456789ab' → 'ba9876543210'"]),
+        (
+            {"clip_config": ClipConfig(flow_length=5), "seed": 1, "batch_size": 4},
+            ["flow_length: 10 → 5", "seed: 0 → 1", "batch_size: 16 → 4"],
+        ),
+    ],
+)
+def test_another_configuration_is_refused_and_all_differences_are_listed(tmp_path, changed, lines):
+    run = start(tmp_path)
+    before = (run.folder / "config.json").read_bytes()
+    with pytest.raises(ValueError, match="Choose another run_name") as error:
+        start(tmp_path, **changed)
+    assert all(text in str(error.value) for text in [str(run.folder), *lines])
+    assert (run.folder / "config.json").read_bytes() == before
+    assert start(tmp_path, run_name="second", **changed).folder.name == "second"
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(TrainConfig)])
@@ -91,71 +85,58 @@ def test_every_field_counts(tmp_path, field):
         start(tmp_path, **{field: value})
 
 
-def test_no_name_makes_a_new_one_each_time(tmp_path):
+def test_each_run_without_a_name_gets_a_new_one(tmp_path):
     folders = [start(tmp_path, run_name=None).folder for _ in range(4)]
     assert len(set(folders)) == 4
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?", folder.name) for folder in folders)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/tmp/a", "a/", "../a"])
-def test_a_name_that_is_no_folder_name_is_refused(tmp_path, name):
+def test_a_name_that_is_not_a_folder_name_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match="run_name must be a plain folder name.*Received"):
         start(tmp_path / "runs", run_name=name)
     assert list(tmp_path.iterdir()) == []
 
 
-# What is recorded
-
-
-def test_notes_are_added_to_the_record(tmp_path):
+def test_facts_are_added_to_the_record(tmp_path):
     run = start(tmp_path)
     run.record_facts(backbone="compact")
     run.record_facts(parameters=12, backbone="resnet50")
-    record = json.loads((run.folder / "config.json").read_text())
-    assert record["notes"] == {"backbone": "resnet50", "parameters": 12}
-    assert record["training"] == TrainConfig().to_dict()
+    assert read_record(run)["notes"] == {"backbone": "resnet50", "parameters": 12}
+    assert read_record(run)["training"] == TrainConfig().to_dict()
 
 
-def test_the_commit_is_recorded(tmp_path):
+def test_the_commit_is_recorded_or_none_without_git(tmp_path, monkeypatch):
     command = ["git", "-C", str(Path(runs.__file__).parent), "rev-parse", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True)
-    if found.returncode:
-        pytest.skip("the project is not in git here")
-    recorded = start(tmp_path).record["environment"]["git_commit"]
-    assert recorded.removesuffix("-dirty") == found.stdout[:12]
-
-
-def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
+    if found.returncode == 0:
+        recorded = start(tmp_path).record["environment"]["git_commit"]
+        assert recorded.removesuffix("-dirty") == found.stdout[:12]
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert start(tmp_path).record["environment"]["git_commit"] is None
+    assert start(tmp_path, "second").record["environment"]["git_commit"] is None
 
 
-# What is written
-
-
-def test_scores(tmp_path):
+def test_scores_are_written_and_read_for_the_same_clips_only(tmp_path):
     run = start(tmp_path)
     clips = pd.DataFrame({"video_id": ["7", "clip 12"], "class_index": [1, 0]})
     scores = {name: np.random.default_rng(0).random((2, 3), np.float32) for name in ("spatial", "temporal", "fused")}
+    assert run.read_scores("validation", clips) is None
     run.write_scores("validation", clips, scores)
     with np.load(run.folder / "scores_validation.npz", allow_pickle=False) as found:
-        assert set(found) == {"video_id", "label", "spatial", "temporal", "fused"}
         assert found["video_id"].tolist() == ["7", "clip 12"]
         assert found["label"].tolist() == [1, 0] and found["label"].dtype == np.int64
-        for name, values in scores.items():
-            assert np.array_equal(found[name], values) and found[name].dtype == np.float32
+    found = run.read_scores("validation", clips)
+    assert found.keys() == scores.keys()
+    for name, values in scores.items():
+        assert np.array_equal(found[name], values) and found[name].dtype == np.float32
+    with pytest.raises(ValueError, match="scores must belong to the 2 clips of this split.*Remove the run"):
+        run.read_scores("validation", clips[::-1])
 
 
-def test_metrics(tmp_path):
-    run = start(tmp_path)
-    stream = {"top1": 0.5, "top5": 1.0, "balanced": 0.25}
-    metrics = {"test": {"n": 4, "majority_class": 0.5, "spatial": stream, "temporal": stream, "fused": stream}}
+def test_metrics_and_figures_are_written(tmp_path):
+    run, metrics = start(tmp_path), {"test": {"n": 4, "majority_class": 0.5, "spatial": {"top1": 0.5}}}
     run.write_metrics(metrics)
     assert json.loads((run.folder / "metrics.json").read_text()) == metrics
-
-
-def test_figures(tmp_path):
-    run = start(tmp_path)
     run.save_figure(plt.subplots()[1], "one")
     run.save_figure(plt.subplots(2, 2)[1], "four")
     plt.close("all")

@@ -326,15 +326,9 @@ def test_cross_modality_initialisation_trains_all_layers_and_one_batch_norm(back
         assert not any(np.array_equal(*pair) for pair in pairs)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"flow_length": 2, "flow_input": "bidirectional"},
-        {"flow_input": "trajectory", "temporal_crop_size": 40, "augment": False},
-    ],
-)
-def test_every_flow_input_trains(change, data, tmp_path):
-    config = dataclasses.replace(CONFIG, temporal_epochs=1, **change)
+def test_another_flow_input_length_and_crop_size_train(data, tmp_path):
+    config = dataclasses.replace(
+        CONFIG, temporal_epochs=1, flow_length=2, flow_input="bidirectional", temporal_crop_size=40, augment=False
+    )
     model, history = train_temporal(make_run(tmp_path, "input", config), *data, config)
-    size, length = config.temporal_crop_size or 32, config.flow_length or TINY_CONFIG.flow_length
-    assert model.input_shape[1:] == (size, size, 2 * length) and np.isfinite(history.val_loss).all()
+    assert model.input_shape[1:] == (40, 40, 4) and np.isfinite(history.val_loss).all()
