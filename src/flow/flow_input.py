@@ -33,7 +33,7 @@ def make_flow_input(stack: np.ndarray, flow_length: int, kind: str, flow_bound: 
 
     Args:
         stack: uint8 (H, W, 2L), as stored.
-        flow_length: number of fields to use, 1 … L; the middle ones are taken.
+        flow_length: number of fields to use, 1 … L; the middle ones, so that one store serves every smaller L.
         kind: one of `FLOW_INPUTS`: "stack" (Simonyan & Zisserman 2014, equation 1), "bidirectional" or "trajectory".
         flow_bound: displacement of the largest code, px/frame.
 
@@ -45,20 +45,11 @@ def make_flow_input(stack: np.ndarray, flow_length: int, kind: str, flow_bound: 
     """
     if kind not in FLOW_INPUTS:
         raise ValueError(f"The kind of flow input must be one of {FLOW_INPUTS}. Received: {kind!r}")
-    stack = select_fields(stack, flow_length)
+    first = first_field(stack.shape[-1] // 2, flow_length)
+    stack = np.ascontiguousarray(stack[..., 2 * first : 2 * (first + flow_length)])
     if kind == "bidirectional":
         return bidirectional_stack(stack, flow_bound)
     return trajectory_stack(stack, flow_bound) if kind == "trajectory" else stack
-
-
-def select_fields(stack: np.ndarray, length: int) -> np.ndarray:
-    """The middle `length` fields of a stack, uint8 (H, W, 2 · length), so that one store serves every smaller L.
-
-    Raises:
-        ValueError: `length` is not in 1 … L.
-    """
-    first = first_field(stack.shape[-1] // 2, length)
-    return np.ascontiguousarray(stack[..., 2 * first : 2 * (first + length)])
 
 
 def first_field(stored: int, length: int) -> int:
