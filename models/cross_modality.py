@@ -74,12 +74,7 @@ def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = True) -> float:
 
     Returns:
         the factor for displacements divided by `flow_bound`; 1.0 if nothing moves.
-
-    Raises:
-        ValueError: no stacks, or another shape or dtype.
     """
-    if stacks.dtype != np.uint8 or stacks.ndim != 4 or not len(stacks):
-        raise ValueError(f"stacks must be uint8 (N, h, w, 2L), N > 0. Received: {stacks.dtype} {stacks.shape}")
     channels, squares = stacks.shape[-1], []
     for stack in stacks:
         codes = stack.sum(axis=-1, dtype=np.int64) - ZERO * channels  # integers, so that no motion is exactly 0

@@ -49,20 +49,19 @@ apply = plt.rc_context(
 )
 
 
-def flow_to_rgb(flow: np.ndarray, max_magnitude: float | None = None) -> np.ndarray:
+def flow_to_rgb(flow: np.ndarray, scale: float) -> np.ndarray:
     """Colours a flow field: hue is the direction, saturation the speed, no motion is white.
 
     Hues are in the order of Baker et al. 2007 (Middlebury): right red, down yellow-green, left cyan, up violet.
 
     Args:
         flow: float32 (H, W, 2), px/frame; [..., 0] is u, + is right; [..., 1] is v, + is down.
-        max_magnitude: speed of full colour, px/frame, above 0; by default `full_colour(flow)`.
+        scale: speed of full colour, px/frame; see `full_colour`.
 
     Returns:
         uint8 (H, W, 3), RGB.
     """
     u, v = flow[..., 0], flow[..., 1]
-    scale = full_colour(flow) if max_magnitude is None else max_magnitude
     saturation = np.minimum(np.hypot(u, v) / scale, 1)
     hsv = np.stack([np.arctan2(v, u) / (2 * np.pi) % 1, saturation, np.ones_like(saturation)], axis=-1)
     return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)

@@ -87,8 +87,7 @@ def test_agreement_names_up_to_forty_classes_inside_the_figure(count, named):
     assert_inside(ax.figure, [*ax.yaxis.get_ticklabels(), ax.title])
 
 
-def test_both_draw_where_they_are_told():
-    _, panels = plt.subplots(1, 2)
-    assert plot_fusion(make_table(), ax=panels[0]) is panels[0]
-    assert plot_agreement(make_agreement(PUSHES, np.ones((2, 4), int)), ax=panels[1]) is panels[1]
+def test_fusion_is_drawn_in_the_given_panel():
+    _, panel = plt.subplots()
+    assert plot_fusion(make_table(), ax=panel) is panel
     assert len(plt.get_fignums()) == 1

@@ -26,7 +26,7 @@ def test_predictions_say_who_was_right():
     axes = plot_predictions(make_frames(1), [uniform_flow(0, 5)], [0], scores, PUSHES)
     assert axes.shape == (1, 3)
     assert axes[0, 0].get_title(loc="left") == PUSHES[0]
-    assert (axes[0, 1].images[0].get_array() == flow_to_rgb(uniform_flow(0, 5))).all()
+    assert (axes[0, 1].images[0].get_array() == flow_to_rgb(uniform_flow(0, 5), 5)).all()
     right, wrong = (name.replace("something", "sth") for name in PUSHES)
     said = texts(axes[0, 2])
     assert said == ["✗", "spatial 0.70", wrong, "✓", "temporal 0.70", right, "✓", "fused 0.70", right]
