@@ -36,7 +36,7 @@ class FarnebackFlow(layers.Layer):
 
     Args:
         pyr_scale: size of a pyramid level relative to the next finer one, 0 … 1.
-        levels: maximum number of levels above the full size. No level has a side of less than 32 px.
+        levels: maximum number of levels above the full size; they have no side of less than 32 px.
         winsize: side of the window over which the equations are averaged, px.
         iterations: per level.
         poly_n: radius of the neighbourhood that a polynomial is fitted to, px.
