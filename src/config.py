@@ -4,16 +4,15 @@ from dataclasses import asdict, dataclass, fields
 
 STREAMS = ("spatial", "temporal")
 FLOW_ALGORITHMS = ("farneback", "dis")
-FLOW_SOURCES = ("store", "layer")
 FLOW_INPUTS = ("stack", "bidirectional", "trajectory")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-TEST_CROPS = (1, 3, 5, 10)
 _CHOICES = {
-    "ClipConfig": {"flow_algorithm": FLOW_ALGORITHMS, "flow_source": FLOW_SOURCES},
-    "TrainConfig": {
-        "temporal_head": ("pool", "dense"), "flow_input": FLOW_INPUTS, "test_crops": TEST_CROPS,
-        "precision": PRECISIONS,
-    },
+    "flow_algorithm": FLOW_ALGORITHMS, "flow_source": ("store", "layer"), "flow_input": FLOW_INPUTS,
+    "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10), "precision": PRECISIONS,
+}  # fmt: skip
+_LEAST = {  # of the integers; None is also allowed where it is the default
+    "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
+    "test_segments": 1, "spatial_epochs": 1, "temporal_epochs": 1, "fine_tune_epochs": 0, "seed": 0,
 }  # fmt: skip
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
 EXTRACTION = 2  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
@@ -24,16 +23,14 @@ def _require(condition, config, rule, received):
         raise ValueError(f"{type(config).__name__}: {rule}. Received: {received!r}")
 
 
-def _require_integer(config, name, least):
-    value = getattr(config, name)
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    _require(is_integer and value >= least, config, f"{name} must be an integer, {least} or more", value)
-
-
-def _require_choices(config):
-    for name, choices in _CHOICES[type(config).__name__].items():
+def _check_fields(config):
+    for name, default in ((field.name, field.default) for field in fields(config)):
         value = getattr(config, name)
-        _require(value in choices, config, f"{name} must be one of {choices}", value)
+        if name in _CHOICES:
+            _require(value in _CHOICES[name], config, f"{name} must be one of {_CHOICES[name]}", value)
+        if name in _LEAST and not (value is default is None):
+            is_valid = isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[name]
+            _require(is_valid, config, f"{name} must be an integer, {_LEAST[name]} or more", value)
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,7 @@ class ClipConfig:
     flow_source: str = "store"
 
     def __post_init__(self):
-        for name, least in (("short_side", 16), ("num_segments", 1), ("flow_length", 1)):
-            _require_integer(self, name, least)
-        _require_choices(self)
+        _check_fields(self)
         can_layer = self.flow_source == "store" or self.flow_algorithm == "farneback"
         _require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
         is_number = isinstance(self.flow_bound, int | float) and 0 < self.flow_bound < float("inf")
@@ -167,17 +162,9 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (
-            ("crop_size", 32), ("batch_size", 1), ("spatial_epochs", 1), ("temporal_epochs", 1),
-            ("fine_tune_epochs", 0), ("seed", 0),
-        ):  # fmt: skip
-            _require_integer(self, name, least)
-        for name, least in (("temporal_crop_size", 32), ("flow_length", 1), ("test_segments", 1)):
-            if getattr(self, name) is not None:
-                _require_integer(self, name, least)
+        _check_fields(self)
         for name in ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate"):
             _require(getattr(self, name) > 0, self, f"{name} must be positive", getattr(self, name))
-        _require_choices(self)
 
     def crop_size_of(self, stream: str) -> int:
         """Side of the square input of a stream's network, pixels."""
@@ -188,13 +175,8 @@ class TrainConfig:
 
 def differences(old: dict, new: dict) -> list[str]:
     """Lines such as "crop_size: 112 → 96", one for each value that differs between two configurations."""
-    names = list(old) + [name for name in new if name not in old]
-    missing = "(not set)"
-    return [
-        f"{name}: {old.get(name, missing)!r} → {new.get(name, missing)!r}"
-        for name in names
-        if old.get(name, missing) != new.get(name, missing)
-    ]
+    pairs = {name: (old.get(name, "(not set)"), new.get(name, "(not set)")) for name in old | new}
+    return [f"{name}: {before!r} → {after!r}" for name, (before, after) in pairs.items() if before != after]
 
 
 def clip_config_from_dict(values: dict) -> ClipConfig:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 # One thread for each test process, set before anything imports TensorFlow: pytest-xdist runs one process per core.
@@ -56,26 +57,13 @@ def write_video(path, frames, fps=12, fourcc="VP80"):
     return Path(path)
 
 
-def write_ssv2(folder, counts=None, num_frames=9, height=48, width=64):
-    """Writes an SSv2 download of real videos: labels/*.json, test-answers.csv and 20bn-something-something-v2/."""
-    videos, labels = folder / VIDEO_FOLDER, folder / "labels"
-    videos.mkdir(parents=True)
-    labels.mkdir()
-    entries, video_id = {}, 1
-    for split, count in (counts or TINY_COUNTS).items():
-        entries[split] = []
-        for template, (u, v) in TINY_CLASSES.items():
-            for _ in range(count):
-                write_video(videos / f"{video_id}.webm", moving_texture(num_frames, u, v, height, width, video_id))
-                entries[split].append({"id": str(video_id), "template": template})
-                video_id += 1
-    (labels / "labels.json").write_text(json.dumps({name: str(index) for index, name in enumerate(TINY_NAMES)}))
-    for split in ("train", "validation"):
-        (labels / f"{split}.json").write_text(json.dumps(entries[split]))
-    (labels / "test.json").write_text(json.dumps([{"id": entry["id"]} for entry in entries["test"]]))
-    answers = [f"{entry['id']};{entry['template'].replace('[', '').replace(']', '')}" for entry in entries["test"]]
-    (labels / "test-answers.csv").write_text("\n".join(answers) + "\n")
-    return folder
+def ssv2_labels(classes, train, validation, test):
+    """The text of each label file of an SSv2 download by name, from the entries of its splits."""
+    index, ids = {name: str(number) for number, name in enumerate(classes)}, [{"id": entry["id"]} for entry in test]
+    contents = {"labels": index, "train": train, "validation": validation, "test": ids}
+    answers = [f"{entry['id']};{re.sub(r'[][]', '', entry['template'])}\n" for entry in test]
+    texts = {f"{name}.json": json.dumps(content) for name, content in contents.items()}
+    return texts | {"test-answers.csv": "".join(answers)}
 
 
 def make_subset(videos):
@@ -107,7 +95,18 @@ def read_content(store):
 @pytest.fixture(scope="session")
 def tiny_ssv2(tmp_path_factory):
     """An SSv2 download with three classes of 4 + 2 + 2 clips, 64 × 48 pixels. Do not write to it."""
-    return write_ssv2(tmp_path_factory.mktemp("download") / "ssv2")
+    folder = tmp_path_factory.mktemp("download")
+    (folder / VIDEO_FOLDER).mkdir()
+    entries = {split: [] for split in TINY_COUNTS}
+    clips = [(split, template) for split in TINY_COUNTS for template in TINY_CLASSES for _ in range(TINY_COUNTS[split])]
+    for number, (split, template) in enumerate(clips, 1):
+        frames = moving_texture(9, *TINY_CLASSES[template], 48, 64, number)
+        write_video(folder / VIDEO_FOLDER / f"{number}.webm", frames)
+        entries[split].append({"id": str(number), "template": template})
+    (folder / "labels").mkdir()
+    for name, text in ssv2_labels(TINY_NAMES, **entries).items():
+        (folder / "labels" / name).write_text(text)
+    return folder
 
 
 @pytest.fixture(scope="session")

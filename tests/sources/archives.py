@@ -2,22 +2,17 @@
 
 import gzip
 import io
-import json
 import random
 import tarfile
 import zipfile
 
+from conftest import ssv2_labels
+
 from src.sample import VIDEO_FOLDER
 
-HOLD = "Holding something"
 VIDEOS = {str(number): random.Random(number).randbytes(40_000 + 1000 * number) for number in range(1, 9)}
-LABELS = {
-    "labels": {HOLD: "0"},
-    "train": [{"id": str(number), "template": "Holding [something]"} for number in range(1, 5)],
-    "validation": [{"id": str(number), "template": "Holding [something]"} for number in range(5, 7)],
-    "test": [{"id": "7"}, {"id": "8"}],
-}
-ANSWERS = f"7;{HOLD}\n8;{HOLD}\n"
+ENTRIES = [{"id": name, "template": "Holding [something]"} for name in VIDEOS]
+LABELS = ssv2_labels(["Holding something"], ENTRIES[:4], ENTRIES[4:6], ENTRIES[6:])
 
 
 def member(name, content=b"", **fields):
@@ -72,9 +67,8 @@ def write_parts(folder, parts=PARTS, generation="raw"):
 
 
 def write_label_zip(folder, start="labels/", prefix="", name="20bn-something-something-download-package-labels.zip"):
-    files = {f"{start}{prefix}{key}.json": json.dumps(content) for key, content in LABELS.items()}
-    files |= {f"{start}{prefix}test-answers.csv": ANSWERS, "__MACOSX/labels/._x": "x"}
-    (folder / name).write_bytes(make_zip(files))
+    files = {f"{start}{prefix}{key}": text for key, text in LABELS.items()}
+    (folder / name).write_bytes(make_zip(files | {"__MACOSX/labels/._x": "x"}))
     return folder
 
 

@@ -1,9 +1,9 @@
 """Small sources of empty videos: SSv2 downloads, folders per class, CSVs."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
+from conftest import ssv2_labels
 
 from src.sample import VIDEO_FOLDER
 
@@ -22,30 +22,24 @@ def entry(video_id, template: str) -> dict:
 
 
 def write_ssv2(
-    folder: Path, place="labels", prefix="", train=None, validation=None, answers=None, classes=(HOLD, PUSH)
+    folder: Path, place="labels", prefix="", train=None, validation=None, answers=True, classes=(HOLD, PUSH)
 ) -> Path:
     """An SSv2 download with all its videos; by default two for training, one for validation, one for the test."""
-    train = [entry("1", HOLD), entry("2", PUSH)] if train is None else train
-    validation = [entry("3", HOLD)] if validation is None else validation
-    labels = folder / place
-    labels.mkdir(parents=True, exist_ok=True)
-    contents = {
-        "labels": {name: str(index) for index, name in enumerate(classes)},
-        "train": train,
-        "validation": validation,
-        "test": [{"id": "4"}, {"id": "5"}],
-    }
-    for name, content in contents.items():
-        (labels / f"{prefix}{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    if answers is None or answers:
-        (labels / "test-answers.csv").write_text(answers or f"4;{PUSH}\n", encoding="utf-8")
+    train = train or [entry("1", HOLD), entry("2", PUSH)]
+    validation = validation or [entry("3", HOLD)]
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    for name, text in ssv2_labels(classes, train, validation, [entry("4", PUSH)]).items():
+        if name.endswith(".json"):
+            (folder / place / f"{prefix}{name}").write_text(text)
+        elif answers:
+            (folder / place / name).write_text(text)
     touch(*(folder / VIDEO_FOLDER / f"{item['id']}.webm" for item in [*train, *validation, {"id": "4"}]))
     return folder
 
 
 def write_csv(path: Path, text: str, videos=()) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
     touch(*(path.parent / name for name in videos))
     return path
 

@@ -1,15 +1,9 @@
 import pandas as pd
 import pytest
 
-from src.sources.video_table import check_disjoint, in_two_splits, seeded_keys
+from src.sources.video_table import check_disjoint, in_two_splits
 
 CLIPS = [("1", "b", "train"), ("2", "b", "test"), ("3", "a", "train"), ("3", "a", "validation"), ("4", "c", "test")]
-
-
-def test_seeded_keys_depend_on_name_and_seed_only():
-    first, second = seeded_keys(["a", "b"], 0)
-    assert seeded_keys(["b", "x", "a"], 0)[::2] == [second, first]
-    assert seeded_keys(["a"], 1) != [first]
 
 
 def test_videos_and_groups_in_two_splits_are_found_and_refused():

@@ -9,26 +9,22 @@ from conftest import SHARED_DATA
 
 from src.subsets.class_maps import exchange_columns, flipped_classes, reversed_classes
 
-SSV2 = SHARED_DATA / "ssv2"
-needs_lists = pytest.mark.skipif(not SSV2.is_dir(), reason=f"{SSV2} is not there")
 TURNS = ["turn_clockwise", "turn_back", "wave", "turn_counter"]
 LIFTING = "Lifting something up completely without letting it drop down"
 
 
-def read_templates():
-    names = pd.read_csv(SSV2 / "templates.csv").sort_values("class_index").template.tolist()
-    assert len(names) == 174
-    return names
+@pytest.fixture(scope="module")
+def ssv2():
+    """20BN's 174 templates in the order of the class index, and its maps for flips and time reversal."""
+    if not (SHARED_DATA / "ssv2").is_dir():
+        pytest.skip("20BN's lists are not part of the repository")
+    names = pd.read_csv(SHARED_DATA / "ssv2/templates.csv").sort_values("class_index").template.tolist()
+    return names, json.loads((SHARED_DATA / "ssv2/augmentation_mappings.json").read_text(encoding="utf-8"))
 
 
-def read_mappings():
-    return json.loads((SSV2 / "augmentation_mappings.json").read_text(encoding="utf-8"))
-
-
-@needs_lists
-def test_flipped_classes_of_all_templates_are_those_of_20bn():
+def test_flipped_classes_of_all_templates_are_those_of_20bn(ssv2):
     """Defect 1: three pairs are exchanged; "upright" and "pulling it right out" are no directions."""
-    names, mappings = read_templates(), read_mappings()
+    names, mappings = ssv2
     flipped = flipped_classes(names)
     changed = {index: int(other) for index, other in enumerate(flipped) if other != index}
     assert changed == {86: 87, 87: 86, 93: 94, 94: 93, 166: 167, 167: 166}
@@ -40,36 +36,19 @@ def test_flipped_classes_of_all_templates_are_those_of_20bn():
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("names", "expected"),
     [
-        "Plugging something into something but pulling it right out as you remove your hand",
-        "Putting something that cannot actually stand upright upright on the table, so it falls on its side",
-        "bright_light",
+        (["Pushing something from left to right", "Hold", "Pushing something from right to left"], [2, 1, 0]),
+        (["Left", "right"], [1, 0]),  # names of folders differ in case
+        (["turn_left", "turn_right", "TurnLeft", "TurnRight"], [1, 0, 3, 2]),
+        (["turn-left-upright", "turn-right-upright", "leftward", "rightward"], [1, 0, 3, 2]),
+        (["Pulling it right out", "upright upright on the table", "bright_light"], [0, 1, 2]),  # not directions
+        (["Hold", "From left to right", "RIGHT", "Left behind"], [0, -1, -1, -1]),  # without a partner
     ],
 )
-def test_names_without_a_direction_are_unchanged_by_a_flip(name):
-    assert flipped_classes([name]).tolist() == [0]
-
-
-@pytest.mark.parametrize(
-    "pair",
-    [
-        ("Pushing something from left to right", "Pushing something from right to left"),
-        ("Left", "right"),  # names of folders differ in case
-        ("turn_left", "turn_right"),
-        ("TurnLeft", "TurnRight"),
-        ("turn-left-upright", "turn-right-upright"),
-        ("leftward", "rightward"),
-    ],
-)
-def test_left_and_right_are_exchanged(pair):
-    assert flipped_classes([pair[1], "Holding something", pair[0]]).tolist() == [2, 1, 0]
-
-
-@pytest.mark.parametrize("name", ["Pushing something from left to right", "RIGHT", "Something left behind"])
-def test_a_direction_without_its_partner_is_never_flipped(name):
-    flipped = flipped_classes(["Holding something", name])
-    assert flipped.tolist() == [0, -1] and flipped.dtype == np.int64
+def test_left_and_right_are_exchanged(names, expected):
+    flipped = flipped_classes(names)
+    assert flipped.tolist() == expected and flipped.dtype == np.int64
 
 
 def test_a_given_flip_map_goes_both_ways_and_keeps_the_other_classes():
@@ -79,10 +58,7 @@ def test_a_given_flip_map_goes_both_ways_and_keeps_the_other_classes():
         flipped = flipped_classes(TURNS, given)
         assert flipped.tolist() == [3, 1, 2, 0] and flipped.dtype == np.int64
     assert flipped_classes(TURNS[:3], one_way).tolist() == [-1, 1, 2]  # the other class is not in the data set
-
-
-def test_a_given_flip_map_replaces_the_rule_by_names():
-    """In a dance, "left foot" may well be unchanged by a flip."""
+    # It replaces the rule by names: in a dance, "left foot" may well be unchanged by a flip.
     assert flipped_classes(["left", "right", "both"], {}).tolist() == [0, 1, 2]
     assert flipped_classes(["left", "right", "both"], {"left": "both"}).tolist() == [2, 1, 0]
 
@@ -109,14 +85,17 @@ def test_a_key_that_is_no_class_is_refused_and_similar_names_are_listed(function
         function(TURNS, {"Opening something": "turn_back"})
 
 
-@needs_lists
-def test_reversed_classes_of_all_templates_are_those_of_20bn():
+def test_reversed_classes_of_all_templates_are_those_of_20bn(ssv2):
     """34 templates in pairs, one that maps one way, 37 that keep their class; the other 102 are never reversed."""
-    names, mappings = read_templates(), read_mappings()
+    names, mappings = ssv2
     reversed_, agnostic = mappings["reverse time"], mappings["reverse time agnostic"]
     expected = [names.index(reversed_.get(name, name)) if name in {*reversed_, *agnostic} else -1 for name in names]
     assert reversed_classes(names).tolist() == expected
     assert len(reversed_) == 35 and len(agnostic) == 37 and expected.count(-1) == 102
+    # Flip and reversal commute.
+    flipped, backwards = flipped_classes(names), reversed_classes(names)
+    known = np.flatnonzero(backwards >= 0)
+    np.testing.assert_array_equal(flipped[backwards[known]], backwards[flipped[known]])
 
 
 def test_reversed_classes_of_some_templates():
@@ -128,14 +107,6 @@ def test_reversed_classes_of_some_templates():
     assert reversed_classes([LIFTING, "Picking something up", "Putting something on a surface"]).tolist() == [2, 2, 1]
     # Without the partner, and of other data sets.
     assert reversed_classes(["Opening something", "Holding something", "juggling", "left"]).tolist() == [-1, 1, -1, -1]
-
-
-@needs_lists
-def test_flip_and_reversal_of_ssv2_commute():
-    names = read_templates()
-    flipped, backwards = flipped_classes(names), reversed_classes(names)
-    known = np.flatnonzero(backwards >= 0)
-    np.testing.assert_array_equal(flipped[backwards[known]], backwards[flipped[known]])
 
 
 def test_a_given_reversal_map_goes_both_ways_and_nothing_else_is_reversed():
