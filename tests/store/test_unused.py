@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,10 +10,9 @@ from src.config import ClipConfig
 from src.preprocessing import check_store
 from src.store.clip_store import ABANDONED_AFTER, ClipStore, clip_name
 from src.store.digests import read_digest
-from src.store.manifest import read_manifest, read_prepared
-from src.store.unused import find_unused, remove_unused
+from src.store.manifest import read_manifest
+from src.store.unused import find_unused, main, remove_unused
 
-ROOT = Path(__file__).parents[2]
 OTHER = ClipConfig(short_side=32, num_segments=2, flow_length=3)
 
 
@@ -54,22 +51,6 @@ def give_up(videos, root, config=TINY_CONFIG):
             path.unlink()
 
 
-def run(*arguments):
-    """The command line, as a process of its own."""
-    command = [sys.executable, "-m", "src.store.unused", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-# What is used
-
-
-def test_clips_of_every_recorded_subset_are_used(videos, root):
-    for chosen in (videos[:2], videos[1:3], videos[3:]):
-        prepare(chosen, root)
-    unused = find_unused(root)
-    assert list(unused) == ["path", "why", "megabytes"] and len(unused) == 0
-
-
 def test_clips_of_other_configurations_are_used(videos, root):
     for config, chosen in ((TINY_CONFIG, videos), (OTHER, videos[:2]), (TINY_CONFIG, videos[:1])):
         prepare(chosen, root, config)
@@ -80,23 +61,8 @@ def test_clips_of_other_configurations_are_used(videos, root):
     }  # the first clip is in the remaining subset, and those of the other configuration are not affected
     give_up(videos[:2], root, OTHER)
     assert len(find_unused(root)) == 3 + 2
-
-
-# What is unused
-
-
-def test_the_clip_of_a_replaced_video_is_unused(videos, root):
-    prepare(videos, root)
-    old = name_of(videos[1])
-    replace(videos[1][1])
-    assert len(find_unused(root)) == 0  # before the new video is prepared
-    prepare(videos, root)
-    unused, store = find_unused(root), ClipStore(root)
-    assert names(unused) == {old} and unused.why.tolist() == ["no subset uses it"]
-    assert unused.megabytes[0] == store.num_bytes(old) / 1e6
-    remove_unused(unused, root)
-    assert store.names() == {name_of(video) for video in videos}
-    assert len(find_unused(root)) == 0 and prepare(videos, root).found == 4
+    remove_unused(find_unused(root), root)
+    assert ClipStore(root).names() == {name_of(videos[0])} and ClipStore(root, OTHER).names() == set()
 
 
 def test_the_clip_of_a_replaced_video_is_used_while_another_subset_has_it(videos, root):
@@ -112,9 +78,11 @@ def test_the_clip_of_a_replaced_video_is_used_while_another_subset_has_it(videos
 def test_clips_of_a_given_up_subset_are_unused(videos, root):
     prepare(videos[:2], root)
     prepare(videos[1:], root)
+    assert list(find_unused(root)) == ["path", "why", "megabytes"] and find_unused(root).empty
     give_up(videos[:2], root)
     unused = find_unused(root)
-    assert names(unused) == {name_of(videos[0])}
+    assert names(unused) == {name_of(videos[0])} and unused.why.tolist() == ["no subset uses it"]
+    assert unused.megabytes[0] == ClipStore(root).num_bytes(name_of(videos[0])) / 1e6
     before = read_content(ClipStore(root))
     remove_unused(unused, root)
     after = read_content(ClipStore(root))
@@ -122,31 +90,20 @@ def test_clips_of_a_given_up_subset_are_unused(videos, root):
     assert len(check_store(root)) == 3
 
 
-def test_configurations_without_a_subset_are_unused(videos, root):
-    """For example after an update whose extraction gives other bytes."""
-    prepare(videos, root, OTHER)
+def test_stray_files_stay(videos, root):
+    """For example those of a file manager; removing clips does not fail because of them."""
     prepare(videos, root)
-    for path in (root / "subsets" / OTHER.key).iterdir():
-        path.unlink()
-    assert {Path(path).parent.name for path in find_unused(root).path} == {OTHER.key}
-    remove_unused(find_unused(root), root)
-    assert ClipStore(root, OTHER).names() == set() and prepare(videos, root).found == 4
-
-
-@pytest.mark.parametrize("place", ["clips", "incomplete"])
-def test_a_stray_file_is_not_a_clip(videos, root, place):
-    """For example one of a file manager; it stays, and removing clips does not fail."""
-    prepare(videos, root)
-    stray = (ClipStore(root).folder if place == "clips" else root / "incomplete") / ".DS_Store"
-    stray.write_bytes(b"1234")
-    os.utime(stray, (time.time() - ABANDONED_AFTER - 60,) * 2)
+    strays = [folder / ".DS_Store" for folder in (ClipStore(root).folder, root / "incomplete")]
+    for stray in strays:
+        stray.write_bytes(b"1234")
+        os.utime(stray, (time.time() - ABANDONED_AFTER - 60,) * 2)
     give_up(videos, root)
-    assert len(find_unused(root)) == 0  # the subset is still the current one
+    assert find_unused(root).empty  # the subset is still the current one
     prepare(videos[:1], root)
     unused = find_unused(root)
     assert names(unused) == {name_of(video) for video in videos[1:]}
     remove_unused(unused, root)
-    assert stray.exists() and len(find_unused(root)) == 0
+    assert all(stray.exists() for stray in strays) and find_unused(root).empty
     assert prepare(videos, root).computed == 3
 
 
@@ -168,33 +125,18 @@ def test_cached_features_of_unused_clips_are_unused(root, videos):
     assert not any(path.name.startswith("removed_") for path in (root / "incomplete").iterdir())
 
 
-# Staging directories
-
-
-def test_staging_of_a_running_job_is_kept(videos, root):
+def test_staging_of_killed_jobs_is_unused(videos, root):
     prepare(videos, root)
-    store = ClipStore(root)
-    own = store.make_staging()  # of this process, which is running
-    os.utime(own, (time.time() - 100 * ABANDONED_AFTER,) * 2)
-    (root / "incomplete" / "another-machine_1_0123abcd").mkdir()
-    assert len(store.list_staging()) == 2 and find_unused(root).empty
-
-
-def test_staging_of_a_killed_job_is_unused(videos, root):
-    prepare(videos, root)
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    host = ClipStore(root).make_staging().name.rsplit("_", 2)[0]
-    here, old = (root / "incomplete" / name for name in (f"{host}_{ended.pid}_0123abcd", "another-machine_1_0123abcd"))
-    for staging in (here, old):
-        (staging / "clip").mkdir(parents=True)
-        (staging / "clip" / "frame_0.jpg").write_bytes(b"x" * 5000)
-    os.utime(old, (time.time() - ABANDONED_AFTER - 60,) * 2)
+    own, left = ClipStore(root).make_staging(), root / "incomplete" / "another-machine_1_0123abcd"
+    (left / "clip").mkdir(parents=True)
+    (left / "clip" / "frame_0.jpg").write_bytes(b"x" * 5000)
+    assert find_unused(root).empty
+    for staging in (own, left):  # `own` is of this process, which is running
+        os.utime(staging, (time.time() - ABANDONED_AFTER - 60,) * 2)
     unused = find_unused(root)
-    assert set(unused.path) == {str(here), str(old)} and set(unused.why) == {"its job was killed"}
-    assert unused.megabytes.tolist() == [0.005, 0.005]
+    assert unused.to_numpy().tolist() == [[str(left), "its job was killed", 0.005]]
     remove_unused(unused, root)
-    assert not here.exists() and not old.exists()
+    assert own.exists() and not left.exists()
 
 
 def test_clips_of_a_job_that_has_just_begun_are_used(videos, root, monkeypatch):
@@ -210,10 +152,7 @@ def test_clips_of_a_job_that_has_just_begun_are_used(videos, root, monkeypatch):
     assert seen == [0] * 4
 
 
-# Errors
-
-
-@pytest.mark.parametrize("content", ["", "video_id,path\n", "\x00"])
+@pytest.mark.parametrize("content", ["", "video_id,path\n"])
 def test_a_record_that_cannot_be_read_is_an_error(videos, root, content):
     prepare(videos, root)
     [record] = (root / "subsets" / TINY_CONFIG.key).iterdir()
@@ -228,22 +167,20 @@ def test_a_folder_that_was_never_prepared_is_refused(videos, tmp_path):
         find_unused(tmp_path / "videos")
 
 
-# The command line
-
-
-def test_the_command_lists_and_removes(videos, root):
+def test_the_command_lists_and_removes_the_clip_of_a_replaced_video(videos, root, monkeypatch, capsys):
     prepare(videos, root)
     old = name_of(videos[1])
     replace(videos[1][1])
+    assert find_unused(root).empty  # before the new video is prepared
     prepare(videos, root)
-    done = run(root)
-    assert done.returncode == 0 and done.stderr == ""
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith(str(ClipStore(root).folder / old)) and "(no subset uses it, 0.0" in lines[0]
-    assert lines[1:] == ["unused: 1, 0.0 MB"]
-    assert old in ClipStore(root).names()
-    done = run(root, "--remove")
-    assert done.returncode == 0 and done.stdout.splitlines() == [lines[0], "removed: 1, 0.0 MB"]
-    table, store = read_prepared(root)
-    assert store.names() == {name_of(video) for video in videos} and table.stored.all()
-    assert find_unused(root).empty
+    printed = []
+    for arguments, left in (([], {old}), (["--remove"], set())):
+        monkeypatch.setattr("sys.argv", ["unused", str(root), *arguments])
+        capsys.readouterr()
+        main()
+        printed.append(capsys.readouterr().out.splitlines())
+        assert ClipStore(root).names() == {name_of(video) for video in videos} | left
+    [listed, found], [again, removed] = printed
+    assert listed == again and listed.startswith(f"{ClipStore(root).folder / old}  (no subset uses it, 0.0")
+    assert (found, removed) == ("unused: 1, 0.0 MB", "removed: 1, 0.0 MB")
+    assert prepare(videos, root).found == 4
