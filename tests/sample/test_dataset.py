@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from src.sample.dataset import VIDEO_FOLDER, write_sample
 from src.sample.drawing import draw_layers
 from src.sample.rendering import render_clip
 from src.sample.specs import ACTIONS, clip_spec
+from src.video import read_frames
 
 SPLITS = ("train", "validation", "test")
 
@@ -46,13 +46,6 @@ def read_specs(folder):
     return specs
 
 
-def decode(path):
-    capture, frames = cv2.VideoCapture(str(path)), []
-    while (read := capture.read())[0]:
-        frames.append(read[1][..., ::-1])
-    return np.stack(frames)
-
-
 def test_the_layout_is_that_of_ssv2(sample):
     index = read_labels(sample, "labels")
     assert list(index) == sorted(ACTIONS) and list(index.values()) == [str(i) for i in range(8)]
@@ -80,7 +73,7 @@ def test_annotations_have_the_form_of_ssv2(sample):
 
 def test_videos_decode_to_the_rendered_frames(sample):
     video_id, spec = next(iter(read_specs(sample)["test"].items()))
-    frames, rendered = decode(sample / VIDEO_FOLDER / f"{video_id}.webm"), render_clip(spec)
+    frames, rendered = read_frames(sample / VIDEO_FOLDER / f"{video_id}.webm"), render_clip(spec)
     assert frames.shape == rendered.shape and frames.shape[1] == 240
     assert np.abs(frames.astype(int) - rendered).mean() < 6
 
@@ -92,10 +85,11 @@ def test_no_texture_of_the_test_is_in_another_split(sample):
     assert not images["test"] & (images["train"] | images["validation"])
 
 
-def test_a_complete_sample_is_left_alone(tmp_path, drawn):
+def test_a_complete_sample_is_left_alone(tmp_path, drawn, capfd):
     for _ in range(2):
         assert write_sample(tmp_path, 1, 0, 1, workers=1) == tmp_path
     assert len(drawn) == 16
+    assert "OpenCV" not in capfd.readouterr().err  # only the progress bar is printed
 
 
 def test_writing_that_was_interrupted_goes_on(tmp_path, drawn, monkeypatch):
@@ -114,10 +108,7 @@ def test_writing_that_was_interrupted_goes_on(tmp_path, drawn, monkeypatch):
     write_sample(tmp_path, 1, 0, 0, workers=1)
     assert len(drawn) == len(set(drawn)) == 8
     assert [path.name for path in tmp_path.glob("sample*")] == ["sample.json"]
-
-
-def test_a_removed_video_is_written_again(tmp_path, drawn):
-    write_sample(tmp_path, 1, 0, 0, workers=1)
+    # A removed video is written again.
     removed = next((tmp_path / VIDEO_FOLDER).iterdir())
     removed.unlink()
     write_sample(tmp_path, 1, 0, 0, workers=1)
@@ -138,8 +129,3 @@ def test_a_download_is_never_overwritten(tmp_path):
     with pytest.raises(ValueError, match="Choose another folder"):
         write_sample(tmp_path, 1, 0, 0)
     assert video.read_bytes() == b"real"
-
-
-def test_nothing_but_the_progress_bar_is_printed(tmp_path, drawn, capfd):
-    write_sample(tmp_path, 1, 0, 0, workers=1)
-    assert "OpenCV" not in capfd.readouterr().err
