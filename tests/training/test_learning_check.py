@@ -26,7 +26,7 @@ def run(tmp_path, monkeypatch):
 def test_different_clips_can_be_learned(tiny_store, run):
     """Also: nothing is written, and only training clips are used."""
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
-    check = check_learning(run, *read_clips(tiny_store[0]), CONFIG)
+    check = check_learning(run, *read_clips(tiny_store[0]), CONFIG, seconds=600)
     assert check.passed and check.accuracy == 1 and check.clips == 12
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
