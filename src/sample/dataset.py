@@ -126,24 +126,20 @@ def _remove_if_other(path: Path, stamp: dict) -> None:
 def _write_labels(folder: Path, videos: dict[str, dict]) -> None:
     folder.mkdir(exist_ok=True)
     write_json(folder / "labels.json", {name: str(index) for index, name in enumerate(sorted(ACTIONS))})
-    of_split = {split: {} for split in ("train", "validation", "test")}
-    for video_id, video in videos.items():
-        of_split[video["split"]][video_id] = video
     for split in ("train", "validation"):
-        write_json(folder / f"{split}.json", [_annotation(*item) for item in of_split[split].items()])
-    write_json(folder / "test.json", [{"id": video_id} for video_id in of_split["test"]])
-    answers = [f"{video_id};{video['template']}\n" for video_id, video in of_split["test"].items()]
+        entries = [_annotation(*item) for item in videos.items() if item[1]["split"] == split]
+        write_json(folder / f"{split}.json", entries)
+    test = {video_id: video["template"] for video_id, video in videos.items() if video["split"] == "test"}
+    write_json(folder / "test.json", [{"id": video_id} for video_id in test])
+    answers = [f"{video_id};{template}\n" for video_id, template in test.items()]
     (folder / "test-answers.csv").write_text("".join(answers))
 
 
 def _annotation(video_id: str, video: dict) -> dict:
     """An entry of train.json or validation.json, with the keys of SSv2's entries."""
     spec = _spec(video)
-    names = [
-        f"{spec.object_colour} {spec.object_pattern} pebble",
-        f"{spec.neighbour_colour} {spec.neighbour_pattern} pebble",
-    ]
-    names = names[: spec.template.count("something")]
+    pebbles = [(spec.object_colour, spec.object_pattern), (spec.neighbour_colour, spec.neighbour_pattern)]
+    names = [f"{colour} {pattern} pebble" for colour, pattern in pebbles][: spec.template.count("something")]
     label = reduce(lambda text, name: text.replace("something", name, 1), names, spec.template)
     return {
         "id": video_id,

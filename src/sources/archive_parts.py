@@ -12,7 +12,6 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -123,7 +122,8 @@ def find_parts(folder: Path) -> list[Part]:
             )
         missing |= set(range(first.number))
     if missing:
-        raise FileNotFoundError(f"{folder}: parts of the archive are missing. Download {_part_names(missing)}.")
+        names = ", ".join(f"{VIDEO_FOLDER}-{number:02d}" for number in sorted(missing))
+        raise FileNotFoundError(f"{folder}: parts of the archive are missing. Download {names}.")
     return parts
 
 
@@ -158,10 +158,6 @@ def _drop_repeats(parts: list[Part]) -> list[Part]:
         message = f"{len(repeats)} files in {parts[0].path.parent} repeat a part of the archive: {few(repeats)}."
         warnings.warn(f"{message} They are not used.", stacklevel=5)
     return list(kept.values())
-
-
-def _part_names(numbers: Iterable[int]) -> str:
-    return ", ".join(f"{VIDEO_FOLDER}-{number:02d}" for number in sorted(numbers))
 
 
 def list_files(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.sources import SPLITS, few
+from src.subsets.subset import count_clips
 
 
 def make_folds(clips: pd.DataFrame, folds: int, seed: int) -> list[pd.DataFrame]:
@@ -38,7 +39,8 @@ def make_folds(clips: pd.DataFrame, folds: int, seed: int) -> list[pd.DataFrame]
             f"({groups}) and of clips in the largest class ({largest}). Received: {folds}"
         )
     part = _divide(clips, folds, seed)
-    tables = [clips.assign(split=_roles((part - fold) % folds)) for fold in range(folds)]
+    split_of = np.array(["test", "validation"] + ["train"] * (folds - 2))
+    tables = [clips.assign(split=split_of[(part - fold) % folds]) for fold in range(folds)]
     _check_classes(tables)
     return tables
 
@@ -57,14 +59,10 @@ def _divide(clips, folds, seed):
     return part
 
 
-def _roles(distance):
-    return np.select([distance == 0, distance == 1], ["test", "validation"], "train")
-
-
 def _check_classes(tables):
     lacking = {split: [] for split in SPLITS}
     for fold, table in enumerate(tables):
-        found = pd.crosstab(table["label"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
+        found = count_clips(table)
         for split in SPLITS:
             lacking[split] += [f"{label!r} in fold {fold}" for label in found.index[found[split] == 0]]
     if lacking["train"]:
