@@ -18,8 +18,9 @@ def videos(tmp_path_factory):
     return make_subset([*bad, *write_good(folder, 3)])
 
 
-def test_the_example_is_the_first_usable_clip_of_its_class(videos):
-    example = find_example(videos[videos.video_id != "good_0"].assign(label="one"), TINY_CONFIG)
+def test_the_example_is_the_first_usable_training_clip_of_its_class(videos):
+    split = ["train", "train", "test", "train", "train"]
+    example = find_example(videos.assign(label="one", split=split), TINY_CONFIG)
     assert example.video_id == "good_1" and example.path.endswith("good 1.webm")
     assert example.clip.frames.shape == (2, 64, 48, 3)
 
@@ -30,11 +31,6 @@ def test_the_example_is_the_clip_with_the_fastest_motion(videos):
         for row in videos[2:].itertuples()
     }
     assert find_example(videos.assign(label=videos.video_id), TINY_CONFIG).video_id == max(motion, key=motion.get)
-
-
-def test_the_example_is_a_training_clip(videos):
-    subset = videos[2:4].assign(split=["test", "train"])
-    assert find_example(subset, TINY_CONFIG).video_id == "good_1"
 
 
 def test_without_a_usable_clip_the_error_says_why(videos):
@@ -63,11 +59,3 @@ def test_check_store_measures_still_and_clipped_values(tmp_path):
     table = check_store(tmp_path / "prepared").set_index("video_id")
     assert (table.moving["still"], table.at_bound["still"]) == (0, 0)
     assert table.moving["fast"] > 0.9 and table.at_bound["fast"] > 0.5
-
-
-def test_check_store_names_a_broken_file(videos, tmp_path):
-    prepare(videos[2:3], tmp_path)
-    [clip] = ClipStore(tmp_path).names()
-    (ClipStore(tmp_path).folder / clip / "flow_1.jpg").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"good_0-[0-9a-f]{16}/flow_1\.jpg: must be a JPEG"):
-        check_store(tmp_path)

@@ -1,12 +1,6 @@
 """Flow computed in batches on the device: the same store, but for codes that differ by one step."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -86,50 +80,10 @@ def test_the_reports_are_the_same(both):
     assert set(device.stage_seconds) >= {"decode", "flow", "encode"}
 
 
-def test_each_way_finds_the_clips_of_the_other(both, videos):
-    subset = make_subset(videos[:9])
-    assert prepare(subset, both["device"][1].root).found == 9
-    assert prepare(subset, both["cores"][1].root, extract=extract_on_device).found == 9
-
-
-def test_a_batch_that_is_not_full_gives_the_same_flow():
-    windows = np.random.default_rng(0).integers(0, 256, (SIZE, TINY_CONFIG.window_length, 48, 64), np.uint8)
-    flow, _ = compute_batch(windows, SIZE)
-    assert flow.shape == (SIZE, TINY_CONFIG.flow_length, 48, 64, 2)
-    np.testing.assert_allclose(compute_batch(windows[:3], SIZE)[0], flow[:3], atol=1e-4)
-
-
 def test_the_plan_measures_this_way(videos, tmp_path):
     plan = plan_preprocessing(make_subset(videos[:9]), tmp_path, TINY_CONFIG, 2, extract=extract_on_device)
     assert len(plan.probe) == 2 and plan.minutes > 0 and plan.gigabytes > 0
     assert ClipStore(tmp_path, TINY_CONFIG).names() == set()
-
-
-@pytest.mark.slow
-def test_a_killed_job_leaves_complete_clips_and_is_continued(videos, both, tmp_path):
-    program = (
-        "import sys, pickle\nfrom conftest import prepare\n"
-        "from src.preprocessing.device_extraction import extract_on_device\n"
-        "subset = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "prepare(subset, sys.argv[2], workers=2, extract=extract_on_device)\n"
-    )
-    subset, root = make_subset(videos[:9]), tmp_path / "prepared"
-    subset.to_pickle(tmp_path / "subset.pickle")
-    path = os.pathsep.join(str(folder) for folder in Path(__file__).parents[1:3])
-    command = [sys.executable, "-c", program, str(tmp_path / "subset.pickle"), str(root)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, start_new_session=True, **quiet)
-    store = ClipStore(root, TINY_CONFIG)
-    deadline = time.monotonic() + 120
-    while not store.names() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    found = len(store.names())
-    assert found
-    report = prepare(subset, root, workers=2, extract=extract_on_device)
-    assert report.found == found and report.computed == 9 - found
-    assert read_content(store) == read_content(both["device"][1])
 
 
 @pytest.mark.parametrize("values", [{"flow_algorithm": "dis"}, {"flow_source": "layer"}])

@@ -14,8 +14,7 @@ import psutil
 import pytest
 from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, write_video
 
-from src.preprocessing import tasks
-from src.preprocessing.checking import check_store
+from src.preprocessing import check_store, choose_extraction, tasks
 from src.preprocessing.tasks import Outcome
 from src.store import ClipStore
 
@@ -25,7 +24,7 @@ JOB = """
 import sys; sys.path.insert(0, {root!r})
 import pandas as pd
 from src.config import ClipConfig
-from src.preprocessing import plan_preprocessing, preprocess
+from src.preprocessing import choose_extraction, plan_preprocessing, preprocess
 subset = pd.read_csv({subset!r}, dtype={{"video_id": str, "group": str}})
 print(preprocess(plan_preprocessing(subset, {output!r}, ClipConfig(48, 2, 3), {options})))
 """
@@ -51,6 +50,11 @@ def start(*arguments):
     """Starts a job as a process of its own group."""
     command = [sys.executable, "-c", write_job(*arguments)]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+
+
+def kill(job):
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
 
 
 def wait_for(condition, seconds=60):
@@ -95,8 +99,7 @@ def test_twenty_kills_at_random_moments(subset, undisturbed, tmp_path):
         wait_for(lambda job=job, aim=aim: len(read_times(root)) >= aim or job.poll() is not None)
         time.sleep(moments.uniform(0, 0.02))
         assert job.poll() is None, f"ended by itself, with {len(read_times(root))} clips"
-        os.killpg(job.pid, signal.SIGKILL)
-        job.wait()
+        kill(job)
         now = read_times(root)
         assert written.items() <= now.items()  # none was computed twice
         written = now
@@ -105,6 +108,20 @@ def test_twenty_kills_at_random_moments(subset, undisturbed, tmp_path):
     assert (report.found, report.computed, len(report.failures)) == (len(written), CLIPS - len(written), 0)
     assert written.items() <= read_times(root).items()
     assert read_tree(root) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_killed_job_on_the_device_is_continued(subset, tmp_path):
+    root, extract = tmp_path / "prepared", choose_extraction(accelerator=True)
+    job = start(subset[0], root, "workers=2, extract=choose_extraction(accelerator=True)")
+    wait_for(lambda: read_times(root) or job.poll() is not None, 120)
+    kill(job)
+    written = read_times(root)
+    assert 0 < len(written) < CLIPS
+    report = prepare(subset[1], root, workers=2, extract=extract)
+    assert (report.found, report.computed) == (len(written), CLIPS - len(written))
+    prepare(subset[1], tmp_path / "undisturbed", workers=2, extract=extract)
+    assert read_tree(root) == read_tree(tmp_path / "undisturbed")
 
 
 @pytest.mark.slow
@@ -214,29 +231,16 @@ def test_an_interrupt_in_a_notebook(subset, undisturbed, tmp_path):
 # A cluster
 
 
-@pytest.fixture
-def cluster():
-    """Two worker processes of one thread each."""
+@pytest.mark.slow
+def test_a_worker_of_the_cluster_that_is_killed_is_replaced(subset, undisturbed, tmp_path):
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        yield cluster
-
-
-@pytest.mark.slow
-def test_a_cluster_gives_the_same_bytes(subset, undisturbed, cluster, tmp_path):
-    report = prepare(subset[1], tmp_path / "prepared", cluster=cluster.scheduler_address)
-    assert (report.computed, len(report.failures)) == (CLIPS, 0)
-    assert read_tree(tmp_path / "prepared") == undisturbed
-
-
-@pytest.mark.slow
-def test_a_worker_of_the_cluster_that_is_killed_is_replaced(subset, undisturbed, cluster, tmp_path):
     root = tmp_path / "prepared"
-    job = start(subset[0], root, f"cluster={cluster.scheduler_address!r}")
-    wait_for(lambda: len(read_times(root)) >= 5)
-    with cluster.get_client() as client:
-        victim = next(iter(client.run(os.getpid).values()))
-    os.kill(victim, signal.SIGKILL)
-    assert len(read_times(root)) < CLIPS  # the job is not finished
-    assert job.wait(120) == 0
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        job = start(subset[0], root, f"cluster={cluster.scheduler_address!r}")
+        wait_for(lambda: len(read_times(root)) >= 5)
+        with cluster.get_client() as client:
+            victim = next(iter(client.run(os.getpid).values()))
+        os.kill(victim, signal.SIGKILL)
+        assert len(read_times(root)) < CLIPS  # the job is not finished
+        assert job.wait(120) == 0
     assert read_tree(root) == undisturbed

@@ -84,12 +84,6 @@ def test_stored_clips_are_not_missing(videos, root):
     assert len(other.tasks) == 9
 
 
-def test_unreadable_videos_are_tasks(root, tmp_path):
-    """The job will list them as failures."""
-    found = make_plan([("a", tmp_path / "missing"), ("b", tmp_path)], root)
-    assert [(task.video_id, task.digest) for task in found.tasks] == [("a", ""), ("b", "")]
-
-
 # The probe
 
 
@@ -127,11 +121,6 @@ def test_the_measured_clips_do_not_depend_on_the_order(root, tmp_path, probed):
     probed.clear()
     make_plan(videos[::-1], root)
     assert sorted(probed) == first != sorted(name for name, _ in videos[:8])
-
-
-def test_the_estimate_is_the_mean_of_the_probe(root, tmp_path, probed):
-    found = make_plan(make_fakes(tmp_path / "fakes", 60), root)
-    assert found.minutes == 0.5 and found.gigabytes == 60 * 10 * FILE_BLOCK / 1e9
 
 
 def test_failed_videos_are_not_part_of_the_estimate(videos, root, tmp_path):
@@ -192,12 +181,6 @@ def test_on_a_small_disk_nothing_is_started(videos, root, monkeypatch):
             prepare(make_subset(videos), root)
     assert list_files(root) == {"digests.json"}
     assert prepare(make_subset(videos), root).computed == 9
-
-
-def test_without_missing_clips_no_space_is_needed(videos, root, monkeypatch):
-    prepare(make_subset(videos), root)
-    monkeypatch.setattr("src.preprocessing.plan.shutil.disk_usage", lambda path: Usage(10**9, 10**9, 0))
-    assert prepare(make_subset(videos), root).found == 9
 
 
 def test_free_space_is_that_of_the_disk_of_the_new_folder(videos, tmp_path, monkeypatch):
