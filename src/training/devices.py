@@ -54,7 +54,7 @@ def on_devices(
 
 
 def jit_compile(xla: bool) -> bool:
-    """The argument `jit_compile` of `model.compile`. JAX is always compiled: without, an epoch would take minutes."""
+    """The argument `jit_compile` of `model.compile`. Always true for JAX, where an epoch would take minutes without."""
     return xla or keras.backend.backend() == "jax"
 
 

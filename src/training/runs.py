@@ -1,4 +1,4 @@
-"""The folder of a training run: what it holds, and why a run of another configuration cannot continue it."""
+"""The folder of a training run: starting it, continuing it, and what is written to it."""
 
 import json
 import platform
