@@ -39,7 +39,7 @@ def test_only_farneback_flow_can_be_computed_by_the_network():
         ("spatial_epochs", 0), ("temporal_epochs", -1), ("fine_tune_epochs", -1), ("spatial_learning_rate", 0.0),
         ("fine_tune_learning_rate", -1e-3), ("temporal_learning_rate", float("nan")), ("temporal_head", "flatten"),
         ("flow_length", 0), ("flow_input", "forward"), ("test_segments", 0), ("test_crops", 2),
-        ("precision", "float16"),
+        ("precision", "float16"), ("batch_size", None),
     ],
 )  # fmt: skip
 def test_train_config_names_the_field_and_what_was_received(name, value):

@@ -17,9 +17,8 @@ def test_labels(tmp_path, start, prefix):
     assert find_label_zip(tmp_path) == path
     unpack_labels(tmp_path)
     assert written(tmp_path) == LABELS
-    for name in ("labels.json", "train.json"):  # incomplete labels are completed
-        (tmp_path / "labels" / name).unlink()
-    unpack_labels(tmp_path)
+    (tmp_path / "labels/train.json").unlink()
+    unpack_labels(tmp_path)  # incomplete labels are completed
     assert written(tmp_path) == LABELS
     path.unlink()
     unpack_labels(tmp_path)  # all label files exist: the zip is not needed
