@@ -19,6 +19,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 OURS = re.compile(r"(?<![\w./-])((?:src|models|tests|benchmarks|docs)/[\w./-]*)")
 COMMAND = re.compile(r"python (?:-m ([\w.]+)|([\w/]+\.py))")
+IMPORT = re.compile(r"^from (src\.\w+|models) import ([\w, ]+)", re.MULTILINE)
 NAME_IN_MODULE = re.compile(r"`(\w+)`,? in `([\w/]+\.py)`")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -105,6 +106,14 @@ def test_names_are_in_the_modules_that_are_said_to_have_them(page):
             rf"^ *(?:def {name}\(|class {name}\b|{name}\b.* = )", (ROOT / path).read_text(), re.MULTILINE
         )
         assert defined, f"{page}: {path} does not define {name}"
+
+
+@each_page
+def test_snippets_import_public_names(page):
+    for package, names in IMPORT.findall(page.read_text(encoding="utf-8")):
+        public = (ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+        missing = [name for name in names.split(", ") if not re.search(rf"\b{name}\b", public)]
+        assert not missing, f"{page}: {package} does not hand on {missing}"
 
 
 @pytest.mark.parametrize(
