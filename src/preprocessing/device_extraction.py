@@ -14,7 +14,7 @@ from models import FarnebackFlow
 from src.flow import stack_fields
 from src.preprocessing.tasks import Outcome, Task, decode_task, describe_failure, finish_clip
 from src.preprocessing.watchdog import Watchdog
-from src.preprocessing.workers import count_workers, run_tasks
+from src.preprocessing.workers import run_tasks
 from src.store import Clip, ClipStore
 
 BATCH = 6  # clips whose flow is computed at a time
@@ -24,16 +24,12 @@ WRITERS = 4  # threads that encode and write
 
 
 def extract_on_device(
-    tasks: Sequence[Task], store: ClipStore, watchdog: Watchdog, workers: int | None, client=None, write: bool = True
+    tasks: Sequence[Task], store: ClipStore, watchdog: Watchdog, workers: int, client=None, write: bool = True
 ) -> Iterator[Outcome]:
-    """Computes clips as `tasks.extract_on_cores` does, with flow by `models.FarnebackFlow`.
+    """Computes clips as `tasks.extract_on_cores` does, with flow by `models.FarnebackFlow`; the workers decode.
 
     A few 8-bit codes differ by one step, because of rounding. Each frame size is compiled once, which takes seconds, so
     a data set of many sizes is faster on cores. If the job is killed, the store holds complete clips only.
-
-    Args:
-        tasks, store, watchdog, workers, write: as for `extract_on_cores`; the workers decode.
-        client: must be None.
 
     Yields:
         an `Outcome` for each task. Its seconds of "flow" are the device's, times the number of workers, so that the sum
@@ -57,7 +53,7 @@ def extract_on_device(
 
 def _extract(tasks, store, watchdog, workers, write):
     decode = functools.partial(decode_task, store=store, watchdog=watchdog)
-    finish = functools.partial(_finish, store=store, watchdog=watchdog, write=write, workers=count_workers(workers))
+    finish = functools.partial(_finish, store=store, watchdog=watchdog, write=write, workers=workers)
     for first in range(0, len(tasks), IN_MEMORY):  # in parts: decoding must not get too far ahead of the device
         part = tasks[first : first + IN_MEMORY]
         waiting: dict[tuple[int, int], list[tuple[Task, Outcome, Clip]]] = {}

@@ -130,8 +130,8 @@ def plan_preprocessing(
     store = ClipStore(root, config)
     subset, tasks = _find_tasks(subset, store)
     with connected(cluster) as client:
-        extract([], store, None, workers, client)  # raises an error for what it does not support, before any work
         workers = count_workers(workers, client)
+        extract([], store, None, workers, client)  # raises an error for what it does not support, before any work
         probe = _measure(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
     return Plan(subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, _free_bytes(store.root))
 

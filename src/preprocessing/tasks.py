@@ -47,19 +47,13 @@ class Outcome:
 
 
 def extract_on_cores(
-    tasks: Sequence[Task], store: ClipStore, watchdog: Watchdog, workers: int | None, client=None, write: bool = True
+    tasks: Sequence[Task], store: ClipStore, watchdog: Watchdog, workers: int, client=None, write: bool = True
 ) -> Iterator[Outcome]:
-    """Computes clips in parallel, each in one process.
-
-    Args:
-        tasks: what to compute.
-        store: where the clips go.
-        watchdog: guards the tasks.
-        workers, client: as for `workers.run_tasks`.
-        write: False writes nothing; the outcomes then hold the size of each clip.
+    """Computes clips in parallel, each in one process. `workers` and `client` are those of `workers.run_tasks`.
 
     Yields:
-        an `Outcome` for each task, in the order of completion.
+        an `Outcome` for each task, in the order of completion. Without `write` nothing is written; the outcomes then
+        hold the size of each clip.
     """
     function = partial(extract_task, store=store, watchdog=watchdog, write=write)
     return run_tasks(function, tasks, [watchdog.attempt_file(task.clip) for task in tasks], workers, client)

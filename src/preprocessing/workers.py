@@ -53,14 +53,14 @@ def _find_project():
 
 
 def count_workers(workers: int | None, client=None) -> int:
-    """Number of tasks at a time."""
+    """Number of tasks at a time; without a client, None takes all cores."""
     if client is not None:
         return sum(client.ncores().values())
     return workers or max(2, joblib.cpu_count())  # at least two: a single one would be this process, unprotected
 
 
 def run_tasks(
-    function: Callable, tasks: Sequence, attempt_files: Sequence[Path], workers: int | None, client=None
+    function: Callable, tasks: Sequence, attempt_files: Sequence[Path], workers: int, client=None
 ) -> Iterator:
     """Yields function(task) for every task, in the order of completion.
 
@@ -70,7 +70,7 @@ def run_tasks(
         function: of one task; a module-level function or a `functools.partial` of one.
         tasks: its arguments.
         attempt_files: for each task `Watchdog.attempt_file`, which exists if the task's worker died.
-        workers: processes; None takes all cores. 1 is this process: easy to debug, but unprotected.
+        workers: processes. 1 is this process: easy to debug, but unprotected.
         client: a `dask.distributed.Client`: the workers of its cluster replace the processes of this machine.
 
     Raises:
@@ -94,13 +94,13 @@ def run_tasks(
 def _run_parallel(function, tasks, workers, client, one_by_one):
     """Yields (number, result)."""
     if client is None:
-        pace = {"batch_size": 1, "pre_dispatch": 1 if one_by_one else "2*n_jobs"}
+        backend = {"backend": "loky"}
+        pace = {"n_jobs": workers, "batch_size": 1, "pre_dispatch": 1 if one_by_one else "2*n_jobs"}
     else:
-        pace = {"pre_dispatch": IN_FLIGHT}  # enough for workers that join later
-    backend = {"backend": "loky"} if client is None else {"backend": "dask", "client": client}
+        backend = {"backend": "dask", "client": client}
+        pace = {"n_jobs": -1, "pre_dispatch": IN_FLIGHT}  # enough for workers that join later
     with joblib.parallel_config(**backend):
-        jobs = count_workers(workers) if client is None else -1
-        parallel = joblib.Parallel(jobs, return_as="generator_unordered", **pace)
+        parallel = joblib.Parallel(return_as="generator_unordered", **pace)
     yield from parallel(joblib.delayed(_numbered)(function, number, task) for number, task in tasks.items())
 
 

@@ -109,11 +109,7 @@ class ClipStore:
     def write(self, name: str, clip: Clip, digest: str, staging: Path) -> None:
         """Writes a clip atomically: even if the process is killed, the store holds it complete or not at all.
 
-        Args:
-            name: from `clip_name`.
-            clip: what to write.
-            digest: of the video.
-            staging: from `make_staging`.
+        `name` is from `clip_name`, `digest` is that of the video, and `staging` is from `make_staging`.
         """
         temporary = staging / uuid.uuid4().hex
         temporary.mkdir()

@@ -1,9 +1,7 @@
 """The record of a prepared folder: its current subset, with the digest of each video's bytes, and all earlier ones.
 
-```
-<root>/manifest.csv                               the current subset
-<root>/subsets/<config key>/<name>.csv            every subset that was prepared; its clips count as used
-```
+The current subset is <root>/manifest.csv. Each that was prepared is <root>/subsets/<config key>/<name>.csv, and its
+clips count as used.
 """
 
 import hashlib
