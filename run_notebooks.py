@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parent
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 DATA, RUN_NAME = "datasets/ssv2-mini", "demo"
 IMAGES = ROOT / "docs" / "images"
-KEPT_SCALE, KEPT_COLOURS = 0.8, 96  # of figures kept in git, so that a notebook stays below 300 KB
+# Figures kept in git have few colours, and the many of the second notebook fewer pixels: 300 KB a notebook at most.
+KEPT_COLOURS = 96
+KEPT_STYLE = {NOTEBOOKS[0]: "", NOTEBOOKS[1]: "figure.dpi: 75\nsavefig.dpi: 100\n"}  # matplotlibrc
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 
@@ -39,20 +41,26 @@ def main():
         run_both(ROOT)
         return
     with tempfile.TemporaryDirectory() as folder:
-        executed = run_both(Path(folder))
-    for name, notebook in zip(NOTEBOOKS, executed, strict=True):
-        _write_images(notebook)
+        executed = run_both(Path(folder), KEPT_STYLE)
+        for notebook in executed.values():
+            _write_images(notebook, Path(folder) / "runs" / RUN_NAME)
+    for name, notebook in executed.items():
         nbformat.write(_for_git(notebook), ROOT / name)
 
 
-def run_both(folder: Path) -> list:
-    """Runs both notebooks with `folder` as their working directory; returns the executed notebooks."""
+def run_both(folder: Path, style: dict[str, str] | None = None) -> dict:
+    """Runs both notebooks with `folder` as their working directory; returns the executed notebooks by name.
+
+    `style` is the content of a matplotlibrc for each.
+    """
     run = folder / "runs" / RUN_NAME
-    executed = []
+    executed = {}
     for name, results, parameters in zip(NOTEBOOKS, (folder / DATA, run), ({}, {"run_name": RUN_NAME}), strict=True):
         print(f"\n{name}", flush=True)
         notebook = nbformat.read(ROOT / name, as_version=4)
-        executed.append(execute(notebook, parameters, results / name, folder))
+        if style:
+            (folder / "matplotlibrc").write_text(style[name])
+        executed[name] = execute(notebook, parameters, results / name, folder)
     accuracies = json.loads((run / "metrics.json").read_text())
     print("\n" + accuracy_table(accuracies).round(3).to_string())
     print(describe_protocol(accuracies["protocol"], "test", accuracies["test"]["n"]))
@@ -123,25 +131,24 @@ def _for_git(notebook):
 
 
 def _shrink(png: str) -> str:
-    """A figure, base64 PNG, with fewer pixels and a palette of few colours."""
+    """A figure, base64 PNG, with a palette of few colours."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    size = [round(KEPT_SCALE * side) for side in image.size]
-    image = image.resize(size, Image.Resampling.LANCZOS)
     image = image.quantize(KEPT_COLOURS, kmeans=2, dither=Image.Dither.NONE)
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
 
 
-def _write_images(notebook):
-    """Writes the figure of each cell tagged figure-NAME as docs/images/NAME.png, for the pages of docs."""
+def _write_images(notebook, run):
+    """Writes the figure of each cell tagged figure-NAME as docs/images/NAME.png: as the run saved it, or as shown."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     for cell in notebook.cells:
         names = [tag.removeprefix("figure-") for tag in cell.metadata.get("tags", []) if tag.startswith("figure-")]
         outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
         images = [data["image/png"] for data in outputs if "image/png" in data]
         for name, image in zip(names, images, strict=False):  # most cells have no such tag
-            (IMAGES / f"{name}.png").write_bytes(base64.b64decode(image))
+            saved = run / f"{name}.png"
+            (IMAGES / saved.name).write_bytes(saved.read_bytes() if saved.exists() else base64.b64decode(image))
 
 
 if __name__ == "__main__":

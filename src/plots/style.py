@@ -29,7 +29,6 @@ WIDTH = 9  # inches, 900 px
 plt.switch_backend(plt.get_backend())
 apply = plt.rc_context(
     {
-        "figure.dpi": 100,
         "figure.constrained_layout.use": True,
         "font.size": 9,
         "axes.titlesize": 10,
