@@ -30,12 +30,10 @@ class Fusion:
 
     Attributes:
         learned: what was learned, as text for a table.
-        num_classes: C.
         combine: scores → (N, C), without checks; use `apply`.
     """
 
     learned: str
-    num_classes: int
     combine: Callable[[dict[str, np.ndarray]], np.ndarray]
 
     def apply(self, scores: dict[str, np.ndarray]) -> np.ndarray:
@@ -47,10 +45,9 @@ class Fusion:
             to classes without validation clips.
 
         Raises:
-            ValueError: no probabilities, or another number of classes than in validation.
+            ValueError: no probabilities.
         """
-        if _count_classes(scores) != self.num_classes:
-            raise ValueError(f"Scores must be of validation's {self.num_classes} classes. Received: {_shapes(scores)}")
+        _check_scores(scores)
         return self.combine(scores)
 
 
@@ -68,7 +65,7 @@ def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
             no common scale.
     """
     scores = {"spatial": spatial, "temporal": temporal}
-    _count_classes(scores)
+    _check_scores(scores)
     return average(scores)
 
 
@@ -95,13 +92,13 @@ def fit_fusion(
         groups: (N,); clips of one group stay in one fold.
 
     Raises:
-        ValueError: an unknown kind, scores that are no probabilities, or labels or groups that do not fit them.
+        ValueError: an unknown kind, or scores that are no probabilities.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}. Received: {kind!r}")
-    num_classes, labels = _check(scores, labels, groups)
+    _check_scores(scores)
     if kind in CLASSIFIERS and len(np.unique(labels)) < 2:
-        return Fusion("nothing: validation has one class; average", num_classes, average)
+        return Fusion("nothing: validation has one class; average", average)
     temperatures, note = {}, ""
     if kind in CALIBRATED:
         found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
@@ -109,7 +106,7 @@ def fit_fusion(
         note = "T: " + (", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps")
     learned, combine = LEARNERS[kind](_calibrate(scores, temperatures), labels)
     text = "; ".join(part for part in (learned, note) if part) or "nothing"
-    return Fusion(text, num_classes, lambda new: combine(_calibrate(new, temperatures)))
+    return Fusion(text, lambda new: combine(_calibrate(new, temperatures)))
 
 
 def out_of_fold_accuracy(
@@ -120,13 +117,11 @@ def out_of_fold_accuracy(
     Returns:
         0 … 1; NaN if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
     """
-    _, labels = _check(scores, labels, groups)
     if kind == "average":
         return float((average(scores).argmax(axis=1) == labels).mean())
     right = []
     for seen, held in split_folds(labels, groups):
-        some_groups = None if groups is None else np.asarray(groups)[seen]
-        fitted = fit_fusion(kind, _take(scores, seen), labels[seen], some_groups)
+        fitted = fit_fusion(kind, _take(scores, seen), labels[seen], None if groups is None else groups[seen])
         right.append(fitted.apply(_take(scores, held)).argmax(axis=1) == labels[held])
     return float(np.concatenate(right).mean()) if right else float("nan")
 
@@ -142,31 +137,13 @@ def _take(scores, indices):
     return {stream: scores[stream][indices] for stream in STREAMS}
 
 
-def _check(scores, labels, groups):
-    """Returns (C, labels as an array)."""
-    num_classes, labels = _count_classes(scores), np.asarray(labels)
-    count = len(scores["spatial"])
-    if labels.shape != (count,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"labels must be a class index from 0 to {num_classes - 1} for each of {count} clips. "
-            f"Received: {labels.dtype} {labels.shape}, of {np.unique(labels)}"
-        )
-    if groups is not None and np.shape(groups) != (count,):
-        raise ValueError(f"groups must be one value for each of {count} clips. Received: {np.shape(groups)}")
-    return num_classes, labels
-
-
-def _count_classes(scores):
-    """C, after checking that both streams have probabilities of the same videos."""
-    if scores["spatial"].shape != scores["temporal"].shape or scores["spatial"].ndim != 2 or not scores["spatial"].size:
-        raise ValueError(f"Both streams must score the same videos, one or more. Received: {_shapes(scores)}")
+def _check_scores(scores):
+    spatial, temporal = (scores[stream] for stream in STREAMS)
+    if spatial.shape != temporal.shape or spatial.ndim != 2 or not spatial.size:
+        received = f"{spatial.shape} and {temporal.shape}"
+        raise ValueError(f"Both streams must score the same videos, one or more. Received: {received}")
     for name in STREAMS:
         sums = scores[name].sum(axis=1)
         if not (scores[name].min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
             found = f"rows summing to {sums[:3]}, minimum {scores[name].min():.3g}"
             raise ValueError(f"{name} scores must be probabilities, after softmax. Received: {found}")
-    return scores["spatial"].shape[1]
-
-
-def _shapes(scores):
-    return " and ".join(str(scores[stream].shape) for stream in STREAMS)

@@ -41,13 +41,10 @@ def fusion_table(
         - p: of McNemar's test against the better stream; NaN for the streams.
 
     Raises:
-        ValueError: as for `late_fusion.fit_fusion`.
+        ValueError: scores that are no probabilities, or labels of other videos.
     """
     fusions = {kind: fit_fusion(kind, validation, validation_labels, validation_groups) for kind in KINDS}
     scores = {stream: test[stream] for stream in STREAMS} | {kind: fusions[kind].apply(test) for kind in KINDS}
-    if np.shape(test_labels) != (len(test["spatial"]),):
-        count = len(test["spatial"])
-        raise ValueError(f"test_labels must be one for each of {count} test videos. Received: {np.shape(test_labels)}")
     right = {name: values.argmax(axis=1) == test_labels for name, values in scores.items()}
     other = right[max(STREAMS, key=lambda stream: right[stream].mean())]
     rows = []
@@ -69,13 +66,8 @@ def better_stream(table: pd.DataFrame) -> str:
     return table.loc[list(STREAMS), "test"].idxmax()
 
 
-def best_on_validation(table: pd.DataFrame) -> str:
-    """The kind of fusion with the highest accuracy on validation (out of fold, if it learns); of ties the first."""
-    return table.loc[list(KINDS), "validation"].idxmax()  # skips NaN; "average" always has a number
-
-
 def describe_fusion(table: pd.DataFrame) -> str:
-    """Says in one sentence whether the kind that is best on validation, and the average, beat the better stream.
+    """Says whether the kind best on validation (of ties the first), and the average, beat the better stream.
 
     "helps": higher accuracy on test, p below 0.05; "is not shown to help": higher, with a larger p; "does not help":
     equal or lower.
@@ -83,16 +75,16 @@ def describe_fusion(table: pd.DataFrame) -> str:
     Args:
         table: from `fusion_table`.
     """
-    stream, chosen = better_stream(table), best_on_validation(table)
+    stream = better_stream(table)
+    chosen = table.loc[list(KINDS), "validation"].idxmax()  # skips NaN; "average" always has a number
     title = "the average" if chosen == "average" else f"{chosen!r}"
+    (verdict, numbers), average = (_compare(table.loc[kind], table.loc[stream, "test"]) for kind in (chosen, "average"))
     sentence = (
-        f"Fusion {_verdict(table, chosen)} here: on {table.loc[stream, 'n']:,} test videos the better stream, "
-        f"{stream}, has an accuracy of {table.loc[stream, 'test']:.1%}, and the kind of fusion that is best on "
-        f"validation, {title}, one of {_numbers(table, chosen)}"
+        f"Fusion {verdict} here: on {table.loc[stream, 'n']:,} test videos the better stream, {stream}, has an "
+        f"accuracy of {table.loc[stream, 'test']:.1%}, and the kind of fusion that is best on validation, {title}, "
+        f"one of {numbers}"
     )
-    if chosen != "average":
-        sentence += f"; the average {_verdict(table, 'average')}: {_numbers(table, 'average')}"
-    return sentence + "."
+    return sentence + ("." if chosen == "average" else f"; the average {average[0]}: {average[1]}.")
 
 
 def format_p(p: float) -> str:
@@ -100,14 +92,10 @@ def format_p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _verdict(table, kind):
-    if table.loc[kind, "test"] <= table.loc[better_stream(table), "test"]:
-        return "does not help"
-    return "helps" if table.loc[kind, "p"] < SIGNIFICANT else "is not shown to help"
-
-
-def _numbers(table, kind):
-    row, points = table.loc[kind], 100 * (table.loc[kind, "test"] - table.loc[better_stream(table), "test"])
+def _compare(row, stream_accuracy):
+    """(verdict, numbers) of a kind's row against the better stream, as text."""
+    points = 100 * (row["test"] - stream_accuracy)
+    verdict = "does not help" if points <= 0 else "helps" if row["p"] < SIGNIFICANT else "is not shown to help"
     distance = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}" if points else "no difference"
     interval = f"95 % interval {row['low']:.1%} to {row['high']:.1%}"
-    return f"{row['test']:.1%} ({interval}), {distance} ({format_p(row['p'])})"
+    return verdict, f"{row['test']:.1%} ({interval}), {distance} ({format_p(row['p'])})"

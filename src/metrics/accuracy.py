@@ -109,14 +109,7 @@ def agreement(spatial: np.ndarray, temporal: np.ndarray, labels: np.ndarray, cla
 
     Returns:
         A row per class; columns both, only_spatial, only_temporal, neither and n: numbers of videos.
-
-    Raises:
-        ValueError: shapes that do not fit.
     """
-    shape = (len(labels), len(class_names))
-    if spatial.shape != shape or temporal.shape != shape:
-        received = f"{spatial.shape} and {temporal.shape}"
-        raise ValueError(f"Scores must be {shape}: a row per label, a column per class. Received: {received}")
     first, second = spatial.argmax(axis=1) == labels, temporal.argmax(axis=1) == labels
     found = {"both": first & second, "only_spatial": first & ~second, "only_temporal": second & ~first}
     found |= {"neither": ~(first | second), "n": np.ones(len(labels), bool)}

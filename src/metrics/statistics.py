@@ -22,7 +22,7 @@ def bootstrap_interval(
         knows only the variation in the sample.
 
     Raises:
-        ValueError: no videos, or groups that do not fit.
+        ValueError: no videos, or another number of groups.
     """
     right = np.asarray(right)
     if right.ndim != 1 or right.dtype != bool or not len(right):
@@ -68,8 +68,6 @@ def count_discordant(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int
 def _draw_groups(generator, right, groups):
     # Not scipy.stats.bootstrap: it refuses a single group, and holds all draws (draws × groups) in memory.
     names, places = np.unique(groups, return_inverse=True)
-    if len(places) != len(right):
-        raise ValueError(f"groups must be one value for each of {len(right)} videos. Received: {np.shape(groups)}")
     hits, sizes = np.bincount(places, weights=right), np.bincount(places)
     means = np.empty(DRAWS)
     for draw in range(DRAWS):

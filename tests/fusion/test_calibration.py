@@ -56,8 +56,3 @@ def test_folds_keep_groups_whole_and_hold_every_clip_out_once():
 def test_too_few_clips_or_one_group_give_no_folds():
     assert list(split_folds(np.arange(3))) == []
     assert list(split_folds(np.arange(12) % 2, np.zeros(12))) == []
-
-
-def test_a_validation_without_one_of_the_classes_has_a_temperature():
-    scores = np.tile([0.8, 0.1, 0.1], (6, 1))
-    assert helpful_temperature(scores, np.array([0, 2] * 3)) is not None

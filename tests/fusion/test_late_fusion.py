@@ -47,20 +47,9 @@ def test_streams_that_scored_different_videos_or_classes_or_none_are_refused():
         average_scores(SPATIAL[:0], TEMPORAL[:0])
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 3], [-1, 0], [0.0, 1.0], [[0, 1]]])
-def test_labels_that_do_not_fit_are_refused(labels):
-    with pytest.raises(ValueError, match="class index from 0 to 2 for each of 2 clips. Received"):
-        fit_fusion("weighted", BOTH, np.array(labels))
-
-
-def test_unknown_kinds_other_groups_and_other_classes_are_refused():
-    labels = np.array([0, 1])
+def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="kind must be one of .* Received: 'mean'"):
-        fit_fusion("mean", BOTH, labels)
-    with pytest.raises(ValueError, match=r"groups must be one value for each of 2 clips. Received: \(3,\)"):
-        fit_fusion("svm", BOTH, labels, np.zeros(3))
-    with pytest.raises(ValueError, match=r"validation's 3 classes. Received: \(5, 4\) and \(5, 4\)"):
-        fit_fusion("svm", BOTH, labels).apply(make_scores(random_labels(5, 4), 4))
+        fit_fusion("mean", BOTH, np.array([0, 1]))
 
 
 def test_temperature_is_used_only_for_the_stream_that_it_helps():
@@ -73,13 +62,8 @@ def test_temperature_is_used_only_for_the_stream_that_it_helps():
     assert fitted.learned == f"T: spatial {temperature:.2f}" and temperature == pytest.approx(4, rel=0.3)
     calibrated = apply_temperature(scores["spatial"], temperature)
     np.testing.assert_allclose(fitted.apply(scores), (calibrated + scores["temporal"]) / 2)
-
-
-def test_no_temperature_is_used_if_clips_are_too_few_to_judge_it():
-    scores = make_scores(np.arange(3), 3)
-    fitted = fit_fusion("calibrated average", scores, np.arange(3))
-    assert fitted.learned == "T: none helps"
-    np.testing.assert_array_equal(fitted.apply(scores), average_scores(**scores))
+    calibrated = dict.fromkeys(scores, scores["temporal"])
+    assert fit_fusion("calibrated average", calibrated, labels).learned == "T: none helps"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,10 +131,6 @@ def test_with_one_class_nothing_is_learned_and_the_table_says_so(kind):
     np.testing.assert_array_equal(fitted.apply(scores), average_scores(**scores))
 
 
-def test_accuracy_of_the_average_is_that_on_all_clips():
-    assert out_of_fold_accuracy("average", BOTH, np.array([1, 0])) == 0.5  # it predicts 1 and 1
-
-
 def test_accuracy_of_kinds_that_learn_is_on_held_out_clips():
     """Labels are random: an SVM on 40 numbers fits the clips it has seen, and cannot predict others."""
     labels = random_labels(60, 20)
@@ -159,17 +139,8 @@ def test_accuracy_of_kinds_that_learn_is_on_held_out_clips():
     assert out_of_fold_accuracy("svm", scores, labels) < 0.2
 
 
-def test_clips_of_one_group_are_in_one_fold():
-    """Each group is one scene with a class of its own: having seen a part of it gives away the rest."""
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(40), 6)
-    labels = np.repeat(random_labels(40, 2), 6)
-    scenes = {name: rng.dirichlet(np.ones(40), size=40)[groups] for name in ("spatial", "temporal")}
-    assert out_of_fold_accuracy("svm", scenes, labels) > 0.9
-    assert out_of_fold_accuracy("svm", scenes, labels, groups) < 0.7
-
-
-def test_one_group_cannot_be_divided():
-    labels = random_labels(12, 2)
-    assert np.isnan(out_of_fold_accuracy("weighted", make_scores(labels, 2), labels, np.zeros(12)))
-    assert np.isfinite(out_of_fold_accuracy("average", make_scores(labels, 2), labels, np.zeros(12)))
+def test_one_group_cannot_be_divided_but_the_average_does_not_learn():
+    scores, labels = {name: np.tile(values, (6, 1)) for name, values in BOTH.items()}, np.tile([1, 0], 6)
+    group = np.zeros(12)
+    assert np.isnan(out_of_fold_accuracy("weighted", scores, labels, group))
+    assert out_of_fold_accuracy("average", scores, labels, group) == 0.5  # it predicts 1 for all
