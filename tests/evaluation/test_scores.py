@@ -45,23 +45,8 @@ def define(model, tiny_store, num_crops=3, segments=(0, 1)):
     return scores
 
 
-def test_scores_are_one_row_of_probabilities_per_video(small_model, tiny_store):
-    scores = predict(small_model, tiny_store, batch_size=4)
-    assert scores.shape == (3 * TINY_COUNTS["validation"], 3) and scores.dtype == np.float32
-    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-6)
-
-
-def test_two_evaluations_agree_to_the_last_digit(small_model, tiny_store):
-    """Defect 5: evaluating in training mode, with dropout and the statistics of the batch."""
-    before = [weight.copy() for weight in small_model.get_weights()]
-    first, second = predict(small_model, tiny_store), predict(small_model, tiny_store)
-    np.testing.assert_array_equal(first, second)
-    for old, new in zip(before, small_model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
 def test_evaluation_ignores_the_mode_the_model_was_in(small_model, tiny_store):
-    """Defect 5: scores right after a training step use the moving statistics."""
+    """Defect 5: scores right after a training step use the moving statistics, and no dropout."""
     small_model.compile(keras.optimizers.SGD(0.0), "categorical_crossentropy")
     inputs = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     small_model.train_on_batch(inputs, np.eye(3)[[0, 1, 2, 0]])
@@ -72,6 +57,7 @@ def test_evaluation_ignores_the_mode_the_model_was_in(small_model, tiny_store):
 def test_scores_average_a_videos_own_inputs_whatever_the_batch(small_model, tiny_store, batch_size):
     """Defect 17: 12 segments one by one, in batches of 5, 5 and 2, or all at once, are averaged by video."""
     scores = predict(small_model, tiny_store, batch_size=batch_size)
+    assert scores.shape == (3 * TINY_COUNTS["validation"], 3) and scores.dtype == np.float32
     np.testing.assert_allclose(scores, define(small_model, tiny_store), atol=1e-6)
 
 

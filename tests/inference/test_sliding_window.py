@@ -91,18 +91,6 @@ def test_a_still_video_is_classified_as_without_motion(two_stream, tmp_path):
         assert moment.scores["temporal"].argmax() == HOLDING
 
 
-def test_repeats_of_a_raised_frame_rate_are_dropped(two_stream, tmp_path):
-    """If each frame comes twice, 2 px/frame stay 2 px/frame: without dropping, every second field would be zero."""
-    frames = moving_texture(16, 2, 0, 48, 64)
-    doubled = write_video(tmp_path / "doubled.webm", np.repeat(frames, 2, axis=0), fps=24)
-    moments = list(predict(doubled, two_stream))
-    once = list(predict(write_video(tmp_path / "once.webm", frames), two_stream))
-    assert [moment.index for moment in moments] == [2 * moment.index for moment in once]
-    for found, expected in zip(moments, once, strict=True):
-        np.testing.assert_allclose(found.scores["temporal"], expected.scores["temporal"], atol=0.05)
-        assert found.seconds == pytest.approx(expected.seconds, abs=1e-3)
-
-
 def test_a_long_video_holds_no_more_than_its_window(two_stream, turning, monkeypatch):
     """500 images that are made on request; all arrays derived from them are counted while they live."""
     there = moving_texture(32, 2, 0, 48, 64)
@@ -133,12 +121,6 @@ def test_a_truncated_file_is_refused(two_stream, turning, tmp_path):
     cut.write_bytes(turning.read_bytes()[: turning.stat().st_size // 2])
     with pytest.raises(VideoError, match="cut.webm: truncated"):
         next(predict(cut, two_stream))
-
-
-@pytest.mark.parametrize("step", [0, -1])
-def test_steps_below_one_are_refused(two_stream, turning, step):
-    with pytest.raises(ValueError, match=f"step must be .* 1 or more. Received: {step}"):
-        next(predict(turning, two_stream, step))
 
 
 # A live source
