@@ -202,6 +202,7 @@ def test_cross_modality_initialisation_takes_frames_too(frames_store, run, tmp_p
     assert np.isfinite(predict_scores(model, clips, store, "temporal", "test", names, config)).all()
 
 
+@pytest.mark.slow  # compiled by XLA, as the two above
 def test_the_learning_check_passes(frames_store, run):
     config = dataclasses.replace(CONFIG, temporal_learning_rate=1e-2)
     check = check_learning(run, *frames_store, config, seconds=600)

@@ -27,7 +27,6 @@ CASES = {  # (backend, devices) → keys of `TASKS`
     ("jax", 2): [*TWO, "single with dropout", "parallel with dropout"],
 }
 SIDE, CLASSES, BATCH, TRAIN, VALIDATION, EPOCHS, RATE = 8, 3, 8, 20, 13, 2, 1e-3
-MIXED = pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 
 
 class Batches(keras.utils.PyDataset):
@@ -243,7 +242,7 @@ def test_one_device_shares_nothing():
         assert devices == len(keras.distribution.list_devices()) == 1
 
 
-@MIXED
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_mixed_precision_computes_in_16_bits_and_trains_as_single_precision(precision, tmp_path):
     """Weights and scores are float32. The saved model gives the same scores under the default policy."""
     before, losses = keras.config.dtype_policy(), []
