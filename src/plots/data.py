@@ -5,6 +5,7 @@ an array of Axes.
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -103,9 +104,11 @@ def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig)
         config: the extraction parameters; the line of their `flow_algorithm` is thicker.
     """
     axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=[1.6, 1])[1]
-    for algorithm, rows in errors.groupby("algorithm", sort=False):
+    for (algorithm, rows), colour in zip(
+        errors.groupby("algorithm", sort=False), cycle(style.FLOW_COLOURS), strict=False
+    ):
         chosen = algorithm == config.flow_algorithm
-        options = {"color": style.FLOW_COLOURS[algorithm], "linewidth": 2.5 if chosen else 1.2, "marker": "o"}
+        options = {"color": colour, "linewidth": 2.5 if chosen else 1.2, "marker": "o"}
         axes[0].plot(range(len(rows)), rows["median"], label=algorithm + " (chosen)" * chosen, **options)
     axes[0].axhline(FOLLOWED, color="0.5", linewidth=0.8, linestyle="--")
     options = {"color": "0.4", "fontsize": 8, "ha": "right", "va": "bottom"}

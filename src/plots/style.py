@@ -19,7 +19,7 @@ from matplotlib.text import Annotation
 STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
 CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none of them a stream's
 SPLIT_COLOURS = {"train": "#44AA99", "validation": "#DDCC77", "test": "#882255", "": "#8C8C8C"}
-FLOW_COLOURS = {"farneback": "#4477AA", "dis": "#EE6677"}
+FLOW_COLOURS = ("#4477AA", "#EE6677", "#228833", "#AA3377")  # of algorithms, in their order (Tol 2021)
 MAX_NAMED = 40  # classes
 MAX_IMAGES = 8  # in a row
 WIDTH = 9  # inches, 900 px
