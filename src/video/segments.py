@@ -61,8 +61,11 @@ def read_segments(
     centers = segment_centers(num_frames, num_segments)
     segment_length = segment_length or window_length
     reach = segment_length * (MAX_REPEATS + 1)  # so many frames hold `segment_length` different ones
-    near, brightest = _near_centers(centers, reach, num_frames), 0.0
+    near = np.zeros(num_frames, bool)  # whether a frame can belong to a segment
+    for center in centers:
+        near[max(0, center - reach) : center + reach] = True
     recent: dict[int, HeldFrame] = {}
+    brightest = 0.0
     images = check_conversion(path, decode(path, near, num_frames))
     kept = drop_repeats(find_repeats(images, short_side, recent, reach))
     for center, indices in zip(centers, segment_windows(kept, centers, segment_length), strict=True):
@@ -101,11 +104,3 @@ def read_window(path: str | Path, length: int, height: int, width: int) -> np.nd
 def hold_last(frames: Sequence[np.ndarray], length: int) -> np.ndarray:
     """Stacks at most `length` frames; if there are fewer, the last one is repeated, which is no motion."""
     return np.stack([*frames, *[frames[-1]] * (length - len(frames))])
-
-
-def _near_centers(centers, reach, num_frames):
-    """bool (num_frames,): whether a frame can belong to a segment."""
-    near = np.zeros(num_frames, bool)
-    for center in centers:
-        near[max(0, center - reach) : center + reach] = True
-    return near

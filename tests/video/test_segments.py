@@ -1,14 +1,12 @@
 """Which frames a segment holds, and how much of a file is decoded and held for it."""
 
-import weakref
-
 import cv2
 import numpy as np
 import pytest
 from conftest import moving_texture, write_video
 
 from src.flow import compute_flow
-from src.video import reading, segments
+from src.video import segments
 from src.video.reading import VideoError, read_frames
 from src.video.repeats import MAX_REPEATS
 from src.video.segments import hold_last, read_segments, read_window
@@ -76,81 +74,39 @@ def test_a_window_comes_from_the_middle_and_holds_its_last_frame(webm):
 # What is decoded and held
 
 
-class CountingCapture:
-    """A VideoCapture that counts its calls."""
-
-    made = []
+class CountingCapture(cv2.VideoCapture):
+    made, grabs, retrieves = [], 0, 0
 
     def __init__(self, *arguments):
-        self.capture = RealCapture(*arguments)
-        self.raw, self.grabs, self.retrieves = False, 0, 0
+        super().__init__(*arguments)
         self.made.append(self)
-
-    def set(self, name, value):
-        self.raw = name == cv2.CAP_PROP_FORMAT and value == -1
-        return self.capture.set(name, value)
 
     def grab(self):
         self.grabs += 1
-        return self.capture.grab()
+        return super().grab()
 
     def retrieve(self):
         self.retrieves += 1
-        return self.capture.retrieve()
-
-    def __getattr__(self, name):
-        return getattr(self.capture, name)
+        return super().retrieve()
 
 
-RealCapture = cv2.VideoCapture
-
-
-@pytest.fixture
-def captures(monkeypatch):
+def test_a_file_is_decoded_once_up_to_its_last_segment_and_few_frames_are_converted(long_webm, monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", CountingCapture)
-    monkeypatch.setattr(CountingCapture, "made", [])
-    return CountingCapture.made
+    (segment,) = read_segments(long_webm, 1, 5, 32)
+    packets, decoded = CountingCapture.made
+    assert packets.retrieves == 0
+    assert segment.indices == (198, 199, 200, 201, 202) and decoded.grabs == 203  # of 400 frames
+    assert decoded.retrieves <= 5 * (MAX_REPEATS + 1) + 3
 
 
-def test_a_file_is_decoded_once_up_to_its_last_segment(webm, captures):
-    found = list(read_segments(webm, 3, 5, 48))
-    packets, decoded = captures
-    assert packets.raw and packets.retrieves == 0
-    assert not decoded.raw
-    assert decoded.grabs == found[-1].indices[-1] + 1 == 40  # of 45 frames
-
-
-def test_frames_far_from_every_segment_are_not_converted(long_webm, captures):
-    segment = next(read_segments(long_webm, 1, 5, 32))
-    assert segment.indices == (198, 199, 200, 201, 202)
-    assert captures[1].grabs == 203
-    assert captures[1].retrieves <= 5 * (MAX_REPEATS + 1) + 3
-
-
-def test_memory_does_not_grow_with_the_number_of_segments(long_webm, monkeypatch):
-    resize, alive, most = reading.resize, set(), 0
-
-    def counted(image, size):
-        nonlocal most
-        frame = resize(image, size).copy()
-        alive.add(id(frame))
-        weakref.finalize(frame, alive.discard, id(frame))
-        most = max(most, len(alive))
-        return frame
-
-    for module in ("reading", "repeats"):
-        monkeypatch.setattr(f"src.video.{module}.resize", counted)
-    assert len(list(read_segments(long_webm, 10, 3, 32))) == 10
-    assert 15 <= most <= 2 * 3 * (MAX_REPEATS + 1)  # of some 300 that are converted
-
-
-def test_a_large_image_is_held_at_the_stored_size(webm, monkeypatch):
-    expected = [segment.frame for segment in read_segments(webm, 2, 5, 32)]
-    monkeypatch.setattr("src.video.repeats.HELD_BYTES", 48 * 64 * 3 - 1)
+def test_few_frames_are_held_and_large_ones_at_the_stored_size(long_webm, monkeypatch):
+    expected = [segment.frame for segment in read_segments(long_webm, 10, 3, 24)]
+    monkeypatch.setattr("src.video.repeats.HELD_BYTES", 32 * 48 * 3 - 1)
     held, find_repeats = [], segments.find_repeats
     monkeypatch.setattr(segments, "find_repeats", lambda *given: held.append(given[2]) or find_repeats(*given))
-    assert np.array_equal([segment.frame for segment in read_segments(webm, 2, 5, 32)], expected)
-    assert {frame.image.shape for frame in held[0].values()} == {(32, 43, 3)}
+    assert np.array_equal([segment.frame for segment in read_segments(long_webm, 10, 3, 24)], expected)
+    assert {frame.image.shape for frame in held[0].values()} == {(24, 36, 3)}
+    assert len(held[0]) <= 3 * (MAX_REPEATS + 1)  # of some 300 that are converted
 
 
 def test_no_segment_spans_frames_that_were_skipped(long_webm, monkeypatch):
