@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import ClipConfig, TrainConfig, current_names, differences
-from src.files import atomic_path, write_json
+from src.files import PARTIAL, atomic_path, write_json
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
 
@@ -99,6 +99,8 @@ def start_run(
                 f"{path}: the run {folder.name!r} has another configuration: {'; '.join(changed)}. "
                 "Choose another run_name (or None), or remove the folder."
             )
+        for partial in folder.glob(f"{PARTIAL}*"):  # of a write that was killed
+            partial.unlink(missing_ok=True)
         return Run(folder, record)
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(folder, {"data": str(data)} | asked | {"environment": _environment()})

@@ -37,8 +37,10 @@ def test_the_same_configuration_continues_a_run(tmp_path):
     run = start(tmp_path, seed=3)
     run.record_facts(backbone="compact")
     before = (run.folder / "config.json").read_bytes()
+    (run.folder / ".partial-0123abcd-spatial.keras").write_bytes(b"killed")
     again = start(tmp_path, seed=3, data="another/place")  # the digest shows that it is the same data
     assert again.folder == run.folder and again.record == run.record
+    assert [path.name for path in run.folder.iterdir()] == ["config.json"]  # no part of a write that was killed
     assert (run.folder / "config.json").read_bytes() == before
 
 
