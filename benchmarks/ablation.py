@@ -51,7 +51,7 @@ def main():
     table = pd.DataFrame(rows)
     print(f"\n{describe_protocol(protocol, arguments.split, len(labels))}; seeds {arguments.seeds}")
     print(fits.describe_spread(table, "input", METRICS))
-    write_table(fits.table_name("ablation", arguments), table, keys=["input", "seed"])
+    write_table(arguments.table, table, keys=["input", "seed"])
 
 
 if __name__ == "__main__":

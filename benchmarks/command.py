@@ -22,14 +22,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(ROOT))
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
-    """A parser that shows the benchmark's docstring as it is written."""
-    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-
-def data_name(folder: str) -> str:
-    """The name of a data folder or source, for the name of a table."""
-    return Path(folder).absolute().name
+def make_parser(description: str, writes_table: bool = True) -> argparse.ArgumentParser:
+    """A parser that shows the benchmark's docstring as it is written, with the option --table."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if writes_table:
+        parser.add_argument("--table", metavar="NAME", help="write docs/results/NAME.csv; without it, only print")
+    return parser
 
 
 def describe_origin() -> dict[str, str]:

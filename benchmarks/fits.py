@@ -28,12 +28,6 @@ def parameters(arguments) -> dict:
     return dict(_parse(text) for text in arguments.set)
 
 
-def table_name(benchmark: str, arguments) -> str:
-    """The name of the table: the benchmark, the data, and the split unless it is the test."""
-    split = "" if arguments.split == "test" else f"_{arguments.split}"
-    return f"{benchmark}_{command.data_name(arguments.data)}{split}"
-
-
 def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Run:
     """A run named by its data and parameters, so that the same fit is continued or read.
 

@@ -58,14 +58,14 @@ def main():
     arguments = parser.parse_args()
     if arguments.agreement:
         rows = measure_agreement(Path(arguments.agreement), arguments.clips)
-        name, keys = "flow_layer_agreement", ["parameters", "size"]
+        keys = ["parameters", "size"]
     else:
         print(f"{keras.backend.backend()} on {keras.distribution.list_devices()}; pairs/s")
         rows = list(measure_speed([parse_size(size) for size in arguments.sizes], arguments))
-        name, keys = f"flow_layer_speed_{keras.backend.backend()}", ["size", "clips at a time"]
+        keys = ["size", "clips at a time"]
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
-    write_table(name, table, keys)
+    write_table(arguments.table, table, keys)
 
 
 def measure_speed(sizes, arguments):

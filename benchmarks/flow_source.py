@@ -49,7 +49,7 @@ def main():
     table = pd.DataFrame(rows)
     print(f"\n{arguments.split}, seeds {arguments.seeds}")
     print(fits.describe_spread(table, "flow_source", ["temporal", "fused", "temporal fit, s"]))
-    write_table(fits.table_name("flow_source", arguments), table, keys=["flow_source", "seed"])
+    write_table(arguments.table, table, keys=["flow_source", "seed"])
 
 
 def fit(stream, clips, store, class_names, config, split):

@@ -4,8 +4,8 @@
     python benchmarks/pages.py --check
 
 A page shows docs/results/NAME.csv between the lines `<!-- table: NAME -->` and `<!-- end -->`, with the command, the
-date, the machine and the commit below it. All pages in docs/ and README.md are read. --check changes nothing, prints
-the pages that are not up to date, and then exits with 1.
+date, the machine and the commit below it. README.md shows a summary of the recognition tables. All pages in docs/ and
+README.md are read. --check changes nothing, prints the pages that are not up to date, and then exits with 1.
 """
 
 import re
@@ -18,13 +18,14 @@ from tables import read_table
 
 BLOCK = re.compile(r"^<!-- table: (?P<name>\S+) -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
 SUMMARY = {  # data → its recognition table
-    "sample: 8 synthetic classes": "recognition_ssv2-mini",
+    "sample: 8 synthetic classes": "recognition_sample",
     "fights in surveillance videos: 2 classes, five folds": "recognition_fights",
 }
+NETWORKS = {"plain": "plain two-stream network", "full": "this project"}
 
 
 def main():
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__, writes_table=False)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     stale = update_pages(ROOT, write=not arguments.check)
@@ -53,20 +54,29 @@ def render_block(name: str, folder: Path) -> str:
         table, caption = make_summary(folder)
     else:
         origin, table = read_table(name, folder)
-        caption = f"`{origin['command']}`, {origin['date']}, {origin['machine']}, commit {origin['commit']}"
+        measured = f"{origin['date']}, {origin['machine']}, commit {origin['commit']}"
+        caption = f"`{name}.csv`: `{origin['command']}`, {measured}"
         caption += " (carried over)" if "carried over" in origin else ""
     return f"<!-- table: {name} -->\n{to_markdown(table)}\n\n{caption}\n<!-- end -->"
 
 
 def make_summary(folder: Path) -> tuple[pd.DataFrame, str]:
-    """(test accuracy of the defaults, its origin): the means over seeds of the recognition tables."""
+    """(test accuracies, their origin): the means over seeds of the recognition tables."""
     rows = []
     for data, name in SUMMARY.items():
-        table = read_table(name, folder)[1].query("way == 'defaults'")
-        means = {stream: f"{table[stream].astype(float).mean():.3f}" for stream in ("spatial", "temporal", "fused")}
-        rows.append({"test accuracy": data, "clips": table.n.iloc[0]} | means)
+        origin, table = read_table(name, folder)
+        for way, seeds in table.groupby("way", sort=False):
+            means = {stream: f"{seeds[stream].astype(float).mean():.3f}" for stream in ("spatial", "temporal", "fused")}
+            row = {"test accuracy": data, "network": NETWORKS[way], "parameters set": describe_parameters(origin)}
+            rows.append(row | {"clips": seeds.n.iloc[0]} | means)
     files = " and ".join(f"`docs/results/{name}.csv`" for name in SUMMARY.values())
-    return pd.DataFrame(rows), f"Defaults, from {files}."
+    return pd.DataFrame(rows), f"Means over seeds, from {files}."
+
+
+def describe_parameters(origin: dict[str, str]) -> str:
+    """The parameters that the command of a table sets; only their number if they are many."""
+    given = re.findall(r"--set (\S+)", origin["command"])
+    return ", ".join(given) if len(given) <= 2 else f"{len(given)}, chosen for this data"
 
 
 def to_markdown(table: pd.DataFrame) -> str:

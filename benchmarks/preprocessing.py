@@ -12,8 +12,7 @@ rounds of a third of the clips, so that changes of the machine's load affect all
 
 The wall time is that of the extraction; starting processes, loading compiled code and hashing take a few seconds before
 it, whatever the number of clips. flow MP/s counts the computed flow fields, in megapixels. "of the ideal" compares (c)
-with the work of (b), summed over its stages and divided by the number of workers. A second table holds the error of
-both algorithms against the sample's true flow.
+with the work of (b), summed over its stages and divided by the number of workers.
 """
 
 import multiprocessing
@@ -34,7 +33,7 @@ from tables import write_table
 
 from src.config import ClipConfig
 from src.flow import compute_flow
-from src.preprocessing import choose_extraction, measure_flow_error, plan_preprocessing, preprocess
+from src.preprocessing import choose_extraction, plan_preprocessing, preprocess
 from src.sources import read_source
 from src.store import read_prepared
 from src.subsets import choose_subset
@@ -45,7 +44,7 @@ STAGES = ("decode", "flow", "encode")
 
 
 def main():
-    """Prints and writes both tables."""
+    """Prints and writes one table: a row for each way."""
     parser = command.make_parser(__doc__)
     parser.add_argument("source")
     parser.add_argument("--short-side", type=int, default=ClipConfig.short_side)
@@ -64,12 +63,7 @@ def main():
     table = summarize(ways, results, len(subset))
     print(f"\n{len(subset)} clips of {arguments.source}, {config}, OpenCV {cv2.__version__}")
     print(table.to_string(index=False, float_format="{:.3g}".format))
-    write_table(f"extraction_{command.data_name(arguments.source)}", table, keys=["way"])
-    errors = measure_flow_error(config).drop(columns="values").sort_values("algorithm", ascending=False, kind="stable")
-    errors.columns = ["algorithm", "displacement, px/frame", "median, px", "mean, px"]
-    print("\nEnd-point error against the sample's true flow:")
-    print(errors.round(2).to_string(index=False))
-    write_table("flow_error", errors, keys=["algorithm", "displacement, px/frame"])
+    write_table(arguments.table, table, keys=["way"])
 
 
 def choose_ways(letters, config, workers):

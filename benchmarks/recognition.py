@@ -1,13 +1,14 @@
-"""Accuracy of the project's defaults and of a plain two-stream network: same data, same epochs, several seeds.
+"""Accuracy of this project and of a plain two-stream network: same data, same epochs, several seeds.
 
     python benchmarks/recognition.py datasets/ssv2-mini
     python benchmarks/recognition.py datasets/fights --folds 5 --set spatial_weights=backbone.keras --set batch_size=8
 
-"plain" takes one middle frame and one flow stack of each clip, without mean subtraction and augmentation, has a dense
-4096-2048 head with dropout 0.9, and scores one crop at test. --set changes any other parameter of both ways. With
---folds every clip is tested once, by networks that were trained on no clip of its group; without it the splits of the
-data folder are used. "fused" is the average of both streams; the other fusions are learned on validation. Each fit is
-a run in runs/benchmarks, so that an interrupted benchmark continues where it stopped.
+"full" is this project with its default parameters. "plain" takes one middle frame and one flow stack of each clip,
+without mean subtraction and augmentation, has a dense 4096-2048 head with dropout 0.9, and scores one crop at test.
+--set changes any other parameter of both ways. With --folds every clip is tested once, by networks that were trained on
+no clip of its group; without it the splits of the data folder are used. "fused" is the average of both streams; the
+other fusions are learned on validation. Each fit is a run in runs/benchmarks, so that an interrupted benchmark
+continues where it stopped.
 """
 
 import fits
@@ -40,7 +41,7 @@ def main():
     parser = fits.make_parser(__doc__)
     parser.add_argument("--folds", type=int, help="folds by group; without it the splits of the folder")
     parser.add_argument("--fold-seed", type=int, default=0)
-    parser.add_argument("--ways", nargs="+", choices=("plain", "defaults"), default=["plain", "defaults"])
+    parser.add_argument("--ways", nargs="+", choices=("plain", "full"), default=["plain", "full"])
     arguments = parser.parse_args()
     clips, store, class_names = read_clips(arguments.data)
     folds = make_folds(clips, arguments.folds, arguments.fold_seed) if arguments.folds else [clips]
@@ -57,7 +58,7 @@ def main():
     print(f"\nseeds {arguments.seeds}\n{fits.describe_spread(table, 'way', COLUMNS)}")
     if len(arguments.ways) == 2:
         print(describe_gain(table, correct, arguments.seeds[0]))
-    write_table(fits.table_name("recognition", arguments), table, keys=["way", "seed"])
+    write_table(arguments.table, table, keys=["way", "seed"])
 
 
 def score_fold(way, clips, store, class_names, config, split):
@@ -92,11 +93,11 @@ def summarize(correct: pd.DataFrame) -> dict:
 
 
 def describe_gain(table, correct, seed):
-    """What the defaults gain over the plain network."""
+    """What the full network gains over the plain one."""
     means = table.groupby("way").fused.mean()
-    p = mcnemar(correct["defaults", seed].fused.to_numpy(), correct["plain", seed].fused.to_numpy())
-    gain = 100 * (means["defaults"] - means["plain"])
-    return f"fused, defaults - plain: {gain:+.1f} points (McNemar's test on seed {seed}, groups ignored: p = {p:.2g})"
+    p = mcnemar(correct["full", seed].fused.to_numpy(), correct["plain", seed].fused.to_numpy())
+    gain = 100 * (means["full"] - means["plain"])
+    return f"fused, full - plain: {gain:+.1f} points (McNemar's test on seed {seed}, groups ignored: p = {p:.2g})"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def main():
         long = table[:1].assign(path=str(path), split="train")
         rows.append(measure("one video of ten minutes", long, Path(folder) / "prepared"))
     print(pd.DataFrame(rows).round(2).to_string(index=False))
-    write_table("scaling", pd.DataFrame(rows), keys=["job"])
+    write_table(arguments.table, pd.DataFrame(rows), keys=["job"])
 
 
 def link_copies(table, count, folder):

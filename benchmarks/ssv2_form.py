@@ -21,7 +21,7 @@ HEIGHT, RATE, FRAMES = 240, 12, 48
 
 
 def main():
-    parser = command.make_parser(__doc__)
+    parser = command.make_parser(__doc__, writes_table=False)
     parser.add_argument("source")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, default=24)

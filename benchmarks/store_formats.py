@@ -2,8 +2,9 @@
 
     python benchmarks/store_formats.py FOLDER_OF_VIDEOS [--clips 40] [--short-side 256]
 
-The first table is about flow stacks: the error is that against the quantised flow. The second is about the grey frames
-that are stored instead with flow_source="layer": the error is that of their flow. "KB a clip" includes the RGB frames.
+The first table is about flow stacks: the error is that against the quantised flow. The second, which --table NAME
+writes to NAME_gray.csv, is about the grey frames that are stored instead with flow_source="layer": the error is that of
+their flow. "KB a clip" includes the RGB frames.
 """
 
 import io
@@ -59,9 +60,9 @@ def main():
     print(f"{len(chosen)} clips, {config}, OpenCV {cv2.__version__}, one thread; means over stacks")
     print(f"RGB frames as the store writes them: {frame_kilobytes:.1f} KB each")
     print(table.round(3).to_string(index=False))
-    write_table("store_formats", table, keys=["format"])
+    write_table(arguments.table, table, keys=["format"])
     print(f"\nGrey frames:\n{gray.round(3).to_string(index=False)}")
-    write_table("store_formats_gray", gray, keys=["format"])
+    write_table(arguments.table and f"{arguments.table}_gray", gray, keys=["format"])
 
 
 def measure(name, stack, bound):

@@ -8,16 +8,20 @@ from command import ROOT, describe_origin
 RESULTS = ROOT / "docs" / "results"
 
 
-def write_table(name: str, table: pd.DataFrame, keys: list[str], folder: Path = RESULTS) -> bool:
-    """Writes a table to docs/results/<name>.csv, floats with three significant digits.
+def write_table(name: str | None, table: pd.DataFrame, keys: list[str], folder: Path = RESULTS) -> bool:
+    """Writes a table to docs/results/<name>.csv, floats with three significant digits; None writes nothing.
 
-    A file holds the result of one command, so that its comment lines (command, date, machine, commit) hold for every
-    row. The file is replaced if the new table has all of its rows, compared by the columns `keys`. Otherwise, as
-    after a partial run, the file is left as it is, and a message says so.
+    The name is always given by the user (--table), so that a run on other data or with other parameters replaces no
+    published table. A file holds the result of one command, so that its comment lines (command, date, machine, commit)
+    hold for every row. The file is replaced if the new table has all of its rows, compared by the columns `keys`.
+    Otherwise, as after a partial run, the file is left as it is, and a message says so.
 
     Returns:
         Whether the file was written.
     """
+    if name is None:
+        print("No table was written; --table NAME writes docs/results/NAME.csv.")
+        return False
     path = folder / f"{name}.csv"
     table = table.map(_format)
     if path.exists():

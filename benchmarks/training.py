@@ -41,14 +41,14 @@ def main():
     if arguments.head:
         with tempfile.TemporaryDirectory() as folder:
             rows = compare_heads(data, arguments, Path(folder))
-        name, keys = "training_head", ["trained on"]
+        keys = ["trained on"]
     else:
         pairs = [(precision, stream) for precision in arguments.precision for stream in STREAMS]
         rows = [measure_stream(stream, data, precision, arguments) for precision, stream in pairs]
-        name, keys = "training", ["stream", "precision"]
+        keys = ["stream", "precision"]
     table = pd.DataFrame(rows)
     print(table.round(3).to_string(index=False))
-    write_table(name, table, keys)
+    write_table(arguments.table, table, keys)
 
 
 class OneBatch(keras.utils.PyDataset):

@@ -18,7 +18,7 @@ import tables  # noqa: E402
 
 SHARED = {"command", "fits", "tables"}  # modules without a command of their own
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
-TABLE = pd.DataFrame({"way": ["plain", "defaults"], "seed": [0, 0], "fused": [0.41, 1 / 3]})
+TABLE = pd.DataFrame({"way": ["plain", "full"], "seed": [0, 0], "fused": [0.41, 1 / 3]})
 PAGE = "Before\n<!-- table: speed -->\n<!-- end -->\nAfter\n"
 
 
@@ -50,7 +50,7 @@ def test_table_is_read_as_it_was_written(tmp_path, origin):
     found, table = tables.read_table("speed", tmp_path)
     assert found == origin
     assert found["command"] == "python benchmarks/speed.py data --clips 3"
-    assert table.to_dict("list") == {"way": ["plain", "defaults"], "seed": ["0", "0"], "fused": ["0.410", "0.333"]}
+    assert table.to_dict("list") == {"way": ["plain", "full"], "seed": ["0", "0"], "fused": ["0.410", "0.333"]}
 
 
 def test_partial_run_leaves_a_table_as_it_is(tmp_path, capsys):
@@ -62,6 +62,13 @@ def test_partial_run_leaves_a_table_as_it_is(tmp_path, capsys):
     more = pd.concat([TABLE, TABLE.assign(seed=1)])
     assert tables.write_table("speed", more, ["way", "seed"], tmp_path)
     assert len(tables.read_table("speed", tmp_path)[1]) == 4
+
+
+def test_table_is_written_only_under_a_name_that_was_given(tmp_path, capsys):
+    assert not tables.write_table(None, TABLE, ["way", "seed"], tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert "--table NAME writes docs/results/NAME.csv" in capsys.readouterr().out
+    assert command.make_parser("").parse_args([]).table is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_page_shows_the_table_and_its_origin(tmp_path, origin):
     assert page.read_text() == PAGE
     assert pages.update_pages(tmp_path, write=True) == [page]
     text = page.read_text()
-    assert "| way | seed | fused |\n| --- | ---: | ---: |\n| plain | 0 | 0.410 |\n| defaults | 0 | 0.333 |\n" in text
+    assert "| way | seed | fused |\n| --- | ---: | ---: |\n| plain | 0 | 0.410 |\n| full | 0 | 0.333 |\n" in text
     assert f"`{origin['command']}`, {origin['date']}, {origin['machine']}, commit {origin['commit']}\n" in text
     assert text.startswith("Before\n") and text.endswith("<!-- end -->\nAfter\n")
     assert pages.update_pages(tmp_path, write=False) == []
@@ -95,7 +102,7 @@ def test_pages_of_the_repository_are_up_to_date():
 def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.png"))
     shutil.copy(ROOT / "README.md", tmp_path)
-    table = tmp_path / "docs" / "results" / "ablation_ssv2-mini.csv"
+    table = tmp_path / "docs" / "results" / "ablation_sample.csv"
     table.write_text(table.read_text() + table.read_text().splitlines()[-1] + "\n")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["benchmarks/pages.py", "--check"])

@@ -18,6 +18,7 @@ def dis(frames: np.ndarray) -> np.ndarray:
     return np.stack([cv2.DISOpticalFlow_create(preset).calc(before, after, None) for before, after in pairs])
 
 
+# The names are also in `FLOW_ALGORITHMS` of `src.config`, which imports no OpenCV; a test compares them.
 ALGORITHMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"farneback": farneback, "dis": dis}
 
 

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from conftest import moving_texture
 
+from src.config import FLOW_ALGORITHMS
 from src.flow.optical_flow import ALGORITHMS, compute_flow
 
 both = pytest.mark.parametrize("algorithm", ALGORITHMS)
+
+
+def test_the_configuration_knows_every_algorithm():
+    assert tuple(ALGORITHMS) == FLOW_ALGORITHMS
 
 
 @both
