@@ -1,6 +1,8 @@
 """Writes the videos of `bad_videos` with PyAV, whose FFmpeg writes what OpenCV cannot."""
 
+import io
 import os
+import zipfile
 from fractions import Fraction
 
 import av
@@ -17,8 +19,17 @@ def texture(num_frames=14, height=48, width=64):
     return (0.75 * frames[..., :1] + 0.25 * frames).astype(np.uint8)
 
 
+def grey(frames):
+    return np.stack([cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for frame in frames])
+
+
 def scaled(frames, height, width):
     return np.stack([cv2.resize(frame, (width, height)) for frame in frames])
+
+
+def turned(degrees):
+    """`FRAMES` turned counterclockwise."""
+    return np.rot90(FRAMES, degrees // 90, axes=(1, 2))
 
 
 FRAMES = texture()
@@ -123,6 +134,11 @@ def replaced(make, old, new):
     return write
 
 
+def archive(path):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("1.webm", NOISE)
+
+
 # More streams, and wrong packets
 
 
@@ -141,6 +157,21 @@ def add_cover(file, stream):
     cover.height, cover.width, cover.pix_fmt = 48, 48, "yuvj420p"
     cover.disposition = av.stream.Disposition.attached_pic
     return encode_frames(cover, BOX, "yuvj420p", full_range=True)
+
+
+def add_video(file, stream):
+    other = file.add_stream("libvpx", rate=RATE)
+    other.height, other.width, other.pix_fmt = 48, 48, "yuv420p"
+    return encode_frames(other, np.repeat(BOX, 14, axis=0))
+
+
+def add_subtitles(file, stream):
+    with av.open(io.BytesIO(b"1\n00:00:00,000 --> 00:00:01,000\nA line of text\n"), format="srt") as source:
+        track = file.add_stream_from_template(source.streams[0])
+        packets = [packet for packet in source.demux() if packet.dts is not None]
+    for packet in packets:
+        packet.stream = track
+    return packets
 
 
 def add_larger_frames(file, stream):
