@@ -128,7 +128,7 @@ class TrainConfig:
         fine_tune_learning_rate: Peak learning rate of pretrained layers, in both streams.
         temporal_learning_rate: Peak learning rate of a temporal network from scratch.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
-        xla: Compile the training step with XLA. A network that computes flow itself is always compiled on one device.
+        xla: Compile the training step with XLA. On one device, a network that computes flow itself is always compiled.
         data_parallel: Split each batch over all devices of this machine; the last batch is padded to full size.
         seed: Seed of initial weights, order, crops, flips and dropout.
     """
@@ -182,10 +182,10 @@ def differences(old: dict, new: dict) -> list[str]:
 def clip_config_from_dict(values: dict) -> ClipConfig:
     """The `ClipConfig` that a store recorded as JSON.
 
-    Stores from before `flow_source` existed lack it; they hold flow.
+    Stores that were written before `flow_source` existed lack it; they hold flow.
 
     Raises:
-        ValueError: a name is unknown or missing.
+        ValueError: a name is unknown or missing, or a value is invalid.
     """
     values = {"flow_source": "store"} | values
     names = {field.name for field in fields(ClipConfig)}

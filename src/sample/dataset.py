@@ -40,10 +40,10 @@ def write_sample(
     seed: int = 0,
     workers: int | None = None,
 ) -> Path:
-    """Writes the sample data set, or the videos of it that are missing; does nothing if it is complete.
+    """Writes the sample data set, or its missing videos; does nothing if it is complete.
 
     Each video is written to a temporary file that is then renamed, so writing can be stopped and repeated. A
-    sample that was written with other parameters, or by another version of the drawing code, is replaced.
+    sample with other parameters, or of another version of the drawing code, is replaced.
 
     Args:
         folder: where the sample is written.

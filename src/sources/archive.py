@@ -1,4 +1,4 @@
-"""The videos of a subset from the archives of an SSv2 download, extracted in one pass; nothing else is written."""
+"""Extracts the videos of a subset from the archives of an SSv2 download, in one pass, and no other videos."""
 
 import gzip
 import io
@@ -49,7 +49,7 @@ def extract_videos(folder: str | Path, video_ids: Collection[str]) -> dict[str, 
     """Extracts videos into 20bn-something-something-v2/, in one pass that ends with the last of them.
 
     Each video is written atomically, so extraction can be interrupted and repeated. A video that exists is extracted
-    again only if the pass finds it with another size in the archive. If all videos exist, the archive is not opened.
+    again only if the pass meets it in the archive with another size. If all videos exist, the archive is not opened.
     Memory does not grow with the archive.
 
     Args:
@@ -77,7 +77,7 @@ def extract_videos(folder: str | Path, video_ids: Collection[str]) -> dict[str, 
 
 
 def _extract(folder: Path, wanted: set[str], existing: dict[str, str]) -> dict[str, str]:
-    """Reads the archive until no wanted video is missing; returns the path by id of the extracted ones."""
+    """Reads the archive until no wanted video is missing; returns the paths of the extracted videos by id."""
     extracted, missing, has_videos = {}, wanted - existing.keys(), False
     stream = PartStream(find_parts(folder))
     videos = folder / VIDEO_FOLDER
@@ -99,7 +99,7 @@ def _extract(folder: Path, wanted: set[str], existing: dict[str, str]) -> dict[s
                     extracted[video_id] = str(path)
                 missing.discard(video_id)
                 bar.update(stream.position // 10**6 - bar.n)
-            # tarfile takes a broken header for the end. gzip compares its checksum at the end of the stream.
+            # To tarfile, a broken header is the end. gzip compares its checksum only at the end of the stream.
             while missing and (rest := content.read(CHUNK)):
                 if rest.strip(b"\0"):
                     raise tarfile.ReadError("the header of a member is broken")

@@ -9,7 +9,7 @@ from src.sources.archive_parts import BROKEN, list_files, list_zip
 from src.sources.ssv2 import LABEL_PREFIX, label_files
 from src.sources.video_table import few
 
-# Written in this order: where labels.json is, all others are, too.
+# Written in this order, so that labels.json exists only if all others do.
 LABEL_NAMES = ("test-answers.csv", "test.json", "validation.json", "train.json", "labels.json")
 
 

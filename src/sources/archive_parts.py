@@ -81,7 +81,7 @@ class PartStream(io.RawIOBase):
         super().close()
 
     def broken(self, error: Exception) -> ValueError:
-        """The error that names the part at which reading failed, and what to download again."""
+        """Returns an error that names the part in which reading failed, and what to download again."""
         again = self.part.path.name
         if isinstance(error, gzip.BadGzipFile):  # the checksum over all parts
             again = "the parts whose size or checksum is not that of the source"
@@ -168,7 +168,7 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
-    """The files in a zip; empty if `path` is no zip, or cut short."""
+    """The files in a zip; empty if `path` is not a zip, or is cut short."""
     if not _read_head(path).startswith(ZIP):
         return []
     try:

@@ -53,8 +53,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 def _read_rows(path: Path) -> pd.DataFrame:
     """The checked rows: columns listed (path as written), label, split, group[, video_id]; the index is the line."""
     try:
-        form = {"encoding": "utf-8-sig", "skip_blank_lines": False, "skipinitialspace": True}
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, **form)
+        options = {"encoding": "utf-8-sig", "skip_blank_lines": False, "skipinitialspace": True}
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, **options)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a CSV in UTF-8: {error}. Quote values that hold a comma.") from None
     table = table.rename(columns=str.strip).apply(lambda cells: cells.str.strip())

@@ -17,7 +17,7 @@ def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
     """Reads any source of videos into the annotation table (columns: see `src.sources.video_table`).
 
     Args:
-        source: "sample" (written to datasets/sample first, if it is not there), an SSv2 download, the archives of an
+        source: "sample" (first written to datasets/sample if it is missing), an SSv2 download, the archives of an
             SSv2 download (the paths are then those of videos to be extracted, see `src.sources.archive`), a folder with
             one folder of videos per class, or a .csv file. The content of the path decides which kind it is.
         seed: seed of the validation split of an SSv2 download without test answers.

@@ -12,7 +12,7 @@ from src.sample import VIDEO_FOLDER
 from src.sources.video_table import SPLITS, check_ids, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
-VIDEO_SUFFIXES = (".webm", ".mp4")  # the original's; those of some mirrors of the download
+VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
 MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test answers
 
 
@@ -114,7 +114,7 @@ def _read_json(path: Path):
 
 
 def list_videos(folder: Path) -> dict[str, str]:
-    """Path of each video by id."""
+    """Returns the path of each video by id."""
     videos = {}
     # Folders are listed: looking up 220,847 files one by one is slow on network disks.
     for place in (folder / VIDEO_FOLDER, folder / VIDEO_FOLDER / VIDEO_FOLDER, folder):
@@ -139,7 +139,7 @@ def _hold_out_validation(table: pd.DataFrame, seed: int, answers: Path) -> pd.Da
     table.loc[train.index[held_out], "split"] = "validation"
     warnings.warn(
         f"{answers} does not exist: {held_out.sum()} training videos, drawn by seed {seed}, are the validation "
-        "split, and the official validation is the test split.",
+        "split, and the official validation split is the test split.",
         stacklevel=3,
     )
     return table

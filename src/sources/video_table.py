@@ -22,7 +22,7 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "validation", "valid": "
 
 
 def make_ids(paths: Sequence[PurePath]) -> list[str]:
-    """Unique ids: the stem; where stems clash, the joined path; then with the suffix; at last with a hash."""
+    """Unique ids: the stem; where stems clash, the joined path; where these clash, with the suffix, then a hash."""
 
     def joined(path: PurePath) -> str:
         names = [*path.relative_to(path.anchor).parent.parts, path.stem]
@@ -103,7 +103,7 @@ def check_disjoint(subset: pd.DataFrame) -> None:
         shared = in_two_splits(subset, column)
         if shared:
             raise ValueError(
-                f"A {column} must be in one split only, or the test measures memory. {len(shared)} are in "
+                f"A {column} must be in one split only, or test videos resemble training videos. {len(shared)} are in "
                 f"several: {', '.join(shared[:3])}. Put all their videos in one split."
             )
 

@@ -25,8 +25,8 @@ def make_folds(clips: pd.DataFrame, folds: int, seed: int) -> list[pd.DataFrame]
         seed: seed of the division.
 
     Returns:
-        `folds` tables: `clips` with another split column, in the same order and with the same index. One warning each
-        names the classes without validation or test clips in a fold.
+        `folds` tables: `clips` with another split column, in the same order and with the same index. A warning for each
+        of validation and test names the classes that have no clips there in a fold.
 
     Raises:
         ValueError: there are fewer than 3 folds, more folds than groups or than clips of the largest class, or no
