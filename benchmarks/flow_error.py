@@ -21,7 +21,7 @@ def main():
     arguments = parser.parse_args()
     table = measure_flow_error(ClipConfig(short_side=arguments.short_side)).drop(columns="values")
     table = table.sort_values("algorithm", ascending=False, kind="stable").set_axis(COLUMNS, axis=1)
-    print(table.round(2).to_string(index=False))
+    print(table.to_string(index=False, float_format="{:.3g}".format))
     write_table(arguments.table, table, keys=COLUMNS[:2])
 
 

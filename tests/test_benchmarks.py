@@ -94,6 +94,14 @@ def test_page_shows_the_table_and_its_origin(tmp_path, origin):
     assert pages.update_pages(tmp_path, write=False) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [("", ""), ("--set a=1 --set b=x", "a=1, b=x"), ("--set a=1 --set b=2 --set c=3", "3, chosen for this data")],
+)
+def test_summary_says_which_parameters_were_set(given, text):
+    assert pages.describe_parameters({"command": f"python benchmarks/recognition.py data {given}"}) == text
+
+
 def test_pages_of_the_repository_are_up_to_date():
     stale = pages.update_pages(ROOT, write=False)
     assert not stale, f"run: python benchmarks/pages.py. Out of date: {stale}"

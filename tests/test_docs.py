@@ -20,7 +20,8 @@ CODE = re.compile(r"`([^`\n]+)`")
 OURS = re.compile(r"(?<![\w./-])((?:src|models|tests|benchmarks|docs)/[\w./-]*)")
 COMMAND = re.compile(r"python (?:-m ([\w.]+)|([\w/]+\.py))")
 IMPORT = re.compile(r"^from (src\.\w+|models) import ([\w, ]+)", re.MULTILINE)
-NAME_IN_MODULE = re.compile(r"`(\w+)`,? in `([\w/]+\.py)`")
+NAMES_IN_MODULE = re.compile(r"((?:`[\w.]+`(?:,|,? and)? )+)(?:in|of) `([\w/]+\.py)`")
+NAME = re.compile(r"`(?:\w+\.)?(\w+)`")  # of a method: without its class
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -101,7 +102,8 @@ def test_commands_run_existing_modules(page):
 
 @each_page
 def test_names_are_in_the_modules_that_are_said_to_have_them(page):
-    for name, path in NAME_IN_MODULE.findall(prose(page)):
+    found = [(name, path) for names, path in NAMES_IN_MODULE.findall(prose(page)) for name in NAME.findall(names)]
+    for name, path in found:
         defined = re.search(
             rf"^ *(?:def {name}\(|class {name}\b|{name}\b.* = )", (ROOT / path).read_text(), re.MULTILINE
         )
