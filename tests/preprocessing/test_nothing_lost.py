@@ -124,14 +124,12 @@ def test_a_killed_job_on_the_device_is_continued(subset, tmp_path):
     assert read_tree(root) == read_tree(tmp_path / "undisturbed")
 
 
-@pytest.mark.slow
 def test_two_jobs_at_once(subset, undisturbed, tmp_path):
     jobs = [start(subset[0], tmp_path / "prepared") for _ in range(2)]
     assert [job.wait(120) for job in jobs] == [0, 0]
     assert read_tree(tmp_path / "prepared") == undisturbed
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced(subset, undisturbed, tmp_path):
     root = tmp_path / "prepared"
     job = start(subset[0], root)

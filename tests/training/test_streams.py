@@ -217,14 +217,7 @@ def test_a_pretrained_backbone_is_trained_in_two_phases(pretrained_run, backbone
     assert names_of(run) == {"config.json", "history_spatial.csv", "spatial.keras"}
 
 
-@pytest.mark.parametrize(
-    "trainable_weights, epoch",
-    [
-        pytest.param(2, 1, marks=pytest.mark.slow, id="head"),
-        pytest.param(4, 0, marks=pytest.mark.slow, id="between"),
-        pytest.param(4, 1, id="last stage"),
-    ],
-)
+@pytest.mark.parametrize("trainable_weights, epoch", [(2, 1), (4, 0), (4, 1)], ids=["head", "between", "last stage"])
 def test_an_interrupted_phase_resumes_to_the_same_numbers(
     trainable_weights, epoch, pretrained, pretrained_run, data, tmp_path, monkeypatch
 ):
