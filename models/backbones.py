@@ -81,7 +81,7 @@ def resize_to(network: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
 def add_head(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained: bool) -> keras.KerasTensor:
     """Adds the head of a stream to a backbone's output: average pooling, dropout, softmax; float32 under any policy.
 
-    The input of the layer "dropout" are the features, float32 (N, F).
+    The input of the layer "dropout" is the features, float32 (N, F).
     """
     if len(x.shape) == 4:
         x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)

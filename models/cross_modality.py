@@ -30,8 +30,9 @@ def build_cross_modality(
     The kernels of the first convolution are averaged over RGB, repeated over the 2L channels (Wang et al. 2016,
     section 3.2), and multiplied by 3/2L: the response to 2L equal channels is the response to a grey image. The
     convolution depends on the mean of the channels only, which `flow_scale` brings to the scale of the images that
-    the backbone was trained on. All other weights are the backbone's. Of a batch norm of the image itself, before the
-    first convolution, the scale is merged into the kernels; its mean is dropped, so that no motion stays zero.
+    the backbone was trained on. All other weights are the backbone's. A batch norm of the image itself, before
+    the first convolution, is removed: its scale is merged into the kernels; its mean is dropped, so that no motion
+    stays zero.
 
     Args:
         num_classes: C.
@@ -69,11 +70,11 @@ def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = True) -> float:
     It is 1 / root mean square of the mean over the channels.
 
     Args:
-        stacks: uint8 (N, h, w, 2L), quantised flow of training clips; some dozens are enough.
+        stacks: uint8 (N, h, w, 2L), quantized flow of training clips; a few dozen are enough.
         subtract_mean: as in `build_cross_modality`.
 
     Returns:
-        the factor for displacements divided by `flow_bound`; 1.0 if nothing moves.
+        the factor for displacements that are divided by `flow_bound`; 1.0 if nothing moves.
     """
     channels, squares = stacks.shape[-1], []
     for stack in stacks:
@@ -123,7 +124,7 @@ def _not_for_flow(backbone, found):
 
 
 def _flow_kernel(kernel, channels, norms):
-    """Averages (h, w, 3, F) over RGB for `channels` channels, with the scales of the batch norms before it."""
+    """Averages a kernel (h, w, 3, F) over RGB, scaled by the batch norms before it: (h, w, channels, F)."""
     for norm in norms:
         scale = (_array(norm.gamma) if norm.scale else 1) / np.sqrt(_array(norm.moving_variance) + norm.epsilon)
         kernel = kernel * scale[:, None]

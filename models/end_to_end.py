@@ -1,4 +1,4 @@
-"""The whole model in one file: consecutive frames → class probabilities. Import it before loading such a file."""
+"""The whole model in one file: consecutive frames → class probabilities. Import this module before loading the file."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ def build_end_to_end(
     height: int,
     width: int,
 ) -> keras.Model:
-    """Builds the model that does all steps of the notebooks to a window of frames: flow, 8 bits, crops, both streams.
+    """Builds the model that applies all steps of the notebooks to a window of frames: flow, 8 bits, crops, streams.
 
     Args:
         two_stream: from `models.two_stream.build_two_stream`, trained; its weights are shared.
@@ -35,8 +35,8 @@ def build_end_to_end(
         of a displacement. `model.get_layer("fused").class_names` has the names of the classes, also after loading.
 
     Raises:
-        ValueError: a flow input that is not a stack, or flow that is not Farnebäck's; flipped crops with a class that
-            has no flipped class.
+        ValueError: the flow input is not a stack, or the flow is not Farnebäck's; crops are flipped, and a class has no
+            flipped class.
     """
     if config.flow_input != "stack" or clip_config.flow_algorithm != "farneback":
         raise ValueError(
@@ -63,7 +63,7 @@ def build_end_to_end(
 
 
 def _temporal_input(frames, scored, from_frames, clip_config, config):
-    """Crops of the flow, or of the grey frames if the temporal network computes flow itself."""
+    """Crops of the quantized flow, or of the grey frames if the temporal network computes flow itself."""
     length = config.flow_length or clip_config.flow_length
     first = first_field(clip_config.flow_length, length)
     window, size = frames[:, first : first + length + 1], config.crop_size_of("temporal")

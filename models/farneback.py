@@ -1,8 +1,8 @@
 """Farnebäck's dense optical flow as a Keras layer: batches of clips, on any accelerator, inside any model.
 
 The layer computes the same steps as OpenCV's `calcOpticalFlowFarneback`. It uses `keras.ops` only, and so runs under
-TensorFlow, JAX and PyTorch. It has no matrix products and convolutions, because accelerators round their factors to
-fewer bits. Compiled with XLA it is several times faster.
+TensorFlow, JAX and PyTorch. It avoids matrix products and convolutions, because accelerators round the factors of
+these to fewer bits. Compiled with XLA it is several times faster.
 """
 
 import warnings
@@ -36,16 +36,16 @@ class FarnebackFlow(layers.Layer):
 
     Args:
         pyr_scale: size of a pyramid level relative to the next finer one, 0 … 1.
-        levels: maximum number of levels above the full size; they have no side of less than 32 px.
+        levels: maximum number of levels above the full size; no side of these is less than 32 px.
         winsize: side of the window over which the equations are averaged, px.
-        iterations: per level.
+        iterations: number of iterations per level.
         poly_n: radius of the neighbourhood that a polynomial is fitted to, px.
         poly_sigma: standard deviation of the Gaussian that weights this neighbourhood, px.
         gaussian_window: average with a Gaussian instead of a box (`OPTFLOW_FARNEBACK_GAUSSIAN`).
 
     Raises:
-        ValueError: parameters out of range; frames of another shape or dtype; an empty batch; or, if they are a NumPy
-            array, frames that are not finite.
+        ValueError: parameters are out of range; frames have another shape or dtype; a batch is empty; or frames in a
+            NumPy array are not finite.
 
     Farnebäck 2003, Two-Frame Motion Estimation Based on Polynomial Expansion.
     """
@@ -165,7 +165,7 @@ def _check_frames(frames):
 
 
 def to_grey(frames: keras.KerasTensor) -> keras.KerasTensor:
-    """Grey levels, float32 (B, T, H, W), of the input of `FarnebackFlow`; those of 8 bits are rounded as in OpenCV."""
+    """Grey levels, float32 (B, T, H, W), of an input of `FarnebackFlow`; uint8 RGB is rounded as in OpenCV."""
     whole = keras.backend.standardize_dtype(frames.dtype) == "uint8"
     frames = ops.cast(frames, "float32")
     if len(frames.shape) == 4:

@@ -1,6 +1,6 @@
 """Filters along one axis of an image, as sums of shifted copies.
 
-Without matrix products and convolutions, because accelerators round their factors to fewer bits.
+They avoid matrix products and convolutions, because accelerators round the factors of these to fewer bits.
 """
 
 import keras
@@ -8,7 +8,7 @@ from keras import ops
 
 
 def repeat_edges(x: keras.KerasTensor, times: int, axis: int) -> keras.KerasTensor:
-    """Pads an axis at both ends with `times` copies of its first and last place."""
+    """Pads an axis at both ends with `times` copies of its first and last element."""
     first, last = _slice(x, 0, 1, axis), _slice(x, x.shape[axis] - 1, 1, axis)
     return ops.concatenate([ops.repeat(first, times, axis), x, ops.repeat(last, times, axis)], axis)
 
@@ -16,7 +16,7 @@ def repeat_edges(x: keras.KerasTensor, times: int, axis: int) -> keras.KerasTens
 def symmetric_sums(
     padded: keras.KerasTensor, radius: int, axis: int, kernels: tuple[list[float], ...]
 ) -> list[keras.KerasTensor]:
-    """Filters a padded axis with each kernel of 2 · radius + 1 weights, even or odd (with zero in the middle)."""
+    """Filters a padded axis with each kernel of 2 · radius + 1 weights; a kernel is even, or odd with a zero middle."""
     length = padded.shape[axis] - 2 * radius
     middle = _slice(padded, radius, length, axis)
     sums = [middle * kernel[radius] for kernel in kernels]

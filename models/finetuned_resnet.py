@@ -28,7 +28,7 @@ def build_finetuned_resnet(
     Returns:
         a functional model: "frame" uint8 (N, crop_size, crop_size, 3), RGB → "scores" float32 (N, C), after softmax.
         A pretrained backbone is frozen, and its batch norm always runs in inference mode. The input of the layer
-        "dropout" are the features, float32 (N, F): while the backbone is frozen, they are the same in every epoch.
+        "dropout" is the features, float32 (N, F): while the backbone is frozen, they are the same in every epoch.
 
     Raises:
         ValueError, FileNotFoundError: as in `build_backbone`.

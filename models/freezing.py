@@ -33,11 +33,11 @@ def unfreeze_last_stage(model: keras.Model) -> list[str]:
 
 
 def freeze_batch_norm_but_first(model: keras.Model) -> list[str]:
-    """Makes a stream trainable, except the batch norm of its backbone after the first one: partial batch norm.
+    """Makes a stream trainable, except all batch norm layers of its backbone but the first: partial batch norm.
 
     The first batch norm is trained, and updates its mean and variance, because the outputs of the first convolution
-    on flow are distributed differently. The others are frozen and run in inference mode. Where batch norm is folded
-    into the convolutions, and only a shift is left, the first one is frozen too: it has no variance to start from.
+    on flow are distributed differently. The others are frozen and run in inference mode. If batch norm was folded
+    into the convolutions, so that only a shift is left, the first one is frozen too: it has no variance to start from.
 
     Returns:
         the names of the batch norm layers that are frozen now.
@@ -67,7 +67,7 @@ def _output_resolution(layer):
 
 
 def _is_folded(norm):
-    """Whether every channel has mean 0 although the shift is trained: training alone does not give that."""
+    """Whether every channel has mean 0 although the shift is trained, which training alone does not lead to."""
     mean = keras.ops.convert_to_numpy(norm.moving_mean)
     shift = keras.ops.convert_to_numpy(norm.beta) if norm.center else np.zeros(1)
     return not mean.any() and bool(shift.any())

@@ -1,4 +1,4 @@
-"""Layers of the end-to-end model: grey levels, 8-bit flow, crops and averages, as the notebooks compute with NumPy."""
+"""Layers of the end-to-end model: grey levels, 8-bit flow, crops and averages, as `src` computes them with NumPy."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ class Grey(layers.Layer):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class QuantizeFlow(layers.Layer):
-    """Flow, float32 (B, L, H, W, 2), px/frame → its stack, uint8 (B, H, W, 2L), as from `src.flow.stack_fields`.
+    """Flow, float32 (B, L, H, W, 2), px/frame → its stack, uint8 (B, H, W, 2L), as by `src.flow.stack_fields`.
 
     Args:
         bound: displacement of the largest code, px/frame.
@@ -52,7 +52,7 @@ class QuantizeFlow(layers.Layer):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class Crops(layers.Layer):
-    """Crops of images, with the bytes of `src.video.crops.crop_frame`, `crop_stack` and `crop_window`.
+    """Crops of images, the same bytes as from `src.video.crops.crop_frame`, `crop_stack` and `crop_window`.
 
     uint8 (B, H, W, channels) → uint8 (B · V, size, size, channels), or (B · V, channels, size, size) for "frames". The
     V crops of an image are adjacent.
@@ -60,7 +60,7 @@ class Crops(layers.Layer):
     Args:
         crops: V of `src.video.crops.Crop`, or of dictionaries of its fields.
         size: side of the output, pixels.
-        kind: of the input: "frame", RGB; "flow", a quantised stack; or "frames", consecutive grey frames.
+        kind: what the images are: "frame", RGB; "flow", a quantized stack; or "frames", consecutive grey frames.
     """
 
     def __init__(self, crops: list, size: int, kind: str, **kwargs):

@@ -1,6 +1,6 @@
-"""Images resized inside a model: rows, then columns, as weighted sums of few neighbours.
+"""Operations that resize images inside a model: rows, then columns, as weighted sums of few neighbours.
 
-Without matrix products and convolutions, because accelerators round their factors to fewer bits.
+They avoid matrix products and convolutions, because accelerators round the factors of these to fewer bits.
 """
 
 import keras
@@ -16,7 +16,7 @@ def resample(x: keras.KerasTensor, vertical: np.ndarray, horizontal: np.ndarray)
 
     Args:
         x: float32 (…, H, W).
-        vertical, horizontal: float (h, H) and (w, W); in each row few entries are not zero, and they are adjacent.
+        vertical, horizontal: float (h, H) and (w, W); each row has few nonzero entries, which are adjacent.
 
     Returns:
         float32 (…, h, w).

@@ -34,7 +34,7 @@ def build_temporal_cnn(
         head: "dense", the paper's 4096-2048 with dropout 0.9, or "pool", global average pooling, for small data sets.
         subtract_mean: subtract from each field its mean displacement, which is mostly camera motion (section 3.1 of
             the paper).
-        frames_bound: None for a network whose input is quantised flow. Otherwise its input is frames, from which it
+        frames_bound: None for a network whose input is quantized flow. Otherwise its input is frames, from which it
             computes flow, and `frames_bound` is the displacement that is scaled to 1, px/frame at `crop_size`.
 
     Returns:
@@ -66,9 +66,9 @@ def motion_input(
         crop_size, flow_length, subtract_mean, frames_bound: as in `build_temporal_cnn`.
 
     Returns:
-        (input, displacements). The input is "flow" uint8 (N, s, s, 2L), quantised flow as the store holds it, channels
+        (input, displacements). The input is "flow" uint8 (N, s, s, 2L), quantized flow as the store holds it, channels
         u1, v1, u2, v2, …, or "frames" uint8 (N, L + 1, s, s), grey, where s is `crop_size`. The displacements are
-        float32 (N, s, s, 2L), divided by the bound, so that quantised flow is -1 … 1, and no motion is 0. They are
+        float32 (N, s, s, 2L), divided by the bound, so that quantized flow is -1 … 1, and no motion is 0. They are
         float32 under any dtype policy: bfloat16 rounds fast motion by up to one code, and after subtraction of the
         mean the remaining motion may be as small as that.
     """
