@@ -11,7 +11,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def random_crop(generator: np.random.Generator, height: int, width: int, keep_aspect: bool) -> crops.Crop:
-    """A random training crop, not flipped: equal or neighbouring scales of both sides, at a corner or in the centre.
+    """A random training crop, not flipped, at a corner or in the centre; both sides have equal or neighbouring scales.
 
     Corner cropping and scale jittering of TSN (Wang et al. 2016).
     """

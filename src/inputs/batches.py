@@ -15,8 +15,8 @@ from src.store import ClipStore
 from src.subsets import flipped_classes, reversed_classes
 from src.video import segment_centers
 
-EVALUATION_FACTOR = 4  # evaluation batches are this much larger than training batches: no gradients, less memory
-WINDOW_SEED = 1  # appended to a sample's seed: window starts have their own generator, all other draws stay the same
+EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without gradients they need less memory
+WINDOW_SEED = 1  # appended to a sample's seed: drawing the start of a window must not change the other draws
 READERS = 4  # threads that read and decode the segments of a batch
 
 
@@ -69,9 +69,9 @@ class TrainingBatches(Batches):
     uninterrupted one. Set `epoch` before each epoch.
 
     Batches are (inputs uint8 (B, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). A flipped or
-    time-reversed clip gets the class of its flipped or reversed version. A class without one is not flipped or not
-    reversed. With `config.augment=False` each clip gives the same input in each epoch. With `config.data_parallel` the
-    last batch is full, since devices share each batch evenly.
+    time-reversed clip gets the class of its flipped or reversed version. Clips of a class that has none are not flipped
+    or not reversed. With `config.augment=False` each clip gives the same input in each epoch. With
+    `config.data_parallel` the last batch is full, because devices share each batch evenly.
     """
 
     def __init__(self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig):
@@ -121,10 +121,10 @@ class EvaluationBatches(Batches):
 
     Batches are (inputs uint8 (B, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). The crops of a segment
     follow one another, and so do the segments of a clip. The class is that of the clip, also for a flipped crop. B is
-    about `EVALUATION_FACTOR` · `batch_size`; the last batch may have fewer.
+    about `EVALUATION_FACTOR` · `batch_size`; the last batch may be smaller.
 
     Args:
-        clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` chooses the segments.
+        clips, store: from `read_clips`; `config.test_segments` says how many of the stored segments are scored.
         split: "train", "validation" or "test".
         num_classes: C.
         num_crops: 1, 3, 5 or 10; see `src.video.crops.scored_crops`.

@@ -17,12 +17,12 @@ def read_clips(root: str | Path) -> tuple[pd.DataFrame, ClipStore, list[str]]:
 
     Raises:
         FileNotFoundError: `root` was never prepared.
-        ValueError: a split without clips.
+        ValueError: a split has no clips.
     """
     table, store = read_prepared(root)
     class_names = table.drop_duplicates("class_index").sort_values("class_index").label.tolist()
     clips = table[table.stored].reset_index(drop=True)
     for split in SPLITS:
         if not (clips.split == split).any():
-            raise ValueError(f"{root}: each split needs clips; {split!r} has none. Run preprocess_data.ipynb first.")
+            raise ValueError(f"{root}: each split needs clips; {split!r} has none. Prepare it with all three splits.")
     return clips, store, class_names

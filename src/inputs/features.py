@@ -3,7 +3,8 @@
 ```
 <root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, crops, features
 ```
-The key names everything that the features depend on: the store's parameters, the crops, and the network's weights.
+The key names everything that the features depend on: the store's parameters, the crops, the
+preprocessing, the precision, and the network's weights.
 """
 
 import dataclasses
@@ -87,10 +88,10 @@ def feature_crops(height: int, width: int, keep_aspect: bool) -> list[crops.Crop
 
 
 class FeatureBatches(TrainingBatches):
-    """`TrainingBatches` whose inputs are stored features, float32 (B, F), of a random one of the stored crops.
+    """`TrainingBatches` whose inputs are stored features, float32 (B, F), each of a random stored crop.
 
     Segment, direction of time and flip of a clip are those of the temporal stream in the same epoch. The crop is not,
-    since only a few crops are stored.
+    because only a few crops are stored.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The input of a stream's network: which fields or frames of a stored segment, which crop, resized to which size."""
+"""The input of a stream's network: which fields or frames of a stored segment, and which crop, of which size."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class InputFormat:
         config: `flow_length` and `flow_input` choose fields or frames, `crop_size_of(stream)` is s, the input's side.
 
     Raises:
-        ValueError: unknown stream; or windows with another `flow_input` than "stack".
+        ValueError: the stream is unknown; or the network computes flow itself, and `flow_input` is not "stack".
     """
 
     def __init__(self, stream: str, clip_config: ClipConfig, config: TrainConfig):
@@ -89,7 +89,7 @@ def scored_inputs(segments: np.ndarray, stream: str, clip_config: ClipConfig, co
 
 
 def compute_stacks(windows: np.ndarray, bound: float) -> np.ndarray:
-    """The flow that a temporal network computes itself, for plots and statistics.
+    """Computes flow as a temporal network that takes frames does, for plots and statistics.
 
     Args:
         windows: uint8 (N, L + 1, H, W), grey.

@@ -10,7 +10,7 @@ from src.flow import reverse_stack
 from src.inputs.input_format import InputFormat
 from src.store import ClipStore
 
-CACHE_SHARE = 0.2  # of the memory that is available at the start, for the segments of one stream
+CACHE_SHARE = 0.2  # of the available memory, for the segments that one `StreamInputs` keeps
 
 
 class StreamInputs(InputFormat):
@@ -65,11 +65,11 @@ class StreamInputs(InputFormat):
         return self.change(window) if self.change else window
 
     def _cached(self, read, *key):
-        """read(), a tuple that begins with an array, or the result of an earlier call with this key."""
+        """Returns the result of `read`, a tuple that begins with an array, or of an earlier call with this key."""
         if key in self._cache:
             return self._cache[key]
         result = read()
         if result[0].nbytes <= self._free_bytes:
-            self._free_bytes -= result[0].nbytes  # two threads may both subtract for one key: the cache stays too small
+            self._free_bytes -= result[0].nbytes  # if two threads subtract for one key, the cache stays smaller
             self._cache[key] = result
         return result

@@ -1,8 +1,8 @@
 """Callbacks of a fit: random state, history, best weights, backup, progress bar.
 
 A kill at any moment leaves files from which training continues to the same weights. Keras's CSVLogger, ModelCheckpoint
-and BackupAndRestore do not hold this: they write in place, so that a kill can leave half a file; a repeated epoch gets
-a second row in the CSV file; and BackupAndRestore keeps weights and epoch in two files.
+and BackupAndRestore do not ensure this: they write in place, so that a kill can leave half a file; a repeated epoch
+gets a second row in the CSV file; and BackupAndRestore keeps weights and epoch in two files.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from src.training.saving import write_weights
 
 
 class StartEpoch(keras.callbacks.Callback):
-    """Sets the random state of an epoch, of batches and dropout, so that a resumed epoch repeats exactly."""
+    """Sets the random state of batches and dropout before each epoch, so that a resumed epoch repeats exactly."""
 
     def __init__(self, batches):
         super().__init__()

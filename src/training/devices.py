@@ -2,7 +2,7 @@
 
 A training step on several devices computes what one device would compute: batch norm takes its moments over the whole
 batch, gradients are those of the mean loss over the whole batch, and validation counts each sample once. This needs
-full training batches and a `batch_size` that is a multiple of the devices. The one exception is dropout under
+full training batches and a `batch_size` that is a multiple of the number of devices. The one exception is dropout under
 TensorFlow, where each device draws the same mask for its share of the batch; under JAX the masks are those of one
 device.
 """
@@ -54,7 +54,7 @@ def on_devices(
 
 
 def jit_compile(xla: bool) -> bool:
-    """The argument `jit_compile` of `model.compile`. Always true for JAX, where an epoch would take minutes without."""
+    """The argument `jit_compile` of `model.compile`. Always true for JAX: without it, an epoch would take minutes."""
     return xla or keras.backend.backend() == "jax"
 
 
@@ -62,7 +62,7 @@ def jit_compile(xla: bool) -> bool:
 def synchronized_batch_norm(model: keras.Model, devices: int) -> Iterator[None]:
     """Context in which batch norm takes its moments over the batches of all devices, as JAX always does.
 
-    The layers are restored at its end, since synchronized layers in a file could be loaded under TensorFlow only.
+    The layers are restored at its end, because a file with synchronized layers could be loaded only under TensorFlow.
     """
     norms = [layer for layer in leaf_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
     before = [layer.synchronized for layer in norms]
@@ -76,7 +76,7 @@ def synchronized_batch_norm(model: keras.Model, devices: int) -> Iterator[None]:
 
 
 class EvenBatches(keras.utils.PyDataset):
-    """Validation batches, each padded with samples of weight 0 to a multiple of the devices.
+    """Validation batches, each padded with samples of weight 0 to a multiple of the number of devices.
 
     Keras divides the weighted loss by the number of all samples. The weight of the real samples makes up for that, so
     that the loss is the mean over them. With one device all weights are 1. Compile with `weighted_metrics`.

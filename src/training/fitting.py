@@ -19,7 +19,7 @@ from src.training.saving import write_model, write_weights
 
 @dataclass(frozen=True)
 class Phase:
-    """One call of `fit`: the model, its data, the peak learning rate, and a function that sets what is trainable."""
+    """One call of `fit`: the model, its data, the peak learning rate, and a function that sets the trainable layers."""
 
     name: str
     model: keras.Model
@@ -63,7 +63,7 @@ def fit_stream(
 
 
 def _fit_phase(folder: Path, stream, number, phase, history, xla, devices):
-    """Runs the epochs of a phase that are not done, and loads the best weights of this phase and those before."""
+    """Runs the epochs of a phase that are not done, and loads the best weights of this and the earlier phases."""
     best, backup = folder / f"best_{stream}_{number}.weights.h5", Backup(folder, f"backup_{stream}_{number}")
     network = keras.Model(phase.model.input, phase.model.output)  # the same layers, without optimizer
     if number and not best.exists():
@@ -79,7 +79,7 @@ def _fit_phase(folder: Path, stream, number, phase, history, xla, devices):
             validation_data=EvenBatches(phase.validation, devices),
             callbacks=[
                 StartEpoch(phase.training),
-                # The backup comes last: it marks an epoch as done, when everything else of it is on disk.
+                # The backup follows them: it marks the epoch as done, so all else must be on disk before.
                 BestWeights(network, best, history.least_validation_loss()),
                 history,
                 backup,

@@ -59,9 +59,9 @@ def check_learning(
     run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig,
     seconds: float = SECONDS,
 ) -> LearningCheck:  # fmt: skip
-    """Trains the temporal network of a run on 32 training clips, one small crop each, until all are classified right.
+    """Trains the temporal network of a run on 32 training clips, one small crop each, until all are correct.
 
-    Without dropout and augmentation, which prevent overfitting.
+    There is no dropout and no augmentation, because both prevent overfitting.
 
     Args:
         run, clips, store, class_names, config: as for `train_temporal`. The trained network is not kept.

@@ -37,8 +37,8 @@ def build_temporal(
     length, size = config.flow_length or store.config.flow_length, config.crop_size_of("temporal")
     inputs = StreamInputs(store, "temporal", config, cache=False)
     if config.temporal_weights == "scratch":
-        head = config.temporal_head, config.subtract_mean, inputs.frames_bound
-        return build_temporal_cnn(len(class_names), size, length, *head), config.temporal_learning_rate
+        options = config.temporal_head, config.subtract_mean, inputs.frames_bound
+        return build_temporal_cnn(len(class_names), size, length, *options), config.temporal_learning_rate
     network = _resolve_once(run, "temporal", config.temporal_weights)
     scale = measure_flow_scale(_sample_stacks(inputs, clips, store), config.subtract_mean)
     model = build_cross_modality(
@@ -60,7 +60,7 @@ def build_head(model: keras.Model) -> keras.Model:
 
 
 def _resolve_once(run, stream, weights):
-    """The backbone that the run recorded, or else the one that `weights` stands for now ("auto" may change)."""
+    """The backbone that the run recorded; otherwise the one that `weights` gives now, recorded ("auto" may change)."""
     name = f"{stream}_network"
     network = run.record.get("notes", {}).get(name) or resolve_weights(weights, stream)
     run.record_facts(**{name: network})

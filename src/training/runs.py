@@ -82,8 +82,8 @@ def start_run(
         root: folder of all runs.
 
     Raises:
-        ValueError: the folder holds a run of another configuration (the differences are listed); or `run_name` is not a
-            plain folder name.
+        ValueError: the folder holds a run with another configuration (the differences are listed); or `run_name` is not
+            a plain folder name.
     """
     if run_name is not None and (run_name in ("", "..") or Path(run_name).name != run_name):
         raise ValueError(f"run_name must be a plain folder name, without separators. Received: {run_name!r}")

@@ -1,4 +1,4 @@
-"""Training each stream: its network, its data, and the phases it is fitted in."""
+"""Training each stream: its network, its data, and the phases in which it is fitted."""
 
 from functools import partial
 
