@@ -1,6 +1,6 @@
 """Late fusion: the scores of two streams → one.
 
-`fit_fusion` learns on validation, by `learning` and `calibration`; `report` compares all kinds of fusion on test.
+`fit_fusion` learns on validation (modules `learning`, `calibration`); `fusion_table` compares all kinds on test.
 """
 
 from src.fusion.late_fusion import KINDS, average_scores, fit_fusion

@@ -1,4 +1,4 @@
-"""Temperature scaling of one stream's scores, learned on validation, and the folds that judge it."""
+"""Temperature scaling of one stream's scores, learned on validation, and the folds that show whether it helps."""
 
 import warnings
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def apply_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
-    """softmax(log(scores) / temperature): float (N, C), rows sum to 1; the order of the classes stays."""
+    """softmax(log(scores) / temperature): float (N, C), rows sum to 1; the ranking of the classes stays."""
     return softmax(log_scores(scores) / temperature, axis=1)
 
 
@@ -61,7 +61,8 @@ def helpful_temperature(scores: np.ndarray, labels: np.ndarray, groups: np.ndarr
 def split_folds(labels: np.ndarray, groups: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Indices (seen, held out) of stratified folds, the same each time; groups stay whole.
 
-    There are five folds, or as many as the largest class has clips; none if that is one clip, or all are one group.
+    There are five folds, or fewer if the largest class has fewer clips, or there are fewer groups; no folds if only one
+    would be left.
     """
     if groups is not None and len(np.unique(groups)) == len(labels):
         groups = None  # each clip is a group: StratifiedKFold is much faster
@@ -70,7 +71,7 @@ def split_folds(labels: np.ndarray, groups: np.ndarray | None = None) -> Iterato
         return
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(count, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")  # then only some folds have clips of it
+        warnings.filterwarnings("ignore", "The least populated class")  # smaller than the number of folds
         folds = list(splitter.split(labels, labels, groups))
     yield from ((seen, held) for seen, held in folds if len(seen) and len(held))
 
@@ -81,5 +82,5 @@ def log_scores(scores: np.ndarray) -> np.ndarray:
 
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The mean over clips, of logits float (N, C)."""
+    """The mean over clips for logits, float (N, C), and true class indices, int (N,)."""
     return float((logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]).mean())

@@ -1,4 +1,4 @@
-"""Late fusion: the scores of two streams → one. `fit_fusion` learns on validation, never on test, by `learning`.
+"""Late fusion: the scores of two streams → one. `fit_fusion` learns on validation, never on test.
 
 `scores` is a dictionary: "spatial" and "temporal" → float (N, C), after softmax; other entries are not read.
 """
@@ -20,7 +20,7 @@ LEARNERS = {
     "logistic": learn_logistic,
 }
 KINDS = tuple(LEARNERS)
-CALIBRATED = ("calibrated average", "weighted", "logistic")  # kinds that scale by a temperature if that helps
+CALIBRATED = ("calibrated average", "weighted", "logistic")  # kinds that scale a stream by a temperature if that helps
 CLASSIFIERS = ("svm", "logistic")
 
 
@@ -45,7 +45,7 @@ class Fusion:
             to classes without validation clips.
 
         Raises:
-            ValueError: no probabilities.
+            ValueError: scores are not probabilities.
         """
         _check_scores(scores)
         return self.combine(scores)
@@ -77,9 +77,9 @@ def fit_fusion(
     - "average": nothing is learned.
     - "calibrated average": the average after temperature scaling of each stream for which
       `calibration.helpful_temperature` finds that it helps.
-    - "weighted": w · spatial + (1 - w) · temporal, calibrated in the same way. Of w = 0, 0.05, … 1 the most accurate
-      is taken; of ties the one with the lowest negative log-likelihood, then the nearest to 0.5.
-    - "svm": a linear SVM, one class against the rest, on both streams' scores concatenated to one vector of length 1
+    - "weighted": w · spatial + (1 - w) · temporal, calibrated in the same way. w is the most accurate of
+      0, 0.05, … 1; in a tie, the one with the lowest negative log-likelihood, then the one nearest to 0.5.
+    - "svm": a linear SVM, one-vs-rest, on both streams' scores concatenated to one vector of length 1
       (Simonyan & Zisserman 2014, section 2).
     - "logistic": a multinomial logistic regression on both streams' calibrated log-scores (stacking, Wolpert 1992).
 
@@ -87,12 +87,12 @@ def fit_fusion(
 
     Args:
         kind: one of `KINDS`.
-        scores: validation's.
-        labels: int (N,), validation's class indices.
+        scores: of the validation clips.
+        labels: int (N,), their true class indices.
         groups: (N,); clips of one group stay in one fold.
 
     Raises:
-        ValueError: an unknown kind, or scores that are no probabilities.
+        ValueError: the kind is unknown, or scores are not probabilities.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}. Received: {kind!r}")

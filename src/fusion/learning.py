@@ -16,16 +16,16 @@ from src.fusion.calibration import log_scores, negative_log_likelihood
 
 WEIGHTS = np.arange(21) / 20  # of the spatial stream
 SVM_C = 1.0
-LOGISTIC_C = 0.1  # 1 overfits log-scores, which are large numbers: it lost 1 to 4 points on synthetic scores
+LOGISTIC_C = 0.1  # 1 overfits log-scores, which are large: it lost 1 to 4 percentage points on synthetic scores
 
 
 def learn_nothing(scores, labels):
-    """The average needs no learning."""
+    """The average, which needs no learning."""
     return "", average
 
 
 def learn_weight(scores, labels):
-    """The most accurate weight; of ties the one with the lowest negative log-likelihood, then the nearest to 0.5."""
+    """The most accurate weight; in a tie, the one with the lowest negative log-likelihood, then the nearest to 0.5."""
 
     def rank(weight):
         fused = _weigh(scores, weight)
@@ -37,7 +37,7 @@ def learn_weight(scores, labels):
 
 
 def learn_svm(scores, labels):
-    """A linear SVM, one class against the rest, on both streams' scores, scaled to length 1."""
+    """A linear SVM, one-vs-rest, on both streams' scores, scaled to length 1."""
     model = make_pipeline(Normalizer(), LinearSVC(C=SVM_C, random_state=0, max_iter=10_000))
     return f"linear SVM, C = {SVM_C:g}, {len(labels)} clips", _fit_classifier(model, scores, labels)
 

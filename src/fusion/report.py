@@ -22,7 +22,7 @@ def fusion_table(
     """Learns every kind of fusion on validation, and evaluates it on test.
 
     Fusion is compared with the better stream, the one with the higher accuracy on test (spatial if they are equal).
-    Choosing it on test rather than on validation favours the stream: the claim that fusion helps is then hardest.
+    Choosing it on test rather than on validation favours the stream, so fusion meets the strictest comparison.
 
     Args:
         validation, test: "spatial" and "temporal" → float (N, C), after softmax.
@@ -36,12 +36,12 @@ def fusion_table(
         - n: test videos;
         - learned: what was learned on validation, as text;
         - validation: accuracy on validation; out of fold for kinds that learn (`late_fusion.out_of_fold_accuracy`);
-        - test, low, high: accuracy on test and its 95 % bootstrap interval over videos;
-        - only_this, only_other: test videos that only this row, or only the better stream, gets right;
+        - test, low, high: accuracy on test and its 95 % bootstrap interval, over groups if given, else over videos;
+        - only_this, only_other: numbers of test videos that only this row, or only the better stream, gets right;
         - p: of McNemar's test against the better stream; NaN for the streams.
 
     Raises:
-        ValueError: scores that are no probabilities, or labels of other videos.
+        ValueError: scores are not probabilities, or the numbers of scores and labels differ.
     """
     fusions = {kind: fit_fusion(kind, validation, validation_labels, validation_groups) for kind in KINDS}
     scores = {stream: test[stream] for stream in STREAMS} | {kind: fusions[kind].apply(test) for kind in KINDS}
@@ -67,7 +67,7 @@ def better_stream(table: pd.DataFrame) -> str:
 
 
 def describe_fusion(table: pd.DataFrame) -> str:
-    """Says whether the kind best on validation (of ties the first), and the average, beat the better stream.
+    """Says whether the kind that is best on validation (the first in a tie), and the average, beat the better stream.
 
     "helps": higher accuracy on test, p below 0.05; "is not shown to help": higher, with a larger p; "does not help":
     equal or lower.

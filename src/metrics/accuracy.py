@@ -10,7 +10,7 @@ from src.sources import SPLITS
 def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Top-1, top-5 and balanced accuracy.
 
-    Of equal scores, "top1" takes the lowest class index, as `argmax` does, and "top5" the highest ones, as
+    Ties: "top1" prefers the lowest class index, as `argmax` does, and "top5" the highest ones, as
     `sklearn.metrics.top_k_accuracy_score` does.
 
     Args:
@@ -22,12 +22,12 @@ def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         of the classes that have videos.
 
     Raises:
-        ValueError: no videos, or shapes that do not fit.
+        ValueError: there are no videos, or the shapes do not fit.
     """
     if scores.ndim != 2 or len(scores) != len(labels) or len(labels) == 0:
         raise ValueError(f"scores must be (N, C), labels (N,), N 1 or more. Received: {scores.shape}, {labels.shape}")
     predicted, classes = scores.argmax(axis=1), np.arange(scores.shape[1])
-    few = len(classes) <= 5  # of which scikit-learn warns
+    few = len(classes) <= 5  # scikit-learn warns of top-5 of so few
     top5 = 1.0 if few else sk.top_k_accuracy_score(labels, scores, k=5, labels=classes)
     # Unlike sk.balanced_accuracy_score, macro recall of the classes present does not warn where a class has no videos.
     balanced = sk.recall_score(labels, predicted, labels=np.unique(labels), average="macro")
@@ -35,7 +35,7 @@ def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def majority_class_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> float:
-    """Top-1 of the majority-class baseline, which always predicts the most frequent class of the training clips."""
+    """Top-1 of the majority-class baseline, which always predicts the most frequent class in `train_labels`."""
     return float((labels == np.bincount(train_labels).argmax()).mean())
 
 
@@ -89,7 +89,7 @@ def most_confused(matrix: np.ndarray, class_names: list[str], count: int = 5) ->
         count: how many pairs.
 
     Returns:
-        Up to `count` rows, the most clips first; columns "truth", "predicted", "clips" and "share", of the true class.
+        Up to `count` rows, the most clips first; columns "truth", "predicted", "clips", and "share" of the true class.
     """
     names = np.array(class_names, dtype=object)
     truth, predicted = np.nonzero(matrix - np.diag(matrix.diagonal()))
@@ -118,10 +118,10 @@ def agreement(spatial: np.ndarray, temporal: np.ndarray, labels: np.ndarray, cla
 
 
 def choose_examples(scores: np.ndarray, labels: np.ndarray, count: int = 8, seed: int = 0) -> np.ndarray:
-    """Row numbers of `count` random videos to look at: half of them wrong ones if there are enough, the rest right.
+    """Row numbers of `count` random videos to look at: half of them wrong, or all wrong ones if fewer; the rest right.
 
     Returns:
-        int64 (up to count,), right ones first.
+        int64 (up to count,), those that are right first.
     """
     right = scores.argmax(axis=1) == labels
     order = np.random.default_rng(seed).permutation(len(labels))

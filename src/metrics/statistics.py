@@ -18,17 +18,17 @@ def bootstrap_interval(
         groups: (N,); if given, whole groups are drawn, because videos of a group resemble one another.
 
     Returns:
-        (low, high), 0 … 1. They are equal where all videos are right, none is, or there is one group: the bootstrap
-        knows only the variation in the sample.
+        (low, high), 0 … 1. They are equal if all videos are right, if none is, or if there is one group, because
+        the bootstrap knows only the variation in the sample.
 
     Raises:
-        ValueError: no videos, or another number of groups.
+        ValueError: there are no videos, or `groups` has another length.
     """
     right = np.asarray(right)
     if right.ndim != 1 or right.dtype != bool or not len(right):
         raise ValueError(f"right must be bool (N,), N 1 or more. Received: {right.dtype} {right.shape}")
     generator = np.random.default_rng(seed)
-    if groups is None:  # the number right among N videos drawn is binomial: no need to draw them one by one
+    if groups is None:  # the number of right videos in a draw of N is binomial: no need to draw one by one
         means = generator.binomial(len(right), right.mean(), DRAWS) / len(right)
     else:
         means = _draw_groups(generator, right, groups)
@@ -37,20 +37,20 @@ def bootstrap_interval(
 
 
 def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
-    """Two-sided p-value of McNemar's exact test (McNemar 1947) that two classifiers have the same accuracy.
+    """Two-sided p-value of McNemar's exact test; null hypothesis: two classifiers are equally accurate (McNemar 1947).
 
-    Only videos that exactly one classifier gets right count; under the null hypothesis either one does with
+    Only videos that exactly one classifier gets right count; under the null hypothesis, it is either one with
     probability 1/2.
 
     Args:
         right_a, right_b: bool (N,), whether each was right, for the same videos in the same order.
 
     Returns:
-        0 … 1; 1 if both are right about the same videos. The test takes videos as independent: with groups of similar
-        videos the true p-value is larger.
+        0 … 1; 1 if both are right about the same videos. The test assumes independent videos: with groups of
+        similar videos the true p-value is larger.
 
     Raises:
-        ValueError: different numbers of videos.
+        ValueError: the arrays are not bool, or differ in length.
     """
     only_a, only_b = count_discordant(right_a, right_b)
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
