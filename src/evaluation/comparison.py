@@ -33,15 +33,15 @@ def compare_runs(
     Returns:
         A row per configuration, in the order of its first run. Columns: "runs", their names; every field of
         `TrainConfig` that differs between the rows, "(not set)" where a run is older than the field, and with "auto"
-        the network that was found; "n", videos; "seeds", how many; "segments × crops"; "spatial", "temporal",
-        "fused": top-1, 0 … 1, mean over seeds; each followed by its "… sd", the sample standard deviation over seeds,
-        NaN for one. `attrs["protocol"]` is `describe_protocol` of all rows.
+        also the network in use; "n" and "seeds", the numbers of videos and seeds; "segments × crops"; "spatial",
+        "temporal", "fused": top-1, 0 … 1, mean over seeds; each followed by its "… sd", the sample standard deviation
+        over seeds, NaN for one seed. `attrs["protocol"]` is `describe_protocol` of all rows.
 
-        A run without metrics.json or without this split is left out with a warning. Repeated runs, of one
-        configuration and seed, count as one seed; if their numbers differ, their mean counts, and a warning says so.
+        A run without metrics.json or without this split is left out with a warning. Runs with the same configuration
+        and seed count as one seed; if their numbers differ, their mean counts, with a warning.
 
     Raises:
-        ValueError: no run is left, or the runs have different protocols.
+        ValueError: no run has the split, a folder holds no run, or the protocols differ and `allow_mixed` is False.
     """
     configuration, protocol, numbers = _read_runs(_find_runs(folders), split)
     if not allow_mixed:
@@ -65,9 +65,9 @@ def describe_protocol(protocol: Mapping, split: str, n: int | str) -> str:
     """How numbers were measured, in one line.
 
     Args:
-        protocol: metrics.json's entry: "subset", "store", "segments", "crops", "seed".
+        protocol: the entry of metrics.json: "subset", "store", "segments", "crops", "seed".
         split: "validation" or "test".
-        n: videos in it.
+        n: number of videos in the split.
 
     Returns:
         Such as "test, n = 160, 3 segments × 3 crops, subset 0123456789ab, store farneback-short128-…, seed 0".
@@ -113,7 +113,7 @@ def _read_run(record, metrics, split):
     configuration = {name: value for name, value in training.items() if name not in IN_PROTOCOL}
     for stream in STREAMS:
         network = record.get("notes", {}).get(f"{stream}_network")
-        if network and configuration.get(f"{stream}_weights") == "auto":  # without internet it finds another network
+        if network and configuration.get(f"{stream}_weights") == "auto":  # the network depends on a download
             configuration[f"{stream}_weights"] = f"auto ({network['backbone']})"
     protocol = metrics.get("protocol") or _derive_protocol(record)
     protocol = {name: protocol[name] for name in ("subset", "store", "segments", "crops")}
@@ -123,7 +123,7 @@ def _read_run(record, metrics, split):
 
 
 def _derive_protocol(record):
-    """The protocol of a run whose metrics.json has none: all of the store's key is known but the extraction version."""
+    """The protocol of a run whose metrics.json has none; the store's key is unknown, so its parameters stand for it."""
     clips, training = record["clips"], record["training"]
     return {
         "subset": record["manifest_digest"],

@@ -22,12 +22,13 @@ def probe_streams(
     """Accuracy per class of both streams, with the original inputs and with changed ones; labels stay the same.
 
     If the temporal stream is as accurate on clips played backwards or on shuffled flow fields, it does not use their
-    order; if it is with one field repeated L times, it does not use changes of the motion either. The spatial stream
-    classifies frames one by one, so their order cannot matter; "one frame" scores the middle segment alone.
+    order; if it is as accurate with one field repeated L times, it does not use changes of the motion either. The
+    spatial stream classifies frames one by one, so their order cannot matter; "one frame" scores only the middle
+    segment.
 
     Args:
         spatial, temporal: the streams.
-        clips, store, class_names: from `inputs.read_clips`.
+        clips, store, class_names: from `src.inputs.read_clips`.
         config: as for `predict_scores`.
         split: validation by default, because test is used once, for the result.
 
@@ -37,8 +38,8 @@ def probe_streams(
     """
     one_frame = dataclasses.replace(config, test_segments=1)
     scores = {
-        name: predict_scores(spatial, clips, store, "spatial", split, class_names, frames)
-        for name, frames in {"spatial": config, "one frame": one_frame}.items()
+        name: predict_scores(spatial, clips, store, "spatial", split, class_names, scored)
+        for name, scored in {"spatial": config, "one frame": one_frame}.items()
     }
     probes = _probe_frames(temporal) if takes_frames(temporal) else _probe_stacks(temporal, store.config.flow_bound)
     scores |= {
@@ -59,7 +60,7 @@ def _probe_stacks(temporal, bound):
 
 
 def _probe_frames(temporal):
-    """Probe → (network, change of each window), for one that computes flow: its fields are reordered inside it."""
+    """Probe → (network, change of each window), for a network that computes flow and reorders its fields."""
     length = temporal.input_shape[1] - 1
     shuffled = np.random.default_rng(0).permutation(length).tolist()
     return {
@@ -77,13 +78,13 @@ def _shuffle(stack):
 
 
 def _repeat_middle(stack):
-    """The middle field L times: the information of two frames."""
+    """Repeats the middle field L times, which leaves the information of two frames."""
     length = stack.shape[-1] // 2
     return reorder_fields(stack, [(length - 1) // 2] * length)
 
 
 def _build_with_order(temporal: keras.Model, order: list[int]) -> keras.Model:
-    """A network with the layers of `temporal`, which takes frames, whose L flow fields are taken in `order`."""
+    """A network that shares the layers of `temporal`, which takes frames, and puts its L flow fields into `order`."""
     fields = temporal.get_layer("farneback").output
     rest = keras.Model(fields, temporal.output)
     return keras.Model(temporal.input, rest(keras.ops.take(fields, order, axis=1)))

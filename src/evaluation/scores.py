@@ -23,17 +23,17 @@ def predict_scores(
 
     Args:
         model: the stream, inputs → scores (N, C).
-        clips, store, class_names: from `inputs.read_clips`.
+        clips, store, class_names: from `src.inputs.read_clips`.
         stream: "spatial" or "temporal".
         split: "train", "validation" or "test".
         config: which segments and crops, and their size.
-        change: applied first to each stored flow stack, or window of frames; see `evaluation.probes`.
+        change: applied first to each stored flow stack, or window of frames; see `src.evaluation.probes`.
 
     Returns:
         float32 (N, C), a row per clip of the split in the order of `clips`; rows sum to 1.
 
     Raises:
-        ValueError: flipped crops, and a class without a flipped class.
+        ValueError: crops are flipped, and a class has no flipped class; or more segments are asked for than stored.
     """
     batches = EvaluationBatches(
         clips, store, stream, split, len(class_names), config, num_crops=config.test_crops, change=change
@@ -50,15 +50,15 @@ def average_crops(scores: np.ndarray, num_segments: int, class_names: list[str],
     """Averages scores over the segments and crops of each video.
 
     Args:
-        scores: float (N · num_segments · test_crops, C), in the order of `inputs.EvaluationBatches`. The last five of
-            ten crops are flipped: the columns of left/right classes are exchanged in their scores first.
+        scores: float (N · num_segments · test_crops, C), in the order of `EvaluationBatches`. The last five of ten
+            crops are flipped: in their scores, the columns of left/right classes are exchanged first.
         num_segments: of each video.
 
     Returns:
         float32 (N, C).
 
     Raises:
-        ValueError: flipped crops, and a class without a flipped class.
+        ValueError: crops are flipped, and a class has no flipped class.
     """
     by_crop = scores.astype(np.float64).reshape(-1, num_segments, config.test_crops, scores.shape[-1])
     if config.test_crops == 10:
@@ -72,8 +72,8 @@ def score_split(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """The scores of both streams and of their average for a split.
 
-    A run scores a split once: scores that it has in scores_<split>.npz are read. So test is used once, after everything
-    was chosen on validation.
+    A run scores a split once: if it has scores_<split>.npz, these scores are read. So test is used once, after
+    everything was chosen on validation.
 
     Returns:
         {"spatial", "temporal", "fused"}: float32 (N, C), a row per clip of the split in the order of `clips`.
@@ -94,10 +94,10 @@ def score_split(
 def evaluation_protocol(run: Run, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:
     """How the numbers of a run are measured: {"subset", "store", "segments", "crops", "seed"}.
 
-    Call it before training, so that a protocol that is not possible is found before hours are spent.
+    Call it before training, so that an impossible protocol is found before hours are spent.
 
     Raises:
-        ValueError: more segments than are stored, or flipped crops and a class without a flipped class.
+        ValueError: more segments are asked for than stored; or crops are flipped, and a class has no flipped class.
     """
     average_crops(np.zeros((config.test_crops, len(class_names))), 1, class_names, config)  # raises the second error
     return {

@@ -1,4 +1,4 @@
-"""A source that does not wait is read in a thread, so that a slow consumer gets the newest item."""
+"""Reads a source that does not wait in a thread, so that a slow consumer gets the newest item."""
 
 import threading
 from collections import deque
@@ -7,9 +7,10 @@ from contextlib import closing
 
 
 def keep_latest(items: Iterator) -> Iterator:
-    """Reads `items` in a thread without pausing and yields the newest; items that wait when one comes are skipped.
+    """Reads `items` in a thread without pausing and yields the newest; an item that still waits when the next comes
+    is skipped.
 
-    The last item is always yielded. An exception from `items` is raised here, after the item before it. Closing this
+    The last item is always yielded. An exception from `items` is raised here, after the last item. Closing this
     generator ends the thread, and closes `items`.
     """
     newest, changed, errors = deque(maxlen=1), threading.Condition(), []

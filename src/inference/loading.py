@@ -12,7 +12,7 @@ from src.store import manifest_digest
 
 
 def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, TrainConfig]:
-    """Loads what `predict_video` and `predict_stream` need besides a video.
+    """Loads what `predict_video` and `predict_stream` need in addition to a video.
 
     Args:
         folder: runs/<name>/, with two_stream.keras and config.json. Class names are read from the prepared data set
@@ -23,7 +23,7 @@ def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, Tr
 
     Raises:
         FileNotFoundError: a file of the run, or the data set, is missing.
-        ValueError: the data set was prepared again with another subset, which may have other classes.
+        ValueError: the data set was prepared again with another subset, whose classes may differ.
     """
     folder = Path(folder)
     for name, remedy in (("config.json", "Give the folder of a run"), ("two_stream.keras", "Finish the run")):

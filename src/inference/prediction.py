@@ -1,4 +1,4 @@
-"""A video file → scores, by the code that also makes inputs and scores for training."""
+"""A video file → scores, with the code that makes the inputs and scores of training and evaluation."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def score_segments(
 
     Args:
         frames: uint8 (S, H, W, 3), RGB, all of one size.
-        motion: uint8; quantised flow stacks as in the store, (S, H, W, 2L), or, for a temporal network that computes
+        motion: uint8; quantized flow stacks as in the store, (S, H, W, 2L), or, for a temporal network that computes
             flow itself, windows of grey frames, (S, L + 1, H, W).
         two_stream, class_names, clip_config, config: as for `predict_video`.
 

@@ -23,7 +23,7 @@ class Moment:
 
     Attributes:
         index: of the window's middle frame, among all frames of the source.
-        seconds: of its middle frame since the first frame of the source; see `video.Frame`.
+        seconds: of its middle frame since the first frame of the source; see `src.video.Frame`.
         frame: uint8 (H, W, 3), RGB, its middle frame, at the stored size.
         scores: {"spatial", "temporal", "fused"}, each float32 (C,), averaged over crops.
         scored_at: when the scores were known, seconds of `time.perf_counter`.
@@ -43,12 +43,12 @@ def predict_stream(
     """Scores a window of L + 1 consecutive frames every `step` frames. Memory holds one window, however long the video.
 
     Frames and flow are made as for training: at the stored size, without repeats, flow once for each pair of
-    consecutive frames of a window. A source of fewer than L + 1 frames gives one window of those it has.
+    consecutive frames of a window. A source of fewer than L + 1 frames gives one window of all its frames.
 
-    A file is read as fast as it is scored. A camera or a live stream is read in a thread; windows that wait when a
-    newer one comes are skipped. A window always has consecutive frames, because the motion between frames further apart
-    is larger than in training. So a slow machine scores less often, as `Moment.index` shows, but without a growing
-    delay, and on the same inputs. When a source ends or drops out, its last window is scored.
+    A file is read as fast as it is scored. A camera or a live stream is read in a thread; a window that still
+    waits when the next one comes is skipped. A window always has consecutive frames, because the motion between frames
+    further apart is larger than in training. So a slow machine scores fewer windows, as `Moment.index` shows, but its
+    delay does not grow. When a source ends or drops out, its last window is scored.
 
     Args:
         source: a video file, the number of a camera, or the URL of a stream, as OpenCV opens it.
@@ -73,7 +73,7 @@ def predict_stream(
 
 
 def slide(frames: Iterable[Frame], length: int, step: int) -> Iterator[tuple[int, tuple[Frame, ...]]]:
-    """Yields (frames read so far, the last `length` of them) every `step` frames; if there are fewer, once all."""
+    """Yields (frames read so far, the last `length` of them) every `step` frames; if there are fewer, all of them."""
     window, count = deque(maxlen=length), 0
     for count, frame in enumerate(frames, start=1):
         window.append(frame)

@@ -35,13 +35,13 @@ def predict_long_video(
     path: str | Path, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig,
     step: int,
 ) -> Timeline:  # fmt: skip
-    """The timeline of a video of any length; arguments and errors as for `predict_stream`."""
+    """Scores a video of any length; arguments and errors as for `predict_stream`."""
     moments = predict_stream(path, two_stream, class_names, clip_config, config, step)
     return collect_timeline(progress(moments, label="sliding window", unit="window"), class_names, step)
 
 
 def collect_timeline(moments: Iterable[Moment], class_names: list[str], step: int) -> Timeline:
-    """Collects moments until they end; for a live source give a part, for example by `itertools.islice`."""
+    """Collects moments until they end. Limit those of a live source, for example with `itertools.islice`."""
     seconds, scored_at, rows, frames, every = [], [], [], {}, 1
     for number, moment in enumerate(moments):
         seconds.append(moment.seconds)
@@ -57,7 +57,7 @@ def collect_timeline(moments: Iterable[Moment], class_names: list[str], step: in
 
 
 def frames_per_second(scored_at: Sequence[float], step: int) -> float:
-    """The rate from the first scored window to the last: `step` frames for each; skipped windows do not count.
+    """The rate from the first to the last scored window: each counts as `step` frames; skipped windows do not count.
 
     Time before the first scores is excluded: loading, compiling, and the flow of a whole window. For a live source the
     rate is at most the source's own; if it is lower, this machine is too slow for this `step`.
