@@ -42,7 +42,7 @@ def plot_class_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @style.apply
 def plot_frames(frames: np.ndarray, titles: Sequence[str]) -> np.ndarray:
-    """Draws a clip's frames in a row: all, or eight spread evenly from the first to the last.
+    """Draws a clip's frames in a row: all, or eight that are evenly spaced from the first to the last.
 
     Args:
         frames: uint8 (T, H, W, 3), RGB.
@@ -96,12 +96,12 @@ def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
 
 @style.apply
 def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig) -> np.ndarray:
-    """Draws the error of flow by displacement, and below it the displacements of a subset: (2,) Axes, shared x.
+    """Draws the error of flow by displacement, and below it how often a subset has each displacement: (2,) Axes.
 
     Args:
         errors: from `src.preprocessing.measure_flow_error`.
         motion: from `src.preprocessing.measure_motion`.
-        config: the extraction parameters; the line of their `flow_algorithm` is thicker.
+        config: the extraction parameters; the line of `flow_algorithm` is thicker.
     """
     axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=[1.6, 1])[1]
     for (algorithm, rows), colour in zip(
@@ -148,7 +148,7 @@ def plot_batch(frames: np.ndarray, stacks: np.ndarray, labels: Sequence[str], fl
 
 
 def _draw_arrows(ax: Axes, flow: np.ndarray, least: float, factor: int) -> None:
-    """Draws the motion that exceeds `least` px/frame on a grid, `factor` times as long as it is."""
+    """Draws arrows on a grid, `factor` times as long as the motion, where it exceeds `least` px/frame."""
     y, x = np.mgrid[ARROW_STEP // 2 : flow.shape[0] : ARROW_STEP, ARROW_STEP // 2 : flow.shape[1] : ARROW_STEP]
     moving = np.hypot(flow[y, x, 0], flow[y, x, 1]) > least
     x, y = x[moving], y[moving]

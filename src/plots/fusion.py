@@ -23,7 +23,7 @@ AGREEMENT_COLOURS = {
 
 @style.apply
 def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws the test accuracy of each stream and fusion with its 95 % interval; the better stream's is dashed.
+    """Draws the test accuracy of each stream and fusion with its 95 % interval; a dashed line marks the better stream.
 
     The accuracy and the p-value of McNemar's test against the better stream are on the right.
 

@@ -13,7 +13,7 @@ from src.plots import style
 def plot_history(history: pd.DataFrame, title: str, stream: str) -> np.ndarray:
     """Draws loss and accuracy by epoch, training dashed, validation solid, with the best epoch marked: (2,) Axes.
 
-    The best epoch has the smallest validation loss, and of equal ones is the first: its weights are kept.
+    The best epoch, whose weights are kept, has the lowest validation loss (the first epoch in a tie).
 
     Args:
         history: columns epoch, phase, loss, accuracy, val_loss, val_accuracy.

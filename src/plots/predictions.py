@@ -17,13 +17,13 @@ def plot_predictions(
     scores: dict[str, np.ndarray],
     class_names: Sequence[str],
 ) -> np.ndarray:
-    """Draws the first eight clips: the frame, the flow, and the prediction of each stream: (N, 3) Axes.
+    """Draws the frame, the flow, and each stream's prediction of the first eight clips: (N, 3) Axes, N 8 or less.
 
     Args:
-        frames: N of uint8 (h, w, 3), RGB.
-        flows: N of float32 (h, w, 2), px/frame; u + is right, v + is down.
-        truths: int (N,), class indices.
-        scores: "spatial", "temporal", "fused" → float (N, C), after softmax.
+        frames: uint8 (h, w, 3), RGB, one per clip.
+        flows: float32 (h, w, 2), px/frame, one per clip; u + is right, v + is down.
+        truths: class indices, one per clip.
+        scores: "spatial", "temporal", "fused" → float (clips, C), after softmax.
         class_names: C names.
     """
     count = min(len(frames), style.MAX_IMAGES)

@@ -1,4 +1,4 @@
-"""What all figures share: settings, colours, names that fit, images without ticks, and flow as colours.
+"""What all figures share: settings, colours, shortened names, images without ticks, and flow as colours.
 
 The streams' and classes' colours are from Okabe and Ito 2008, the splits' from Tol 2021: both palettes are safe for
 colour-blind readers.
@@ -17,7 +17,7 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
 
 STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
-CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none of them a stream's
+CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none is the colour of a stream
 SPLIT_COLOURS = {"train": "#44AA99", "validation": "#DDCC77", "test": "#882255", "": "#8C8C8C"}
 FLOW_COLOURS = ("#4477AA", "#EE6677", "#228833", "#AA3377")  # of algorithms, in their order (Tol 2021)
 MAX_NAMED = 40  # classes
@@ -67,7 +67,7 @@ def flow_to_rgb(flow: np.ndarray, scale: float) -> np.ndarray:
 
 
 def full_colour(flow: np.ndarray) -> float:
-    """The speed of full colour, px/frame: the 99th percentile of the pixels, at least 1 so that noise stays pale."""
+    """The speed of full colour, px/frame: the 99th percentile over pixels, at least 1, so that noise stays pale."""
     return max(float(np.percentile(np.hypot(flow[..., 0], flow[..., 1]), 99)), 1.0)
 
 
@@ -93,7 +93,7 @@ def wrap(name: str, width: int, lines: int) -> str:
 
 
 def image_grid(rows: int, columns: int, shape: tuple[int, ...], text_lines: int, margin: float = 0) -> np.ndarray:
-    """Axes (rows, columns) in a figure that fits images (H, W, …), lines of text, and a right margin (inches)."""
+    """Axes (rows, columns) in a figure with space for images (H, W, …), lines of text, and a right margin (inches)."""
     cell = min((WIDTH - margin) / columns, 2.6)
     size = (cell * columns + margin, rows * cell * shape[0] / shape[1] + 0.17 * text_lines + 0.1)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="compressed")[1]

@@ -14,11 +14,11 @@ MAX_POINTS = 200  # windows along a timeline; more could not be told apart
 def plot_timeline(frames: dict[float, np.ndarray], scores: pd.DataFrame) -> np.ndarray:
     """Draws frames over their times, and below them the scores of the four classes that lead most often: (2,) Axes.
 
-    The bar above the lines has the colour of the leading class, or grey for a class without a colour. Of more than
-    200 windows, neighbours are averaged.
+    The bar above the lines has the colour of the leading class, or grey for a class without a colour. If there are
+    more than 200 windows, neighbours are averaged.
 
     Args:
-        frames: seconds → uint8 (H, W, 3), RGB, all of one size; those that fit are drawn.
+        frames: seconds → uint8 (H, W, 3), RGB, all of one size; as many as fit are drawn.
         scores: a row per window, indexed by seconds, ascending; a column per class, after softmax.
     """
     height, width = next(iter(frames.values())).shape[:2]
@@ -57,7 +57,7 @@ def _spread(times: np.ndarray, span: np.ndarray, slots: int) -> tuple[list[float
 
 
 def _draw_scores(ax: Axes, scores: pd.DataFrame) -> None:
-    """Draws the scores over seconds, those of the leading classes in colour, and the bar of the leading class."""
+    """Draws the scores over time, in colour for the classes that lead most often, and the bar of the leading class."""
     together = -(-len(scores) // MAX_POINTS)
     rows = scores.rename_axis("seconds").reset_index()
     scores = rows.groupby(np.arange(len(rows)) // together).mean().set_index("seconds")
