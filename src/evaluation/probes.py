@@ -23,8 +23,7 @@ def probe_streams(
 
     If the temporal stream is as accurate on clips played backwards or on shuffled flow fields, it does not use their
     order; if it is as accurate with one field repeated L times, it does not use changes of the motion either. The
-    spatial stream classifies frames one by one, so their order cannot matter; "one frame" scores only the middle
-    segment.
+    spatial stream classifies single frames, so their order cannot matter; "one frame" scores only the middle segment.
 
     Args:
         spatial, temporal: the streams.

@@ -7,8 +7,7 @@ from contextlib import closing
 
 
 def keep_latest(items: Iterator) -> Iterator:
-    """Reads `items` in a thread without pausing and yields the newest; an item that still waits when the next comes
-    is skipped.
+    """Reads `items` in a thread without pausing; yields the newest. An item that waits when the next comes is skipped.
 
     The last item is always yielded. An exception from `items` is raised here, after the last item. Closing this
     generator ends the thread, and closes `items`.

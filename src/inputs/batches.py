@@ -72,6 +72,10 @@ class TrainingBatches(Batches):
     time-reversed clip gets the class of its flipped or reversed version. Clips of a class that has none are not flipped
     or not reversed. With `config.augment=False` each clip gives the same input in each epoch. With
     `config.data_parallel` the last batch is full, because devices share each batch evenly.
+
+    Args:
+        clips, store, class_names: from `src.inputs.read_clips`; other splits than train are not used.
+        stream, config: as for `StreamInputs`.
     """
 
     def __init__(self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig):
@@ -124,7 +128,7 @@ class EvaluationBatches(Batches):
     about `EVALUATION_FACTOR` · `batch_size`; the last batch may be smaller.
 
     Args:
-        clips, store: from `read_clips`; `config.test_segments` says how many of the stored segments are scored.
+        clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` segments of a clip are scored.
         split: "train", "validation" or "test".
         num_classes: C.
         num_crops: 1, 3, 5 or 10; see `src.video.crops.scored_crops`.

@@ -3,8 +3,7 @@
 ```
 <root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, crops, features
 ```
-The key names everything that the features depend on: the store's parameters, the crops, the
-preprocessing, the precision, and the network's weights.
+The key names all that features depend on: the store's parameters, crops, preprocessing, precision, network's weights.
 """
 
 import dataclasses
