@@ -30,8 +30,8 @@ def build_cross_modality(
     The kernels of the first convolution are averaged over RGB, repeated over the 2L channels (Wang et al. 2016,
     section 3.2), and multiplied by 3/2L: the response to 2L equal channels is the response to a grey image. The
     convolution depends on the mean of the channels only, which `flow_scale` brings to the scale of the images that
-    the backbone was trained on. All other weights are the backbone's. A batch norm of the image itself is
-    removed: its scale is merged into the kernels of the first convolution; its mean is dropped, to keep zero motion at 0.
+    the backbone was trained on. All other weights are the backbone's. A batch norm of the image itself is removed:
+    its scale is merged into the kernels of the first convolution; its mean is dropped, so that zero stays zero.
 
     Args:
         num_classes: C.

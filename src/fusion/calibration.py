@@ -61,7 +61,7 @@ def helpful_temperature(scores: np.ndarray, labels: np.ndarray, groups: np.ndarr
 def split_folds(labels: np.ndarray, groups: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Indices (seen, held out) of stratified folds, the same each time; groups stay whole.
 
-    There are five folds; fewer if the largest class has fewer clips, or there are fewer groups; none if that leaves one.
+    There are five folds; fewer if the largest class has fewer clips or there are fewer groups; none if that leaves one.
     """
     if groups is not None and len(np.unique(groups)) == len(labels):
         groups = None  # each clip is a group: StratifiedKFold is much faster
