@@ -1,8 +1,8 @@
 """Runs the two notebooks from top to bottom, as `make demo` and `make notebooks` do.
 
-    python run_notebooks.py                    the executed copies go beside their results; nothing in git changes
-    python run_notebooks.py --renew            also replaces the outputs kept in git and the images in docs/images,
-                                               by a run in a new, empty folder
+python run_notebooks.py                    the executed copies go beside their results; nothing in git changes
+python run_notebooks.py --renew            also replaces the outputs kept in git and the images in docs/images,
+                                           by a run in a new, empty folder
 """
 
 import argparse
@@ -27,7 +27,7 @@ NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 DATA, RUN_NAME = "datasets/ssv2-mini", "demo"
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git have few colours, and the many of the second notebook fewer pixels: 300 KB a notebook at most.
-KEPT_COLOURS = 96
+KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 96}
 KEPT_STYLE = {NOTEBOOKS[0]: "", NOTEBOOKS[1]: "figure.dpi: 75\nsavefig.dpi: 100\n"}  # matplotlibrc
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
@@ -45,7 +45,7 @@ def main():
         for notebook in executed.values():
             _write_images(notebook, Path(folder) / "runs" / RUN_NAME)
     for name, notebook in executed.items():
-        nbformat.write(_for_git(notebook), ROOT / name)
+        nbformat.write(_for_git(notebook, KEPT_COLOURS[name]), ROOT / name)
 
 
 def run_both(folder: Path, style: dict[str, str] | None = None) -> dict:
@@ -106,7 +106,7 @@ def _tidy(notebook, folder):
                 merged.append(output)
         for output in merged:
             if output.output_type == "stream":
-                lines = output.text.replace(f"{folder}/", "").split("\n")
+                lines = output.text.replace(f"{folder}/", "").replace(f"{ROOT}/", "").split("\n")
                 lines = [line.rsplit("\r", 1)[-1] for line in lines if not GREETING.match(line)]
                 output.text = "\n".join(lines)
         merged = [output for output in merged if output.get("text", "-").strip()]
@@ -115,8 +115,8 @@ def _tidy(notebook, folder):
     return notebook
 
 
-def _for_git(notebook):
-    """Removes the injected cell and times, counts the cells 1..N, and makes the figures smaller."""
+def _for_git(notebook, colours):
+    """Removes the injected cell and times, counts the cells 1..N, and reduces the figures to so many colours."""
     notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
@@ -126,14 +126,14 @@ def _for_git(notebook):
             if "execution_count" in output:
                 output.execution_count = count
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _shrink(output.data["image/png"])
+                output.data["image/png"] = _shrink(output.data["image/png"], colours)
     return notebook
 
 
-def _shrink(png: str) -> str:
-    """A figure, base64 PNG, with a palette of few colours."""
+def _shrink(png: str, colours: int) -> str:
+    """A figure, base64 PNG, with a palette."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    image = image.quantize(KEPT_COLOURS, kmeans=2, dither=Image.Dither.NONE)
+    image = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()

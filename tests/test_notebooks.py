@@ -58,7 +58,7 @@ def test_the_run_leaves_what_it_promises(executed):
 @pytest.mark.slow
 def test_outputs_for_git_have_no_trace_of_the_run(executed):
     for notebook in executed[0]:
-        kept = _for_git(nbformat.from_dict(notebook))
+        kept = _for_git(nbformat.from_dict(notebook), 96)
         code = [cell for cell in kept.cells if cell.cell_type == "code"]
         assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
         assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in kept.cells)
@@ -78,6 +78,6 @@ def test_a_shrunk_figure_looks_alike():
     figure = np.stack([np.tile(ramp, (100, 1)), np.full((100, 200), 90, np.uint8), np.zeros((100, 200), np.uint8)], -1)
     content = io.BytesIO()
     Image.fromarray(figure).save(content, "PNG")
-    small = Image.open(io.BytesIO(base64.b64decode(_shrink(base64.b64encode(content.getvalue()).decode()))))
+    small = Image.open(io.BytesIO(base64.b64decode(_shrink(base64.b64encode(content.getvalue()).decode(), 96))))
     assert small.mode == "P"
     assert np.abs(np.asarray(small.convert("RGB"), int) - figure).mean() < 3
