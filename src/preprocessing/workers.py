@@ -79,7 +79,7 @@ def run_tasks(
     left = dict(enumerate(tasks))
     alone: list[int] = []
     while left:
-        now = {number: left[number] for number in alone or left}
+        now, before = {number: left[number] for number in alone or left}, len(left)
         try:
             for number, result in _run_parallel(function, now, workers, client, one_by_one=bool(alone)):
                 del left[number]
@@ -87,7 +87,7 @@ def run_tasks(
             alone = []
         except TerminatedWorkerError:
             alone = [number for number in left if attempt_files[number].exists()]
-            if not alone:
+            if not alone and len(left) == before:  # no task is to blame, and no task was completed: they cannot start
                 raise
 
 

@@ -19,9 +19,12 @@ def behave(task, watchdog):
             ctypes.PyDLL(None).pause()  # in native code that never releases Python's lock
         if task == "crashes":
             ctypes.string_at(0)
-        if task.startswith("is killed"):
+        if task in ("is killed", "is killed too"):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.05)
+    if task == "is killed between tasks" and not (died := watchdog.staging / "died").exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     return task, None
 
 
@@ -36,7 +39,15 @@ def run(tasks, watchdog, client=None):
 
 
 def test_tasks_that_hang_or_crash_do_not_stop_the_others(tmp_path):
-    tasks = ["good 1", "hangs", "good 2", "crashes", "is killed", *(f"good {n}" for n in range(3, 12))]
+    tasks = [
+        "good 1",
+        "hangs",
+        "good 2",
+        "crashes",
+        "is killed",
+        *(f"good {n}" for n in range(3, 12)),
+        "is killed between tasks",
+    ]
     outcomes = run(tasks, Watchdog(tmp_path, 1.5))
     assert set(outcomes) == set(tasks)
     assert outcomes.pop("hangs").startswith("not done after 1.5 seconds")
