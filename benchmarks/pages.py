@@ -68,9 +68,9 @@ def make_summary(folder: Path) -> tuple[pd.DataFrame, str]:
         for way, seeds in table.groupby("way", sort=False):
             means = {stream: f"{seeds[stream].astype(float).mean():.3f}" for stream in ("spatial", "temporal", "fused")}
             row = {"test accuracy": data, "network": NETWORKS[way], "parameters set": describe_parameters(origin)}
-            rows.append(row | {"clips": seeds.n.iloc[0]} | means)
+            rows.append(row | {"clips": seeds.n.iloc[0], "seeds": str(len(seeds))} | means)
     files = " and ".join(f"`docs/results/{name}.csv`" for name in SUMMARY.values())
-    return pd.DataFrame(rows), f"Means over seeds, from {files}."
+    return pd.DataFrame(rows), f"From {files}."
 
 
 def describe_parameters(origin: dict[str, str]) -> str:
