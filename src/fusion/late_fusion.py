@@ -30,10 +30,12 @@ class Fusion:
 
     Attributes:
         learned: what was learned, as text for a table.
+        num_classes: C.
         combine: scores → (N, C), without checks; use `apply`.
     """
 
     learned: str
+    num_classes: int
     combine: Callable[[dict[str, np.ndarray]], np.ndarray]
 
     def apply(self, scores: dict[str, np.ndarray]) -> np.ndarray:
@@ -45,9 +47,11 @@ class Fusion:
             to classes without validation clips.
 
         Raises:
-            ValueError: scores are not probabilities.
+            ValueError: scores are not probabilities, or of another number of classes than validation had.
         """
-        _check_scores(scores)
+        if _check_scores(scores) != self.num_classes:
+            received = scores["spatial"].shape[1]
+            raise ValueError(f"scores must be of validation's {self.num_classes} classes. Received: {received} classes")
         return self.combine(scores)
 
 
@@ -92,13 +96,19 @@ def fit_fusion(
         groups: (N,); clips of one group stay in one fold.
 
     Raises:
-        ValueError: the kind is unknown, or scores are not probabilities.
+        ValueError: the kind is unknown, scores are not probabilities, or labels do not fit them.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}. Received: {kind!r}")
-    _check_scores(scores)
+    num_classes = _check_scores(scores)
+    if len(labels) != len(scores["spatial"]) or min(labels) < 0 or max(labels) >= num_classes:
+        received = f"{len(labels)} labels from {min(labels, default=None)} to {max(labels, default=None)}"
+        raise ValueError(
+            f"labels must be class indices from 0 to {num_classes - 1}, one for each of {len(scores['spatial'])} "
+            f"videos. Received: {received}"
+        )
     if kind in CLASSIFIERS and len(np.unique(labels)) < 2:
-        return Fusion("nothing: validation has one class; average", average)
+        return Fusion("nothing: validation has one class; average", num_classes, average)
     temperatures, note = {}, ""
     if kind in CALIBRATED:
         found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
@@ -106,7 +116,7 @@ def fit_fusion(
         note = "T: " + (", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps")
     learned, combine = LEARNERS[kind](_calibrate(scores, temperatures), labels)
     text = "; ".join(part for part in (learned, note) if part) or "nothing"
-    return Fusion(text, lambda new: combine(_calibrate(new, temperatures)))
+    return Fusion(text, num_classes, lambda new: combine(_calibrate(new, temperatures)))
 
 
 def out_of_fold_accuracy(
@@ -138,6 +148,7 @@ def _take(scores, indices):
 
 
 def _check_scores(scores):
+    """Raises ValueError if scores are not probabilities of the same videos; returns the number of classes."""
     spatial, temporal = (scores[stream] for stream in STREAMS)
     if spatial.shape != temporal.shape or spatial.ndim != 2 or not spatial.size:
         received = f"{spatial.shape} and {temporal.shape}"
@@ -147,3 +158,4 @@ def _check_scores(scores):
         if not (scores[name].min() >= 0 and np.allclose(sums, 1, atol=1e-3)):
             found = f"rows summing to {sums[:3]}, minimum {scores[name].min():.3g}"
             raise ValueError(f"{name} scores must be probabilities, after softmax. Received: {found}")
+    return spatial.shape[1]

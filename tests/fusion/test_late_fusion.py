@@ -47,6 +47,20 @@ def test_streams_that_scored_different_videos_or_classes_or_none_are_refused():
         average_scores(SPATIAL[:0], TEMPORAL[:0])
 
 
+@pytest.mark.parametrize("labels", [[0], [0, -1], [0, 3]])
+def test_labels_that_do_not_fit_the_scores_are_refused(labels):
+    for kind in KINDS:
+        with pytest.raises(ValueError, match="class indices from 0 to 2, one for each of 2 videos. Received"):
+            fit_fusion(kind, BOTH, np.array(labels))
+
+
+def test_scores_of_another_number_of_classes_are_refused():
+    two = np.full((4, 2), 0.5)
+    for kind in KINDS:
+        with pytest.raises(ValueError, match="validation's 3 classes. Received: 2 classes"):
+            fit_fusion(kind, BOTH, np.array([0, 1])).apply({"spatial": two, "temporal": two})
+
+
 def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="kind must be one of .* Received: 'mean'"):
         fit_fusion("mean", BOTH, np.array([0, 1]))
