@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from src.video.reading import (
-    DEINTERLACE,
     VideoError,
     check_conversion,
     check_length,
@@ -79,7 +78,7 @@ def read_segments(
         brightest = max(brightest, gray.mean())
         yield Segment(indices, gray, to_rgb(recent[middle].image, gray.shape[1:]), indices.index(window[0]))
     if brightest < BLACK:
-        raise VideoError(f"{path}: black: all segments are black. If a player shows an image, {DEINTERLACE}.")
+        raise VideoError(f"{path}: black: all segments are black. Leave it out.")
 
 
 def read_window(path: str | Path, length: int, height: int, width: int) -> np.ndarray:

@@ -143,10 +143,7 @@ KINDS = {  # file name: (how it is written, expected outcome)
     "still.webm": (video(frames=STILL), Shows(STILL, (0, 0))),
     "still.avi": (mjpeg(frames=STILL), Shows(STILL, (0, 0))),
     **{f"still {n}.avi": (mjpeg(frames=STILL[:n]), Shows(STILL[:n], (0, 0))) for n in (2, 3, 4, 5, 6, 7)},
-    "black.webm": (
-        video(frames=STILL * 0),
-        "black: all segments are black. If a player shows an image, it is interlaced",
-    ),
+    "black.webm": (video(frames=STILL * 0), "black: all segments are black. Leave it out"),
     "fade-in.webm": (video(frames=FADE_IN), Shows(FADE_IN, None)),
     "12 shown at 30.webm": (video(frames=AT_30, rate=30), Shows(AT_30)),
     "12 shown at 60.webm": (video(frames=AT_60, rate=60), Shows(AT_60)),

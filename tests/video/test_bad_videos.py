@@ -1,5 +1,6 @@
 """Each kind of file in `bad_videos.KINDS` gives its segments or its reason; some of them also within a job."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,14 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-pytest.importorskip("av", reason="PyAV writes these videos")
-from bad_videos import KINDS, Shows
+from bad_videos import INTERLACED, KINDS, Shows
 from conftest import make_subset, prepare
 
 from src.flow import compute_flow
 from src.store import ClipStore
 from src.video import VideoError, read_segments, stored_size
+from src.video.reading import check_conversion
 
 ROOT = Path(__file__).parents[2]
 SHORT_SIDE, WINDOW = 48, 4
@@ -90,3 +90,16 @@ for _ in range(3):
     output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     first, _, last = map(int, output.split())
     assert last < 400 and last - first < 20
+
+
+INTERLACED_OR_NOT = [("interlaced.mp4", True), ("interlaced.ts", True), ("still.avi", False)]
+
+
+@pytest.mark.parametrize(("name", "interlaced"), INTERLACED_OR_NOT)
+def test_equal_frames_are_refused_only_if_they_are_interlaced(tmp_path, name, interlaced):
+    """Whatever OpenCV leaves in memory instead of frames that it cannot convert."""
+    path = tmp_path / name
+    KINDS[name][0](path)
+    frames = [(index, np.full((48, 64, 3), 7, np.uint8)) for index in range(3)]
+    with pytest.raises(VideoError, match=INTERLACED) if interlaced else contextlib.nullcontext():
+        assert len(list(check_conversion(path, frames))) == 3
