@@ -179,7 +179,7 @@ def check_conversion(path: str | Path, images: Iterable[tuple[int, np.ndarray]])
 def _is_interlaced(path, num_frames):
     """Whether one of the first `num_frames` frames is marked as interlaced."""
     try:
-        with Path(path).open("rb") as file, av.open(file) as container:  # PyAV itself takes only names in UTF-8
+        with av.open(str(Path(path).absolute())) as container:  # absolute, as in `open_video`
             return any(frame.interlaced_frame for frame in islice(container.decode(video=0), num_frames))
     except av.FFmpegError:  # OpenCV could decode it, so what PyAV cannot decode is not known to be interlaced
         return False
