@@ -19,7 +19,7 @@ from src.config import TrainConfig
 from src.evaluation import describe_protocol, evaluation_protocol, score_split
 from src.fusion import KINDS, fit_fusion
 from src.inputs import read_clips
-from src.metrics import bootstrap_interval, evaluate_split, majority_class_accuracy, mcnemar
+from src.metrics import accuracy_interval, evaluate_split, majority_class_accuracy, sign_flip_test
 from src.subsets import make_folds
 from src.training import train_spatial, train_temporal
 
@@ -86,8 +86,8 @@ def score_fold(way, clips, store, class_names, config, split):
 
 
 def summarize(correct: pd.DataFrame) -> dict:
-    """n, the accuracies, and the bootstrap interval of "fused" by groups."""
-    low, high = bootstrap_interval(correct.fused.to_numpy(), groups=correct.group.to_numpy())
+    """n, the accuracies, and the interval of "fused" by groups."""
+    low, high = accuracy_interval(correct.fused.to_numpy(), correct.group.to_numpy())
     accuracies = {name: correct[name].mean() for name in COLUMNS}
     return {"n": len(correct)} | accuracies | {"fused, 95 % interval": f"{low:.3f} … {high:.3f}"}
 
@@ -95,9 +95,10 @@ def summarize(correct: pd.DataFrame) -> dict:
 def describe_gain(table, correct, seed):
     """What the full network gains over the plain one."""
     means = table.groupby("way").fused.mean()
-    p = mcnemar(correct["full", seed].fused.to_numpy(), correct["plain", seed].fused.to_numpy())
+    full, plain = correct["full", seed], correct["plain", seed]
+    p = sign_flip_test(full.fused.to_numpy(), plain.fused.to_numpy(), full.group.to_numpy())
     gain = 100 * (means["full"] - means["plain"])
-    return f"fused, full - plain: {gain:+.1f} points (McNemar's test on seed {seed}, groups ignored: p = {p:.2g})"
+    return f"fused, full - plain: {gain:+.1f} points (sign-flip test by group on seed {seed}: p = {p:.2g})"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pandas as pd
 
 from src.config import STREAMS
 from src.fusion.late_fusion import KINDS, fit_fusion, out_of_fold_accuracy
-from src.metrics import bootstrap_interval, count_discordant, mcnemar
+from src.metrics import accuracy_interval, count_discordant, sign_flip_test
 
 SIGNIFICANT = 0.05
 
@@ -17,7 +17,6 @@ def fusion_table(
     test_labels: np.ndarray,
     validation_groups: np.ndarray | None = None,
     test_groups: np.ndarray | None = None,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Learns every kind of fusion on validation, and evaluates it on test.
 
@@ -27,18 +26,17 @@ def fusion_table(
     Args:
         validation, test: "spatial" and "temporal" → float (N, C), after softmax.
         validation_labels, test_labels: int (N,), class indices.
-        validation_groups, test_groups: (N,); equal values mark similar videos. Folds and intervals keep groups whole;
-            p ignores them.
-        seed: of the bootstrap.
+        validation_groups, test_groups: (N,); equal values mark similar videos, which folds, intervals and p keep
+            together.
 
     Returns:
         A row per stream and kind of fusion, in the order of `STREAMS` and `KINDS`; columns
         - n: test videos;
         - learned: what was learned on validation, as text;
         - validation: accuracy on validation; out of fold for kinds that learn (`late_fusion.out_of_fold_accuracy`);
-        - test, low, high: accuracy on test and its 95 % bootstrap interval, over groups if given, else over videos;
+        - test, low, high: accuracy on test and its 95 % interval (`src.metrics.accuracy_interval`);
         - only_this, only_other: numbers of test videos that only this row, or only the better stream, gets right;
-        - p: of McNemar's test against the better stream; NaN for the streams.
+        - p: of the sign-flip test against the better stream (`src.metrics.sign_flip_test`); NaN for the streams.
 
     Raises:
         ValueError: scores are not probabilities, or the numbers of scores and labels differ.
@@ -53,9 +51,9 @@ def fusion_table(
             learned, p = "", np.nan
             accuracy = float((validation[name].argmax(axis=1) == validation_labels).mean())
         else:
-            learned, p = fusions[name].learned, mcnemar(hits, other)
+            learned, p = fusions[name].learned, sign_flip_test(hits, other, test_groups)
             accuracy = out_of_fold_accuracy(name, validation, validation_labels, validation_groups)
-        interval = bootstrap_interval(hits, seed=seed, groups=test_groups)
+        interval = accuracy_interval(hits, test_groups)
         rows.append((len(hits), learned, accuracy, hits.mean(), *interval, *count_discordant(hits, other), p))
     columns = ["n", "learned", "validation", "test", "low", "high", "only_this", "only_other", "p"]
     return pd.DataFrame(rows, index=pd.Index(right, name="kind"), columns=columns)

@@ -1,4 +1,4 @@
-"""Arrays in, numbers out: accuracy, confusion, bootstrap intervals and McNemar's test. No networks, no files."""
+"""Arrays in, numbers out: accuracy, confusion, exact intervals and the sign-flip test. No networks, no files."""
 
 from src.metrics.accuracy import (
     accuracy_table,
@@ -11,4 +11,4 @@ from src.metrics.accuracy import (
     majority_class_accuracy,
     most_confused,
 )
-from src.metrics.statistics import bootstrap_interval, count_discordant, mcnemar
+from src.metrics.statistics import accuracy_interval, count_discordant, sign_flip_test

@@ -1,76 +1,94 @@
-"""How certain an accuracy is: bootstrap intervals and McNemar's test."""
+"""How certain an accuracy is: intervals, and a test of two classifiers on the same clips. Both know groups of clips."""
 
 import numpy as np
-from scipy.stats import binomtest
-
-DRAWS = 10_000  # bootstrap samples
+from scipy.stats import beta, t
 
 
-def bootstrap_interval(
-    right: np.ndarray, level: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of an accuracy (Efron 1979): videos are drawn with replacement.
+def accuracy_interval(right: np.ndarray, groups: np.ndarray | None = None, level: float = 0.95) -> tuple[float, float]:
+    """The exact binomial interval of an accuracy, for the number of independent clips that the clips are worth.
+
+    Independent clips have the interval of Clopper & Pearson 1934. It covers the true accuracy with at least `level`,
+    also near 0 and 1, where Wilson's interval falls to 85 % (n = 160, accuracy 0.999) and the bootstrap to 15 %. Clips
+    of a group resemble one another: n is then the effective number of Korn & Graubard 1998, at most N, from the
+    variance between groups. If all clips are right, or none, no variance is seen, and n is the number of groups.
 
     Args:
-        right: bool (N,), whether each video was classified correctly.
-        level: share of the bootstrap distribution inside the interval.
-        seed: of the random numbers.
-        groups: (N,); if given, whole groups are drawn, because videos of a group resemble one another.
+        right: bool (N,), whether each clip was classified correctly.
+        groups: (N,); equal values mark similar clips. None: all clips are independent.
+        level: the probability of covering the true accuracy, 0 … 1.
 
     Returns:
-        (low, high), 0 … 1. They are equal if all videos are right, if none is, or if there is one group, because
-        the bootstrap knows only the variation in the sample.
+        (low, high), 0 … 1; such as (0.977, 1) for 160 of 160 independent clips.
 
     Raises:
-        ValueError: there are no videos, or `groups` has another length.
+        ValueError: there are no clips, `right` is not bool, or `groups` has another length.
     """
     right = np.asarray(right)
     if right.ndim != 1 or right.dtype != bool or not len(right):
         raise ValueError(f"right must be bool (N,), N 1 or more. Received: {right.dtype} {right.shape}")
-    generator = np.random.default_rng(seed)
-    if groups is None:  # the number of right videos in a draw of N is binomial: no need to draw one by one
-        means = generator.binomial(len(right), right.mean(), DRAWS) / len(right)
-    else:
-        means = _draw_groups(generator, right, groups)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    count, tail = _effective_number(right, _group_numbers(groups, len(right)), level), (1 - level) / 2
+    hits = right.mean() * count
+    low = beta.ppf(tail, hits, count - hits + 1) if hits else 0.0
+    high = beta.ppf(1 - tail, hits + 1, count - hits) if hits < count else 1.0
     return float(low), float(high)
 
 
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
-    """Two-sided p-value of McNemar's exact test; null hypothesis: two classifiers are equally accurate (McNemar 1947).
+def sign_flip_test(right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """Two-sided p-value of the sign-flip test; null hypothesis: two classifiers are equally accurate.
 
-    Only videos that exactly one classifier gets right count; under the null hypothesis, it is either one with
-    probability 1/2.
+    In each group, the difference between the classifiers' numbers of correct clips has a sign; under the null
+    hypothesis, either sign has probability 1/2 (Fisher 1935, randomisation test of pairs). p is the probability that
+    random signs give a total difference at least as large as the one found. It is exact: the distribution over all
+    assignments of signs is computed, not sampled. If each clip is its own group, this is McNemar's exact test.
 
     Args:
-        right_a, right_b: bool (N,), whether each was right, for the same videos in the same order.
+        right_a, right_b: bool (N,), whether each was right, for the same clips in the same order.
+        groups: (N,); equal values mark similar clips. None: all clips are independent.
 
     Returns:
-        0 … 1; 1 if both are right about the same videos. The test assumes independent videos: with groups of
-        similar videos the true p-value is larger.
+        0 … 1; 1 if no group has a difference. With k such groups p is at least 2^(1-k): five or fewer never reach 0.05.
 
     Raises:
         ValueError: the arrays are not bool, or differ in length.
     """
-    only_a, only_b = count_discordant(right_a, right_b)
-    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    count_discordant(right_a, right_b)  # raises
+    difference = np.asarray(right_a).astype(int) - np.asarray(right_b)
+    by_group = np.bincount(_group_numbers(groups, len(difference)), weights=difference).astype(int)
+    sizes = np.abs(by_group[by_group != 0])
+    probability = np.zeros(sizes.sum() + 1)  # of each total of the differences with a positive sign
+    probability[0] = 1
+    for size in sizes:
+        probability[size:] = (probability[size:] + probability[:-size]) / 2
+        probability[:size] /= 2
+    totals = np.abs(2 * np.arange(len(probability)) - sizes.sum())
+    return min(1.0, float(probability[totals >= abs(by_group.sum())].sum()))
 
 
 def count_discordant(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int]:
-    """(videos that only a gets right, videos that only b gets right); arguments and errors as for `mcnemar`."""
+    """(clips that only a gets right, clips that only b gets right); arguments and errors as for `sign_flip_test`."""
     right_a, right_b = np.asarray(right_a), np.asarray(right_b)
     if right_a.shape != right_b.shape or right_a.dtype != bool or right_b.dtype != bool:
         received = f"{right_a.dtype} {right_a.shape} and {right_b.dtype} {right_b.shape}"
-        raise ValueError(f"Both must be bool (N,), for the same videos. Received: {received}")
+        raise ValueError(f"Both must be bool (N,), for the same clips. Received: {received}")
     return int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
 
 
-def _draw_groups(generator, right, groups):
-    # Not scipy.stats.bootstrap: it refuses a single group, and holds all draws (draws × groups) in memory.
-    names, places = np.unique(groups, return_inverse=True)
-    hits, sizes = np.bincount(places, weights=right), np.bincount(places)
-    means = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        drawn = generator.integers(len(names), size=len(names))
-        means[draw] = hits[drawn].sum() / sizes[drawn].sum()
-    return means
+def _group_numbers(groups, count):
+    """int (N,): 0, 1, … for each group, or for each clip if there are no groups."""
+    if groups is None:
+        return np.arange(count)
+    if np.shape(groups) != (count,):
+        raise ValueError(f"groups must have one value for each of {count} clips. Received: shape {np.shape(groups)}")
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _effective_number(right, group, level):
+    """The number of independent clips whose accuracy is as uncertain as that of these groups."""
+    hits, sizes = np.bincount(group, weights=right), np.bincount(group)
+    clips, accuracy = len(right), right.mean()
+    if len(sizes) in (1, clips) or accuracy in (0, 1):
+        return len(sizes)
+    # The variance of the ratio of sums over groups; the quantiles of t stand for few groups, as in Korn & Graubard.
+    variance = len(sizes) / (len(sizes) - 1) * ((hits - accuracy * sizes) ** 2).sum() / clips**2
+    few = (t.ppf((1 + level) / 2, clips - 1) / t.ppf((1 + level) / 2, len(sizes) - 1)) ** 2
+    return min(clips, few * accuracy * (1 - accuracy) / max(variance, 1e-12))

@@ -25,7 +25,7 @@ AGREEMENT_COLOURS = {
 def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws the test accuracy of each stream and fusion with its 95 % interval; a dashed line marks the better stream.
 
-    The accuracy and the p-value of McNemar's test against the better stream are on the right.
+    The accuracy and the p-value against the better stream are on the right.
 
     Args:
         table: from `src.fusion.fusion_table`.

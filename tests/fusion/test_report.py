@@ -9,7 +9,7 @@ from made_scores import accuracy, make_scores, random_labels
 
 from src.fusion.late_fusion import KINDS, fit_fusion, out_of_fold_accuracy
 from src.fusion.report import better_stream, describe_fusion, fusion_table
-from src.metrics.statistics import bootstrap_interval, mcnemar
+from src.metrics.statistics import accuracy_interval, sign_flip_test
 
 LABELS, TEST_LABELS = random_labels(60, 3), random_labels(90, 3, seed=1)
 VALIDATION, TEST = make_scores(LABELS, 3, spatial=1, temporal=1.5), make_scores(TEST_LABELS, 3, 1, 1, 1.5)
@@ -40,9 +40,9 @@ def test_each_row_is_a_stream_or_a_kind_with_its_numbers(table):
     for kind in KINDS:
         right = fit_fusion(kind, VALIDATION, LABELS).apply(TEST).argmax(axis=1) == TEST_LABELS
         row = table.loc[kind]
-        assert row["test"] == right.mean() and (row["low"], row["high"]) == bootstrap_interval(right)
+        assert row["test"] == right.mean() and (row["low"], row["high"]) == accuracy_interval(right)
         assert (row["only_this"], row["only_other"]) == ((right & ~temporal).sum(), (temporal & ~right).sum())
-        assert row["p"] == mcnemar(right, temporal)
+        assert row["p"] == sign_flip_test(right, temporal)
         assert row["validation"] == out_of_fold_accuracy(kind, VALIDATION, LABELS)
     for stream in ("spatial", "temporal"):
         assert table.loc[stream, "validation"] == accuracy(VALIDATION[stream], LABELS)
@@ -72,7 +72,7 @@ def test_groups_widen_intervals_and_stay_whole():
     groups, test_groups = np.arange(60) // 6, np.arange(90) // 10
     found = fusion_table(VALIDATION, LABELS, TEST, TEST_LABELS, groups, test_groups)
     right = TEST["temporal"].argmax(axis=1) == TEST_LABELS
-    assert tuple(found.loc["temporal", ["low", "high"]]) == bootstrap_interval(right, groups=test_groups)
+    assert tuple(found.loc["temporal", ["low", "high"]]) == accuracy_interval(right, test_groups)
     assert found.loc["svm", "validation"] == out_of_fold_accuracy("svm", VALIDATION, LABELS, groups)
 
 
