@@ -8,12 +8,19 @@ FLOW_INPUTS = ("stack", "bidirectional", "trajectory")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _CHOICES = {
     "flow_algorithm": FLOW_ALGORITHMS, "flow_source": ("store", "layer"), "flow_input": FLOW_INPUTS,
-    "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10), "precision": PRECISIONS,
+    "temporal_network": ("small", "cnn_m"), "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10),
+    "precision": PRECISIONS,
 }  # fmt: skip
 _LEAST = {  # of the integers; None is also allowed where it is the default
     "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
-    "test_segments": 1, "spatial_epochs": 1, "temporal_epochs": 1, "fine_tune_epochs": 0, "seed": 0,
+    "test_segments": 1, "spatial_steps": 1, "temporal_steps": 1, "fine_tune_steps": 0, "seed": 0,
 }  # fmt: skip
+_RANGES = {  # of the numbers: lowest and highest value, the first of which may itself be excluded
+    "spatial_learning_rate": (0, False, 1), "fine_tune_learning_rate": (0, False, 1),
+    "temporal_learning_rate": (0, False, 1), "weight_decay": (0, True, 10), "dropout": (0, True, 0.95),
+    "label_smoothing": (0, True, 0.9), "warm_up": (0, True, 0.9),
+}  # fmt: skip
+SMALL_CROP = 64  # pixels: input side of the small temporal network
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
 EXTRACTION = 2  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
 
@@ -31,6 +38,11 @@ def _check_fields(config):
         if name in _LEAST and not (value is default is None):
             is_valid = isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[name]
             _require(is_valid, config, f"{name} must be an integer, {_LEAST[name]} or more", value)
+        if name in _RANGES:
+            low, includes_low, high = _RANGES[name]
+            is_valid = isinstance(value, int | float) and (low < value or includes_low and value == low) and value <= high
+            rule = f"{name} must be {'from' if includes_low else 'above'} {low}, to {high} at most"
+            _require(is_valid, config, rule, value)
 
 
 @dataclass(frozen=True)
@@ -96,37 +108,46 @@ class TrainConfig:
 
     Attributes:
         crop_size: Side of the square network input, pixels; crops of the stored frames are resized to it.
-        temporal_crop_size: The same for the temporal stream alone; None takes `crop_size`.
-        batch_size: Clips per step, over all devices.
+        temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network from scratch,
+            else `crop_size`.
+        batch_size: Clips per step, over all devices. Each clip gives all its segments.
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), a file of ResNet50 weights
             (.h5), or a saved Keras backbone (.keras); see `models.backbones`.
-        temporal_weights: "scratch" (the paper's network, random weights), or any value of `spatial_weights`, for
+        temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights`, for
             cross-modality initialisation.
+        temporal_network: Network from scratch: "small" (four convolutions) or "cnn_m" (the paper's).
         backbone_preprocessing: Preprocessing that saved backbones expect, in both streams: "torch", "tf" or "caffe",
             as in Keras.
-        temporal_head: Head of the temporal network from scratch: "pool" (global average pooling) or "dense" (the
-            paper's two layers of 4096 and 2048 units).
+        temporal_head: Head of "cnn_m": "pool" (global average pooling) or "dense" (the paper's two layers of 4096 and
+            2048 units).
         flow_length: L, flow fields in the input of the temporal network, the middle ones of the stored stack; None
             takes all.
         flow_input: "stack" (the paper's optical flow stacking), "bidirectional" or "trajectory".
-        subtract_mean: Subtract each flow field's mean displacement, which is mostly camera motion.
+        subtract_mean: Subtract each flow field's mean displacement, which is mostly camera motion, as the paper does.
+            False keeps it: where the camera moves, it is what the class is.
         keep_aspect: True takes square crops of the frame, as in the paper. False takes the same share of both sides
             and resizes the crop to a square, so that a wide frame is covered in its whole width but looks narrower.
-        augment: Random segments, corner and multi-scale crops, horizontal flips and colour jitter; False trains on one
-            crop, the centre crop of the middle segment.
+        augment: Random corner and multi-scale crops, horizontal flips and colour jitter, the same crop and flip for all
+            segments of a clip; False trains on the centre crop.
         time_reversal: Also train on time-reversed clips, where the class of the reversed clip is known.
         flip_map: Class of the horizontally flipped clip, by class name; None derives it from "left" and "right" in the
             names.
         reversal_map: Class of the time-reversed clip, by class name; None takes 20BN's map for Something-Something V2.
-        test_segments: Segments of a clip that are scored, evenly spaced over the stored ones, also to choose the best
-            epoch; None takes all.
+        test_segments: Segments of a clip that are scored, evenly spaced over the stored ones; None takes all.
         test_crops: Crops that are scored in each segment: 1, 3, 5, or 10 (five of them flipped).
-        spatial_epochs: Epochs of the spatial network, or of its new head on a pretrained backbone.
-        fine_tune_epochs: Epochs in which the last stage of a pretrained spatial backbone is trained too; may be 0.
-        temporal_epochs: Epochs of the temporal stream.
+        spatial_steps: Training steps of a spatial network from scratch; None chooses them from the number of clips, see
+            `choose_steps`. The head on a pretrained backbone is fitted without steps.
+        fine_tune_steps: Steps in which the last stage of a pretrained spatial backbone is trained, after its head; 0
+            is none.
+        temporal_steps: Training steps of the temporal stream; None chooses them.
         spatial_learning_rate: Peak learning rate of a spatial network from scratch, or of a new head.
         fine_tune_learning_rate: Peak learning rate of pretrained layers, in both streams.
         temporal_learning_rate: Peak learning rate of a temporal network from scratch.
+        weight_decay: Of AdamW, multiplied by the learning rate in each step.
+        dropout: Share of the features that are dropped before the scores.
+        label_smoothing: Share of the target that is spread over all classes. It keeps a stream from being overconfident
+            about classes that it cannot tell apart by itself.
+        warm_up: Share of the steps in which the learning rate rises; afterwards it falls to zero (cosine).
         precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
         xla: Compile the training step with XLA. On one device, a network that computes flow itself is always compiled.
         data_parallel: Split each batch over all devices of this machine; the last batch is padded to full size.
@@ -138,11 +159,12 @@ class TrainConfig:
     batch_size: int = 16
     spatial_weights: str | None = "auto"
     temporal_weights: str | None = "scratch"
+    temporal_network: str = "small"
     backbone_preprocessing: str = "torch"
     temporal_head: str = "pool"
     flow_length: int | None = None
     flow_input: str = "stack"
-    subtract_mean: bool = True
+    subtract_mean: bool = False
     keep_aspect: bool = False
     augment: bool = True
     time_reversal: bool = False
@@ -150,25 +172,29 @@ class TrainConfig:
     reversal_map: dict[str, str] | None = None
     test_segments: int | None = None
     test_crops: int = 3
-    spatial_epochs: int = 48
-    fine_tune_epochs: int = 8
-    temporal_epochs: int = 6
+    spatial_steps: int | None = None
+    fine_tune_steps: int = 0
+    temporal_steps: int | None = None
     spatial_learning_rate: float = 1e-3
     fine_tune_learning_rate: float = 1e-4
     temporal_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    dropout: float = 0.5
+    label_smoothing: float = 0.1
+    warm_up: float = 0.1
     precision: str = "float32"
     xla: bool = False
     data_parallel: bool = False
     seed: int = 0
 
-    def __post_init__(self):
-        _check_fields(self)
-        for name in ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate"):
-            _require(getattr(self, name) > 0, self, f"{name} must be positive", getattr(self, name))
+    __post_init__ = _check_fields
 
     def crop_size_of(self, stream: str) -> int:
         """Side of the square input of a stream's network, pixels."""
-        return (stream == "temporal" and self.temporal_crop_size) or self.crop_size
+        if stream == "spatial":
+            return self.crop_size
+        is_small = self.temporal_weights == "scratch" and self.temporal_network == "small"
+        return self.temporal_crop_size or (SMALL_CROP if is_small else self.crop_size)
 
     to_dict = asdict
 
@@ -195,8 +221,13 @@ def clip_config_from_dict(values: dict) -> ClipConfig:
 
 
 def train_config_from_dict(values: dict) -> TrainConfig:
-    """The `TrainConfig` that a run recorded as JSON; fields that an older run lacks take their defaults."""
-    return TrainConfig(**current_names(values))
+    """The `TrainConfig` that a run recorded as JSON, to use its networks.
+
+    Fields that an older run lacks take their defaults; fields that exist no longer only mattered in training.
+    """
+    values = {"temporal_network": "cnn_m"} | values  # the only network of runs that lack this field
+    names = {field.name for field in fields(TrainConfig)}
+    return TrainConfig(**{name: value for name, value in current_names(values).items() if name in names})
 
 
 def current_names(values: dict) -> dict:

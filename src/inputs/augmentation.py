@@ -22,13 +22,13 @@ def random_crop(generator: np.random.Generator, height: int, width: int, keep_as
     return crops.Crop(*corner, *sides)
 
 
-def jitter_colour(generator: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Changes brightness, contrast and saturation of a frame at random: uint8 (H, W, 3), RGB → the same.
+def jitter_colour(generator: np.random.Generator, frames: np.ndarray) -> np.ndarray:
+    """Changes brightness, contrast and saturation at random, of all frames alike: uint8 (…, H, W, 3), RGB → the same.
 
     Not for flow, whose codes are displacements.
     """
     brightness, contrast, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3).astype(np.float32)
-    pixels = frame.astype(np.float32)
+    pixels = frames.astype(np.float32)
     grey = (pixels @ _GREY)[..., None]
     mixed = brightness * (grey.mean() + contrast * (grey + saturation * (pixels - grey) - grey.mean()))
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)

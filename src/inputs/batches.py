@@ -1,6 +1,7 @@
 """Clip store → batches of images: random for training, in a fixed order for evaluation."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -16,7 +17,8 @@ from src.subsets import flipped_classes, reversed_classes
 from src.video import segment_centers
 
 EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without gradients they need less memory
-WINDOW_SEED = 1  # appended to a sample's seed: drawing the start of a window must not change the other draws
+WINDOW_SEED = 1  # appended to a sample's seed: drawing the starts of windows must not change the other draws
+ORDER_SEED = 2  # the same for the order of a pass
 READERS = 4  # threads that read and decode the segments of a batch
 
 
@@ -46,8 +48,8 @@ class Batches(keras.utils.PyDataset):
         return batch.result()
 
     def next_epoch(self) -> int:
-        """The epoch that probably follows this one."""
-        return self.epoch + 1
+        """The epoch that probably follows this one; the same where all epochs are equal."""
+        return self.epoch
 
     def _start(self, epoch, index):
         """Starts to make batch `index` of an epoch, unless it was started before."""
@@ -62,26 +64,31 @@ class Batches(keras.utils.PyDataset):
 
 
 class TrainingBatches(Batches):
-    """Shuffled, augmented batches: a random segment of each clip per epoch, in a random crop.
+    """Shuffled, augmented batches of clips: all segments of a clip, in one random crop, the same for all.
 
-    A window of frames also has a random start. The random choices for a clip depend on (seed, epoch, clip) alone. So
-    both streams get the same segment, crop, flip and direction of time, and a resumed training gets the batches of an
-    uninterrupted one. Set `epoch` before each epoch.
+    Windows of frames also have random starts. Sample n of a training is fixed by (seed, n), so both streams get the
+    same clips, crops, flips and directions of time, and a resumed training gets the batches of an uninterrupted one.
+    Keras's epoch is one of several equal parts of the training, not a pass over the clips; set `epoch` before each.
 
-    Batches are (inputs uint8 (B, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). A flipped or
+    Clips are drawn in passes. In a pass each class has the same number of samples: clips of smaller classes are
+    repeated, each time in another crop, so that the rarest class counts as much as the most frequent one.
+
+    Batches are (inputs uint8 (B, S, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). A flipped or
     time-reversed clip gets the class of its flipped or reversed version. Clips of a class that has none are not flipped
-    or not reversed. With `config.augment=False` each clip gives the same input in each epoch. With
-    `config.data_parallel` the last batch is full, because devices share each batch evenly.
+    or not reversed. With `config.augment=False` each clip gives the same input each time.
 
     Args:
         clips, store, class_names: from `src.inputs.read_clips`; other splits than train are not used.
         stream, config: as for `StreamInputs`.
+        steps: batches in a part.
     """
 
-    def __init__(self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig):
+    def __init__(
+        self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig,
+        steps: int = 1,
+    ):  # fmt: skip
+        super().__init__(steps * config.batch_size, config.batch_size)
         clips = clips[clips.split == "train"]
-        full = -(-len(clips) // config.batch_size) * config.batch_size
-        super().__init__(full if config.data_parallel else len(clips), config.batch_size)
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config)
         self.config, self.num_segments = config, store.config.num_segments
@@ -89,35 +96,79 @@ class TrainingBatches(Batches):
         self.reversed_class = np.full(len(class_names), -1)
         if config.time_reversal:
             self.reversed_class = reversed_classes(class_names, config.reversal_map)
+        counts = np.bincount(self.labels)
+        self.clips_per_pass = int(counts.max() * (counts > 0).sum())
+        self._order = functools.lru_cache(2)(self._order)  # a batch lies in two passes at most
+
+    def next_epoch(self) -> int:
+        """The next part of the training."""
+        return self.epoch + 1
 
     def make(self, epoch, positions):
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.clips))
-        order = np.resize(order, self.count)  # fills up the last batch with the first clips if it must be full
-        samples = self._readers.map(lambda index: self.sample(epoch, int(index)), order[list(positions)])
-        inputs, labels = zip(*samples, strict=True)
+        numbers = [epoch * self.count + position for position in positions]
+        inputs, labels = zip(*self._readers.map(self.sample, numbers), strict=True)
         return np.stack(inputs), np.eye(len(self.flipped_class), dtype=np.float32)[list(labels)]
 
-    def sample(self, epoch: int, index: int) -> tuple[np.ndarray, int]:
-        """The input (crop_size, crop_size, channels) and the class of clip `index` in an epoch."""
+    def sample(self, number: int) -> tuple[np.ndarray, int]:
+        """Sample `number` of the training: the inputs (S, …) of a clip's segments, and their class."""
+        index = self._order(number // self.clips_per_pass)[number % self.clips_per_pass]
+        segments = range(self.num_segments)
         if not self.config.augment:
-            segment = self.inputs.read(self.clips[index], self.num_segments // 2)
-            return self.inputs.crop_scored(segment, 1)[0], self.labels[index]
-        generator = np.random.default_rng([self.config.seed, epoch, index])
-        number, label, backwards, flipped = self.draw(generator, index)
-        start = np.random.default_rng([self.config.seed, epoch, index, WINDOW_SEED]).random()
-        segment = self.inputs.read(self.clips[index], number, backwards, start)
-        crop = random_crop(generator, *self.inputs.image_size(segment), self.config.keep_aspect)
-        cropped = self.inputs.crop(segment, dataclasses.replace(crop, flipped=flipped))
+            read = [self.inputs.read(self.clips[index], segment) for segment in segments]
+            return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read]), self.labels[index]
+        generator = np.random.default_rng([self.config.seed, number])
+        label, backwards, flipped = self.draw(generator, index)
+        starts = np.random.default_rng([self.config.seed, number, WINDOW_SEED]).random(len(segments))
+        segments = segments[::-1] if backwards else segments
+        read = [self.inputs.read(self.clips[index], segment, backwards, starts[segment]) for segment in segments]
+        crop = random_crop(generator, *self.inputs.image_size(read[0]), self.config.keep_aspect)
+        crop = dataclasses.replace(crop, flipped=flipped)
+        cropped = np.stack([self.inputs.crop(segment, crop) for segment in read])
         return jitter_colour(generator, cropped) if self.inputs.stream == "spatial" else cropped, label
 
-    def draw(self, generator: np.random.Generator, index: int) -> tuple[int, int, bool, bool]:
-        """Draws (segment, class of the augmented clip, time-reversed, flipped) for clip `index`."""
-        segment, label = int(generator.integers(self.num_segments)), self.labels[index]
+    def draw(self, generator: np.random.Generator, index: int) -> tuple[int, bool, bool]:
+        """Draws (class of the augmented clip, time-reversed, flipped) for clip `index`."""
+        label = self.labels[index]
         reverse, flip = generator.random(2) < 0.5
         backwards = bool(reverse) and self.reversed_class[label] >= 0
         label = self.reversed_class[label] if backwards else label
         flipped = bool(flip) and self.flipped_class[label] >= 0
-        return segment, int(self.flipped_class[label] if flipped else label), bool(backwards), bool(flipped)
+        return int(self.flipped_class[label] if flipped else label), bool(backwards), bool(flipped)
+
+    def _order(self, number):
+        """The clips of a pass, in its order: int (clips_per_pass,)."""
+        generator = np.random.default_rng([self.config.seed, ORDER_SEED, number])
+        classes = [generator.permutation(np.flatnonzero(self.labels == label)) for label in np.unique(self.labels)]
+        most = max(map(len, classes))
+        return generator.permutation(np.concatenate([np.resize(indices, most) for indices in classes]))
+
+
+class ValidationBatches(Batches):
+    """The clips of a split, in order: all segments of a clip, each in its centre crop.
+
+    Batches are (inputs uint8 (B, S, …), classes, one-hot float32 (B, C)).
+
+    Args:
+        clips, store, stream, class_names, config: as for `TrainingBatches`.
+        split: "train", "validation" or "test".
+    """
+
+    def __init__(
+        self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig,
+        split: str = "validation",
+    ):  # fmt: skip
+        clips = clips[clips.split == split]
+        super().__init__(len(clips), config.batch_size)
+        self.clips, self.num_segments = clips.clip_name.to_numpy(), store.config.num_segments
+        self.inputs = StreamInputs(store, stream, config)
+        self.classes = np.eye(len(class_names), dtype=np.float32)[clips.class_index]
+
+    def make(self, epoch, positions):
+        return np.stack(list(self._readers.map(self._read, positions))), self.classes[list(positions)]
+
+    def _read(self, position):
+        read = [self.inputs.read(self.clips[position], segment) for segment in range(self.num_segments)]
+        return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read])
 
 
 class EvaluationBatches(Batches):
@@ -145,10 +196,6 @@ class EvaluationBatches(Batches):
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config, change)
         self.num_classes, self.num_crops = num_classes, num_crops
-
-    def next_epoch(self) -> int:
-        """The same epoch: all epochs are equal."""
-        return self.epoch
 
     def make(self, epoch, positions):
         inputs = list(self._readers.map(self.crops, positions))

@@ -26,7 +26,7 @@ def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarra
 def read_batches(
     clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Reads the first `count` training samples of both streams, from the same crops of the same clips.
+    """Reads the middle segments of the first `count` training samples of both streams, in the same crops.
 
     Returns:
         (frames, stacks, labels): uint8 (count, crop_size, crop_size, 3) and (count, crop_size, crop_size, 2L); class
@@ -35,6 +35,7 @@ def read_batches(
     """
     config = dataclasses.replace(config, batch_size=count)
     (frames, classes), (motion, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
+    frames, motion = (segments[:, store.config.num_segments // 2] for segments in (frames, motion))
     if store.config.flow_source == "layer":
         motion = compute_stacks(motion, store.config.flow_bound)
     return frames, motion, classes.argmax(axis=1)

@@ -2,7 +2,6 @@
 
 from src.training.compiling import compile_model
 from src.training.devices import on_devices
-from src.training.learning_check import check_learning
 from src.training.networks import build_extractor, build_head
 from src.training.runs import Run, git_commit, start_run
 from src.training.saving import save_end_to_end, save_two_stream

@@ -1,29 +1,37 @@
-"""Loss, optimizer and learning rate schedule, the same for both streams."""
+"""Loss, optimizer, learning rate schedule and number of steps, the same for both streams."""
 
 import keras
 
+from src.config import TrainConfig
 from src.training.devices import jit_compile
 
-WEIGHT_DECAY = 0.01
-LABEL_SMOOTHING = 0.1  # keeps a stream from being overconfident about classes that it cannot tell apart by itself
-WARM_UP = 0.1  # share of the steps with a rising learning rate
+# Networks from scratch need so many steps, however few clips there are: on 48 real clips, 18 steps leave the temporal
+# stream at the majority class, and 300 steps bring it to 0.7. With more clips, each is seen so many times.
+LEAST_STEPS, PASSES = 300, 12
 
 
-def compile_model(model: keras.Model, learning_rate: float, steps: int, xla: bool = False) -> None:
+def choose_steps(steps: int | None, clips_per_pass: int, batch_size: int) -> int:
+    """The training steps of a stream: `steps`, or, for None, 300, and 12 passes over the clips where that is more."""
+    return steps or max(LEAST_STEPS, -(-PASSES * clips_per_pass // batch_size))
+
+
+def compile_model(model: keras.Model, learning_rate: float, steps: int, config: TrainConfig, xla: bool = False) -> None:
     """Compiles a model that outputs scores: categorical cross-entropy with label smoothing, AdamW.
 
     Args:
         model: outputs scores (N, C), after softmax.
-        learning_rate: peak, at the end of a linear warm-up; a cosine decay to zero follows.
+        learning_rate: peak, at the end of a linear warm-up; a cosine decay to zero follows, so that the last weights
+            are settled, and no epoch has to be chosen.
         steps: training steps of the whole schedule.
+        config: `warm_up`, `weight_decay` and `label_smoothing`.
         xla: compile the steps with XLA.
 
     Loshchilov & Hutter 2019 (AdamW), 2017 (cosine decay).
     """
-    warm_up = max(1, round(WARM_UP * steps))
+    warm_up = max(1, round(config.warm_up * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, decay_steps=max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=False, label_smoothing=LABEL_SMOOTHING)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=False, label_smoothing=config.label_smoothing)
     model.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=jit_compile(xla))

@@ -5,41 +5,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
-from models import takes_frames
+from models import build_consensus, takes_frames
 from src.config import TrainConfig
-from src.inputs import EvaluationBatches, MiddleFeatures, TrainingBatches
-from src.training.callbacks import Backup, BestWeights, EpochBar, History, StartEpoch
+from src.inputs import TrainingBatches, ValidationBatches
+from src.training.callbacks import Backup, History, StartRound, StepBar
 from src.training.compiling import compile_model
 from src.training.devices import EvenBatches, on_devices, synchronized_batch_norm
 from src.training.runs import Run
-from src.training.saving import write_model, write_weights
+from src.training.saving import write_model
+
+ROUNDS, LONGEST_ROUND = 12, 500  # a round ends with validation and a backup; a kill loses at most one
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One call of `fit`: the model, its data, the peak learning rate, and a function that sets the trainable layers."""
+    """One call of `fit`: the steps, their peak learning rate, the data, and a function that sets the trainable layers.
+
+    `steps` are rounded up to whole rounds, and `training` gives the batches of a round.
+    """
 
     name: str
-    model: keras.Model
-    epochs: int
+    steps: int
     learning_rate: float
     training: TrainingBatches
-    validation: EvaluationBatches | MiddleFeatures
+    validation: ValidationBatches
     set_trainable: Callable[[keras.Model], object] = lambda model: None
+
+    @property
+    def rounds(self) -> int:
+        """Number of rounds."""
+        return -(-self.steps // len(self.training))
+
+
+def round_steps(steps: int) -> int:
+    """Steps of a round of a phase."""
+    return min(-(-steps // ROUNDS), LONGEST_ROUND)
 
 
 def fit_stream(
     run: Run, stream: str, build: Callable[[int], tuple[keras.Model, list[Phase]]], config: TrainConfig
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Runs the phases that are not done, saves the model of the best epoch, and removes what only a resume needs.
+    """Runs the phases that are not done, saves the model with the last weights, and removes what only a resume needs.
 
     Args:
         run: the run; a stream that it has finished is only loaded.
         stream: "spatial" or "temporal".
-        build: number of devices → (model, its phases). Each phase starts from the best weights so far.
-        config: `precision`, `data_parallel`, `xla` and `batch_size`.
+        build: number of devices → (the stream's network, its phases, each of which continues the one before).
+        config: how to train.
 
     Returns:
         (model, history): see `src.training.streams.train_spatial`.
@@ -47,14 +62,16 @@ def fit_stream(
     finished, history = run.folder / f"{stream}.keras", History(run.folder / f"history_{stream}.csv")
     if not finished.exists():
         with on_devices(config.precision, config.data_parallel, config.xla, config.batch_size) as devices:
-            model, phases = build(devices)
+            network, phases = build(devices)
+            first_step = 0
             for number, phase in enumerate(phases):
-                history.start(phase.name, first_epoch=sum(earlier.epochs for earlier in phases[:number]))
-                with synchronized_batch_norm(phase.model, devices):
-                    xla = config.xla or (devices == 1 and takes_frames(model))
-                    _fit_phase(run.folder, stream, number, phase, history, xla, devices)
-            write_model(keras.Model(model.input, model.output, name=model.name), finished)  # without optimizer
-    for weights in run.folder.glob(f"*_{stream}_*.weights.h5"):
+                history.start(phase.name, first_step, len(phase.training))
+                with synchronized_batch_norm(network, devices):
+                    backup = Backup(run.folder, f"backup_{stream}_{number}")
+                    _fit_phase(network, stream, phase, history, backup, devices, config)
+                first_step += phase.rounds * len(phase.training)
+            write_model(keras.Model(network.input, network.output, name=network.name), finished)  # without optimizer
+    for weights in run.folder.glob(f"backup_{stream}_*.weights.h5"):
         weights.unlink()
     model = keras.models.load_model(finished)
     if takes_frames(model):
@@ -62,34 +79,28 @@ def fit_stream(
     return model, history.table
 
 
-def _fit_phase(folder: Path, stream, number, phase, history, xla, devices):
-    """Runs the epochs of a phase that are not done, and loads the best weights of this and the earlier phases."""
-    best, backup = folder / f"best_{stream}_{number}.weights.h5", Backup(folder, f"backup_{stream}_{number}")
-    network = keras.Model(phase.model.input, phase.model.output)  # the same layers, without optimizer
-    if number and not best.exists():
-        write_weights(network, best)  # stays the best unless an epoch of this phase is better
-    phase.set_trainable(phase.model)
-    if history.epochs_done() < phase.epochs:
-        compile_model(phase.model, phase.learning_rate, phase.epochs * len(phase.training), xla)
-        phase.model.fit(
-            phase.training,
-            shuffle=False,  # the batches are shuffled, reproducibly
-            initial_epoch=backup.restore(phase.model),
-            epochs=phase.epochs,
-            validation_data=EvenBatches(phase.validation, devices),
-            callbacks=[
-                StartEpoch(phase.training),
-                # The backup follows them: it marks the epoch as done, so all else must be on disk before.
-                BestWeights(network, best, history.least_validation_loss()),
-                history,
-                backup,
-                EpochBar(f"{stream} stream, {phase.name}", phase.epochs),
-            ],
-            verbose=0,
-        )
-    if not best.exists():
+def _fit_phase(network, stream, phase, history, backup, devices, config):
+    """Runs the rounds of a phase that are not done. All callbacks precede the backup, which marks a round as done."""
+    phase.set_trainable(network)
+    model = build_consensus(network, phase.training.num_segments)
+    xla = config.xla or (devices == 1 and takes_frames(network))
+    compile_model(model, phase.learning_rate, phase.rounds * len(phase.training), config, xla)
+    model.fit(
+        phase.training,
+        shuffle=False,  # the batches are shuffled, reproducibly
+        initial_epoch=backup.restore(model),
+        epochs=phase.rounds,
+        validation_data=EvenBatches(phase.validation, devices),
+        callbacks=[
+            StartRound(phase.training),
+            history,
+            StepBar(f"{stream} stream, {phase.name}", phase.rounds, len(phase.training)),
+            backup,
+        ],
+        verbose=0,
+    )
+    if not np.isfinite(history.table["loss"].iloc[-1]):
         raise ValueError(
-            f"{folder}: the {stream} stream diverged: its validation loss was NaN in every epoch. "
+            f"{history.path.parent}: the {stream} stream diverged: its loss is not finite. "
             "Lower its learning rate, and choose another run_name."
         )
-    network.load_weights(best)

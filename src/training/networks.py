@@ -9,6 +9,7 @@ from models import (
     build_finetuned_resnet,
     build_temporal_cnn,
     measure_flow_scale,
+    measure_unit_scale,
     resolve_weights,
 )
 from src.config import TrainConfig
@@ -16,7 +17,7 @@ from src.inputs import StreamInputs, compute_stacks
 from src.store import ClipStore
 from src.training.runs import Run
 
-SCALE_CLIPS = 64  # training clips, at most, from which the flow scale of a cross-modality network is measured
+SCALE_CLIPS = 64  # training clips, at most, from which the scale of flow is measured
 
 
 def build_spatial(run: Run, class_names: list[str], config: TrainConfig) -> tuple[keras.Model, bool]:
@@ -36,11 +37,16 @@ def build_temporal(
     keras.utils.set_random_seed(config.seed + 1)
     length, size = config.flow_length or store.config.flow_length, config.crop_size_of("temporal")
     inputs = StreamInputs(store, "temporal", config, cache=False)
+    stacks = _sample_stacks(inputs, clips, store)
     if config.temporal_weights == "scratch":
-        options = config.temporal_head, config.subtract_mean, inputs.frames_bound
-        return build_temporal_cnn(len(class_names), size, length, *options), config.temporal_learning_rate
+        scale = measure_unit_scale(stacks, config.subtract_mean)
+        model = build_temporal_cnn(
+            len(class_names), size, length, config.temporal_network, config.temporal_head, config.subtract_mean,
+            inputs.frames_bound, scale, config.dropout,
+        )  # fmt: skip
+        return model, config.temporal_learning_rate
     network = _resolve_once(run, "temporal", config.temporal_weights)
-    scale = measure_flow_scale(_sample_stacks(inputs, clips, store), config.subtract_mean)
+    scale = measure_flow_scale(stacks, config.subtract_mean)
     model = build_cross_modality(
         len(class_names), size, length, scale, network["backbone"], network["weights"], config.backbone_preprocessing,
         config.subtract_mean, inputs.frames_bound,

@@ -7,10 +7,11 @@ import pandas as pd
 
 from models import freeze_backbone, unfreeze_last_stage
 from src.config import TrainConfig
-from src.inputs import EvaluationBatches, FeatureBatches, FrameFeatures, MiddleFeatures, TrainingBatches
+from src.inputs import FeatureBatches, FrameFeatures, MiddleFeatures, TrainingBatches, ValidationBatches
 from src.store import ClipStore
 from src.training.devices import predict
-from src.training.fitting import Phase, fit_stream
+from src.training.compiling import choose_steps
+from src.training.fitting import Phase, fit_stream, round_steps
 from src.training.networks import build_extractor, build_head, build_spatial, build_temporal
 from src.training.runs import Run
 
@@ -39,15 +40,14 @@ def train_spatial(
 
     def build(devices):
         model, pretrained = build_spatial(run, class_names, config)
-        training, validation = _image_batches("spatial", clips, store, class_names, config)
-        rate = config.spatial_learning_rate
+        data = clips, store, class_names, config
         if not pretrained:
-            return model, [Phase("all layers", model, config.spatial_epochs, rate, training, validation)]
+            return model, [_phase("all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)]
         freeze_backbone(model)
         features = FrameFeatures(build_extractor(model), store, config)
         features.compute(clips[clips.split != "test"], partial(predict, features.extractor, devices=devices))
-        data = FeatureBatches(features, clips, store, class_names, config), MiddleFeatures(features, validation)
-        head = Phase("head", build_head(model), config.spatial_epochs, rate, *data)
+        data2 = FeatureBatches(features, clips, store, class_names, config), MiddleFeatures(features, validation)
+        head = Phase("head", build_head(model), config.spatial_epochs, rate, *data2)
         rate, data = config.fine_tune_learning_rate, (training, validation)
         last_stage = Phase("last stage", model, config.fine_tune_epochs, rate, *data, unfreeze_last_stage)
         return model, [head, last_stage]
@@ -67,12 +67,16 @@ def train_temporal(
 
     def build(devices):
         model, rate = build_temporal(run, clips, store, class_names, config)
-        data = _image_batches("temporal", clips, store, class_names, config)
-        return model, [Phase("all layers", model, config.temporal_epochs, rate, *data)]
+        data = clips, store, class_names, config
+        return model, [_phase("all layers", "temporal", config.temporal_steps, rate, *data)]
 
     return fit_stream(run, "temporal", build, config)
 
 
-def _image_batches(stream, clips, store, class_names, config):
+def _phase(name, stream, steps, rate, clips, store, class_names, config, set_trainable=lambda model: None):
+    """A phase, with its number of steps chosen from the clips if it is None."""
     training = TrainingBatches(clips, store, stream, class_names, config)
-    return training, EvaluationBatches(clips, store, stream, "validation", len(class_names), config)
+    steps = choose_steps(steps, training.clips_per_pass, config.batch_size)
+    training = TrainingBatches(clips, store, stream, class_names, config, round_steps(steps))
+    validation = ValidationBatches(clips, store, stream, class_names, config)
+    return Phase(name, steps, rate, training, validation, set_trainable)

@@ -7,7 +7,7 @@ from conftest import TINY_CONFIG, TINY_COUNTS, TINY_NAMES, read_content
 
 from src.config import ClipConfig, TrainConfig
 from src.flow import reverse_stack
-from src.inputs.batches import EvaluationBatches, TrainingBatches
+from src.inputs.batches import EvaluationBatches, TrainingBatches, ValidationBatches
 from src.inputs.data_set import read_clips
 from src.store import Clip, ClipStore
 from src.subsets import flipped_classes
@@ -38,17 +38,17 @@ def noise(tmp_path_factory):
     return pd.DataFrame(rows, columns=COLUMNS), store, TINY_NAMES
 
 
-def make_training(data, stream="spatial", epoch=0, class_names=None, **config):
+def make_training(data, stream="spatial", epoch=0, class_names=None, steps=1, **config):
     clips, store, names = data
-    config = TrainConfig(**{"crop_size": SIZE, "batch_size": 5, "seed": 3} | config)
-    batches = TrainingBatches(clips, store, stream, class_names or names, config)
+    config = TrainConfig(**{"crop_size": SIZE, "temporal_crop_size": SIZE, "batch_size": 5, "seed": 3} | config)
+    batches = TrainingBatches(clips, store, stream, class_names or names, config, steps)
     batches.epoch = epoch
     return batches
 
 
 def make_evaluation(data, stream, split, num_crops=1, **config):
     clips, store, names = data
-    config = TrainConfig(**{"crop_size": SIZE, "batch_size": 5} | config)
+    config = TrainConfig(**{"crop_size": SIZE, "temporal_crop_size": SIZE, "batch_size": 5} | config)
     return EvaluationBatches(clips, store, stream, split, len(names), config, num_crops)
 
 
@@ -63,19 +63,24 @@ def stored_crop(store, stream, name, segment, crop, keep_aspect=False):
     return crop_stack(store.read_stack(name, segment), crop, SIZE, keep_aspect)
 
 
-def draws(batches, epoch):
-    """clip_name → (segment, backwards, crop, class in the batch), as drawn in an epoch."""
+def draws(batches, number):
+    """clip_name → (segments, backwards, crop, class in the batch), as drawn in pass `number`."""
     found, asked = {}, []
     read, crop = batches.inputs.read, batches.inputs.crop
     batches.inputs.read = lambda clip, segment, backwards, start: (
-        asked.append((segment, backwards)) or read(clip, segment, backwards, start)
+        asked.append((clip, segment, backwards)) or read(clip, segment, backwards, start)
     )
     batches.inputs.crop = lambda segment, chosen: asked.append(chosen) or crop(segment, chosen)
-    for index, name in enumerate(batches.clips):
+    for sample in range(number * batches.clips_per_pass, (number + 1) * batches.clips_per_pass):
         asked.clear()
-        _, label = batches.sample(epoch, index)
-        (segment, backwards), chosen = asked
-        found[name] = (segment, backwards, chosen, int(label))
+        _, label = batches.sample(sample)
+        count = batches.num_segments
+        (names, segments, backwards), crops = map(set, zip(*asked[:count], strict=True)), asked[count:]
+        assert len(names) == len(backwards) == len(set(crops)) == 1
+        assert segments == set(range(count)) and [segment for _, segment, _ in asked[:count]] == sorted(
+            segments, reverse=backwards == {True}
+        )
+        found[names.pop()] = (backwards.pop(), crops[0], int(label))
     batches.inputs.read, batches.inputs.crop = read, crop
     return found
 
@@ -83,18 +88,18 @@ def draws(batches, epoch):
 @pytest.mark.parametrize("stream, channels", [("spatial", 3), ("temporal", 2 * TINY_CONFIG.flow_length)])
 def test_shapes_and_types_with_a_ragged_last_batch(data, stream, channels):
     training, evaluation = make_training(data, stream), make_evaluation(data, stream, "test", batch_size=2)
-    assert [len(training[index][0]) for index in range(len(training))] == [5, 5, 2]
+    assert [len(training[index][0]) for index in range(len(training))] == [5]
     assert [len(evaluation[index][0]) for index in range(len(evaluation))] == [8, 4]
-    for batches, size in ((training, 5), (evaluation, 8)):
+    for batches, shape in ((training, (5, 2)), (evaluation, (8,))):
         inputs, classes = batches[0]
-        assert inputs.dtype == np.uint8 and inputs.shape == (size, SIZE, SIZE, channels)
-        assert classes.dtype == np.float32 and classes.shape == (size, 3)
+        assert inputs.dtype == np.uint8 and inputs.shape == (*shape, SIZE, SIZE, channels)
+        assert classes.dtype == np.float32 and classes.shape == (shape[0], 3)
         assert (classes.sum(axis=1) == 1).all() and set(classes.ravel()) == {0, 1}
 
 
 def test_batches_do_not_depend_on_the_order_in_which_they_are_read(data):
     """The next batch is made in advance, also across the end of an epoch."""
-    in_order, mixed, expected = make_training(data), make_training(data), {}
+    in_order, mixed, expected = make_training(data, steps=3), make_training(data, steps=3), {}
     for epoch in range(2):
         in_order.epoch = epoch
         expected |= {(epoch, index): in_order[index] for index in range(len(in_order))}
@@ -113,21 +118,46 @@ def test_batches_depend_on_seed_and_epoch_alone(data):
         assert not np.array_equal(inputs, read_all(make_training(data, **other))[0])
 
 
-def test_each_epoch_has_every_training_clip_once_in_its_own_order(data):
-    """Defect 6: and no clip of another split."""
+def test_each_pass_has_every_training_clip_once_in_its_own_order(data):
+    """Defect 6: and no clip of another split. Batches go on where the last one ended, also in the next part."""
     clips, orders = data[0], []
-    for epoch in range(2):
-        batches, seen = make_training(data), []
-        batches.sample = lambda epoch, index, seen=seen: (seen.append(index), (np.zeros(1), 0))[1]
-        batches._readers.map = lambda function, indices: list(map(function, indices))
-        batches.make(epoch, range(5)), batches.make(epoch, range(5, 12))
-        orders.append(seen)
-        assert sorted(seen) == list(range(3 * TINY_COUNTS["train"]))
-        assert batches.clips.tolist() == clips.clip_name[clips.split == "train"].tolist()
-    assert orders[0] != orders[1]
+    batches, seen = make_training(data, steps=2, batch_size=4), []
+    batches.sample = lambda number: (seen.append(number), (np.zeros(1), 0))[1]
+    batches._readers.map = lambda function, numbers: list(map(function, numbers))
+    for epoch in range(3):
+        batches.make(epoch, range(4)), batches.make(epoch, range(4, 8))
+    assert seen == list(range(24))
+    for number in range(2):
+        orders.append(list(draws(make_training(data), number)))
+        assert sorted(orders[-1]) == sorted(clips.clip_name[clips.split == "train"])
+    assert len(orders[0]) == 3 * TINY_COUNTS["train"] and orders[0] != orders[1]
 
 
-def test_both_streams_get_the_same_segment_crop_flip_and_direction_of_time(noise):
+def test_clips_of_small_classes_are_repeated_in_other_crops(noise):
+    """Each class has as many samples as the largest one."""
+    clips, store, names = noise
+    few = clips.drop(clips.index[(clips.class_index == 1)][1:])
+    batches, labels, inputs = make_training((few, store, names), class_names=["a", "b", "c"]), [], []
+    for number in range(batches.clips_per_pass):
+        found, label = batches.sample(number)
+        labels.append(label)
+        inputs.append(found)
+    assert np.bincount(labels).tolist() == [3, 3, 3]
+    assert len(np.unique(inputs, axis=0)) == 9
+
+
+@BOTH_STREAMS
+def test_validation_takes_the_centre_of_each_segment_of_each_clip(data, stream):
+    clips, store, names = data
+    config = TrainConfig(crop_size=SIZE, temporal_crop_size=SIZE, batch_size=4)
+    inputs, classes = read_all(ValidationBatches(clips, store, stream, names, config))
+    rows, crop = clips[clips.split == "validation"], scored_crops(48, 64, 1, False)[0]
+    expected = [[stored_crop(store, stream, name, number, crop) for number in range(2)] for name in rows.clip_name]
+    np.testing.assert_array_equal(inputs, expected)
+    np.testing.assert_array_equal(classes.argmax(axis=1), rows.class_index)
+
+
+def test_both_streams_get_the_same_crop_flip_and_direction_of_time(noise):
     """Defect 1: RGB flipped, but not the flow of the same clip."""
     seen = []
     for epoch in range(25):
@@ -136,8 +166,8 @@ def test_both_streams_get_the_same_segment_crop_flip_and_direction_of_time(noise
         )
         assert spatial == temporal
         seen += spatial.values()
-    segments, backwards, crops, labels = map(set, zip(*seen, strict=True))
-    assert (segments, backwards, labels) == ({0, 1}, {False, True}, {0, 1, 2})
+    backwards, crops, labels = map(set, zip(*seen, strict=True))
+    assert (backwards, labels) == ({False, True}, {0, 1, 2})
     assert {crop.height for crop in crops} == {40, 35, 30, 26} and {crop.flipped for crop in crops} == {False, True}
 
 
@@ -147,28 +177,30 @@ def test_a_sample_is_a_crop_of_the_stored_segment_and_only_frames_get_colour_jit
     jittered = []
     monkeypatch.setattr("src.inputs.batches.jitter_colour", lambda generator, frame: jittered.append(frame) or frame)
     batches = make_training(noise, stream)
-    for index, (name, (segment, _, crop, label)) in enumerate(draws(batches, 0).items()):
-        found, found_label = batches.sample(0, index)
+    for number, (name, (_, crop, label)) in enumerate(draws(batches, 0).items()):
+        found, found_label = batches.sample(number)
         assert found_label == label
-        np.testing.assert_array_equal(found, stored_crop(noise[1], stream, name, segment, crop))
-    assert {frame.shape for frame in jittered} == ({(SIZE, SIZE, 3)} if stream == "spatial" else set())
+        np.testing.assert_array_equal(found, [stored_crop(noise[1], stream, name, segment, crop) for segment in (0, 1)])
+    assert {frames.shape for frames in jittered} == ({(2, SIZE, SIZE, 3)} if stream == "spatial" else set())
 
 
 @BOTH_STREAMS
-def test_without_augmentation_a_clip_gives_the_centre_of_its_middle_segment(noise, stream):
+def test_without_augmentation_a_clip_gives_the_centre_of_its_segments(noise, stream):
     batches, crop = make_training(noise, stream, augment=False), scored_crops(40, 44, 1, False)[0]
-    for epoch in range(2):
-        for index, name in enumerate(batches.clips):
-            found, label = batches.sample(epoch, index)
-            np.testing.assert_array_equal(found, stored_crop(noise[1], stream, name, 1, crop))
-            assert label == batches.labels[index]
+    centres = {
+        tuple(map(bytes, (stored_crop(noise[1], stream, name, segment, crop) for segment in (0, 1)))): label
+        for name, label in zip(batches.clips, batches.labels, strict=True)
+    }
+    for number in range(2 * len(batches.clips)):
+        found, label = batches.sample(number)
+        assert centres[tuple(map(bytes, found))] == label
 
 
 def test_a_flipped_push_gets_the_class_of_the_opposite_direction(noise):
     """Defect 1: flipping a left/right class without swapping its label."""
     other, seen = {HOLDING: HOLDING, TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}, set()
     for epoch in range(8):
-        for name, (_, _, crop, label) in draws(make_training(noise), epoch).items():
+        for name, (_, crop, label) in draws(make_training(noise), epoch).items():
             true = int(name[0]) % 3
             assert label == (other[true] if crop.flipped else true)
             seen.add((true, crop.flipped))
@@ -179,8 +211,9 @@ def test_the_flow_agrees_with_the_class_after_flip_and_time_reversal(data):
     """Defects 1 and 3: in every batch, a sample labelled as a push to the right moves to the right."""
     reversal = {TINY_NAMES[TO_RIGHT]: TINY_NAMES[TO_LEFT], TINY_NAMES[HOLDING]: TINY_NAMES[HOLDING]}
     for epoch in range(4):
-        stacks, classes = read_all(make_training(data, "temporal", epoch, time_reversal=True, reversal_map=reversal))
-        u, v = (np.median(stacks[..., axis::2].astype(int) - 128, axis=(1, 2, 3)) for axis in (0, 1))
+        options = {"batch_size": 12, "time_reversal": True, "reversal_map": reversal}
+        stacks, classes = read_all(make_training(data, "temporal", epoch, **options))
+        u, v = (np.median(stacks[..., axis::2].astype(int) - 128, axis=(1, 2, 3, 4)) for axis in (0, 1))
         labels = classes.argmax(axis=1)
         assert (u[labels == TO_RIGHT] > 5).all() and (u[labels == TO_LEFT] < -5).all()
         assert (u[labels == HOLDING] == 0).all() and (abs(v) <= 2).all()
@@ -192,7 +225,7 @@ def test_a_direction_without_its_opposite_class_is_never_flipped(noise):
     assert flipped_classes(names).tolist() == [0, -1, -1]
     flipped = {HOLDING: set(), TO_RIGHT: set(), TO_LEFT: set()}
     for epoch in range(8):
-        for _, _, crop, label in draws(make_training(noise, class_names=names), epoch).values():
+        for _, crop, label in draws(make_training(noise, class_names=names), epoch).values():
             flipped[label].add(crop.flipped)
     assert flipped == {HOLDING: {True, False}, TO_RIGHT: {False}, TO_LEFT: {False}}
 
@@ -202,22 +235,22 @@ def test_a_reversed_clip_gets_the_class_of_its_reverse_and_its_flow(noise):
     names, seen = ["Moving something down", "Moving something up", "Dropping something onto something"], set()
     for epoch in range(8):
         batches = make_training(noise, "temporal", class_names=names, time_reversal=True)
-        for name, (segment, backwards, _, label) in draws(batches, epoch).items():
+        for name, (backwards, _, label) in draws(batches, epoch).items():
             true = int(name[0]) % 3
             assert label == ((1, 0, 2)[true] if backwards else true)
             seen.add((true, backwards))
             if backwards:
-                stored, bound = noise[1].read_stack(name, segment), noise[1].config.flow_bound
-                np.testing.assert_array_equal(batches.inputs.read(name, segment, True), reverse_stack(stored, bound))
+                stored, bound = noise[1].read_stack(name, 1), noise[1].config.flow_bound
+                np.testing.assert_array_equal(batches.inputs.read(name, 1, True), reverse_stack(stored, bound))
     assert seen == {(0, False), (0, True), (1, False), (1, True), (2, False)}
-    assert not any(backwards for _, backwards, _, _ in draws(make_training(noise), 0).values())  # the default
+    assert not any(backwards for backwards, _, _ in draws(make_training(noise), 0).values())  # the default
 
 
 def test_the_users_flip_map_decides_the_class_of_a_flipped_clip(noise):
     names, labels = ["a", "b", "c"], {name: set() for name in "abc"}
     for epoch in range(8):
         batches = make_training(noise, class_names=names, flip_map={"a": "b"})
-        for name, (_, _, crop, label) in draws(batches, epoch).items():
+        for name, (_, crop, label) in draws(batches, epoch).items():
             labels[names[int(name[0]) % 3]].add((crop.flipped, names[label]))
     assert labels == {
         "a": {(False, "a"), (True, "b")}, "b": {(False, "b"), (True, "a")}, "c": {(False, "c"), (True, "c")},
@@ -261,12 +294,12 @@ def test_crops_are_squares_of_the_frame_with_keep_aspect(data):
     assert {(crop.height, crop.width) for crop in crops} == {(42, 42)}
     name = clips[clips.split == "test"].clip_name.iloc[0]
     np.testing.assert_array_equal(inputs[:3], [stored_crop(store, "temporal", name, 0, crop, True) for crop in crops])
-    assert max(crop.width for _, _, crop, _ in draws(make_training(data, keep_aspect=True), 0).values()) <= 48
+    assert max(crop.width for _, crop, _ in draws(make_training(data, keep_aspect=True), 0).values()) <= 48
 
 
 def test_inputs_may_have_more_pixels_than_the_store(data):
     """For a backbone that expects 224 pixels, crops of a store of 128 are resized."""
-    assert make_training(data, crop_size=80)[0][0].shape[1:] == (80, 80, 3)
+    assert make_training(data, crop_size=80)[0][0].shape[1:] == (2, 80, 80, 3)
 
 
 def test_clips_of_portrait_and_landscape_videos_go_into_one_batch(tmp_path):
@@ -276,5 +309,6 @@ def test_clips_of_portrait_and_landscape_videos_go_into_one_batch(tmp_path):
         clip = Clip(np.zeros((1, height, width, 3), np.uint8), np.full((1, height, width, 4), 128, np.uint8), [(0, 1)])
         store.write(f"{index}-x", clip, "x", store.make_staging())
     clips = pd.DataFrame([(f"{index}-x", 0, "train") for index in range(3)], columns=COLUMNS)
-    inputs, _ = TrainingBatches(clips, store, "temporal", ["a"], TrainConfig(crop_size=32))[0]
-    assert inputs.shape == (3, 32, 32, 4) and (inputs == 128).all()
+    config = TrainConfig(temporal_crop_size=32, batch_size=3)
+    inputs, _ = TrainingBatches(clips, store, "temporal", ["a"], config)[0]
+    assert inputs.shape == (3, 1, 32, 32, 4) and (inputs == 128).all()
