@@ -15,11 +15,8 @@ _LEAST = {  # of the integers; None is also allowed where it is the default
     "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
     "test_segments": 1, "spatial_steps": 1, "temporal_steps": 1, "fine_tune_steps": 0, "seed": 0,
 }  # fmt: skip
-_RANGES = {  # of the numbers: lowest and highest value, the first of which may itself be excluded
-    "spatial_learning_rate": (0, False, 1), "fine_tune_learning_rate": (0, False, 1),
-    "temporal_learning_rate": (0, False, 1), "weight_decay": (0, True, 10), "dropout": (0, True, 0.95),
-    "label_smoothing": (0, True, 0.9), "warm_up": (0, True, 0.9),
-}  # fmt: skip
+_POSITIVE = ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate")
+_MOST = {"weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}  # of numbers from 0
 SMALL_CROP = 64  # pixels: input side of the small temporal network
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
 EXTRACTION = 2  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
@@ -38,11 +35,15 @@ def _check_fields(config):
         if name in _LEAST and not (value is default is None):
             is_valid = isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[name]
             _require(is_valid, config, f"{name} must be an integer, {_LEAST[name]} or more", value)
-        if name in _RANGES:
-            low, includes_low, high = _RANGES[name]
-            is_valid = isinstance(value, int | float) and (low < value or includes_low and value == low) and value <= high
-            rule = f"{name} must be {'from' if includes_low else 'above'} {low}, to {high} at most"
-            _require(is_valid, config, rule, value)
+        if name in _POSITIVE:
+            _require(_is_number(value) and value > 0, config, f"{name} must be a positive number", value)
+        if name in _MOST:
+            is_valid = _is_number(value) and 0 <= value <= _MOST[name]
+            _require(is_valid, config, f"{name} must be a number from 0 to {_MOST[name]}", value)
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

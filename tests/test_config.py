@@ -10,7 +10,9 @@ def test_derived_values():
     config = ClipConfig(flow_length=10)
     assert (config.window_length, config.segment_length, config.stack_channels) == (11, 11, 20)
     assert ClipConfig(flow_length=10, flow_source="layer").segment_length == 21
-    assert [TrainConfig(crop_size=64).crop_size_of(stream) for stream in ("spatial", "temporal")] == [64, 64]
+    assert [TrainConfig(crop_size=96).crop_size_of(stream) for stream in ("spatial", "temporal")] == [96, 64]
+    assert TrainConfig(crop_size=96, temporal_network="cnn_m").crop_size_of("temporal") == 96
+    assert TrainConfig(crop_size=96, temporal_weights="compact").crop_size_of("temporal") == 96
     assert TrainConfig(crop_size=64, temporal_crop_size=96).crop_size_of("temporal") == 96
 
 
@@ -36,10 +38,11 @@ def test_only_farneback_flow_can_be_computed_by_the_network():
     "name, value",
     [
         ("crop_size", 31), ("temporal_crop_size", 31), ("batch_size", 0), ("batch_size", 1.5), ("seed", -1),
-        ("spatial_epochs", 0), ("temporal_epochs", -1), ("fine_tune_epochs", -1), ("spatial_learning_rate", 0.0),
+        ("spatial_steps", 0), ("temporal_steps", -1), ("fine_tune_steps", -1), ("spatial_learning_rate", 0.0),
         ("fine_tune_learning_rate", -1e-3), ("temporal_learning_rate", float("nan")), ("temporal_head", "flatten"),
         ("flow_length", 0), ("flow_input", "forward"), ("test_segments", 0), ("test_crops", 2),
-        ("precision", "float16"), ("batch_size", None),
+        ("precision", "float16"), ("batch_size", None), ("temporal_network", "large"), ("weight_decay", -0.1),
+        ("dropout", 1.0), ("label_smoothing", "0.1"), ("warm_up", True),
     ],
 )  # fmt: skip
 def test_train_config_names_the_field_and_what_was_received(name, value):
@@ -76,7 +79,8 @@ def test_a_store_of_another_version_is_refused(values):
 def test_configurations_recorded_by_older_versions_are_read():
     old_store = {name: value for name, value in ClipConfig().to_dict().items() if name != "flow_source"}
     assert clip_config_from_dict(old_store) == ClipConfig(flow_source="store")
-    assert train_config_from_dict({"seed": 3, "mirror_map": {"a": "b"}}) == TrainConfig(seed=3, flip_map={"a": "b"})
+    old_run = train_config_from_dict({"seed": 3, "mirror_map": {"a": "b"}, "temporal_epochs": 6})
+    assert old_run == TrainConfig(seed=3, flip_map={"a": "b"}, temporal_network="cnn_m")
 
 
 def test_differences():

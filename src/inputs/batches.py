@@ -17,8 +17,9 @@ from src.subsets import flipped_classes, reversed_classes
 from src.video import segment_centers
 
 EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without gradients they need less memory
-WINDOW_SEED = 1  # appended to a sample's seed: drawing the starts of windows must not change the other draws
+SEGMENT_SEED = 1  # appended to a sample's seed: drawing segments must not change the other draws
 ORDER_SEED = 2  # the same for the order of a pass
+SPATIAL_SEGMENTS = 2  # frames of a clip in a sample, as they resemble one another; of flow, a sample has all segments
 READERS = 4  # threads that read and decode the segments of a batch
 
 
@@ -66,9 +67,10 @@ class Batches(keras.utils.PyDataset):
 class TrainingBatches(Batches):
     """Shuffled, augmented batches of clips: all segments of a clip, in one random crop, the same for all.
 
-    Windows of frames also have random starts. Sample n of a training is fixed by (seed, n), so both streams get the
-    same clips, crops, flips and directions of time, and a resumed training gets the batches of an uninterrupted one.
-    Keras's epoch is one of several equal parts of the training, not a pass over the clips; set `epoch` before each.
+    For the spatial stream, `SPATIAL_SEGMENTS` random segments are taken instead of all. Windows of frames have random
+    starts. Sample n of a training is fixed by (seed, n), so both streams get the same clips, crops, flips and
+    directions of time, and a resumed training gets the batches of an uninterrupted one. Keras's epoch is one of several
+    equal parts of the training, not a pass over the clips; set `epoch` before each.
 
     Clips are drawn in passes. In a pass each class has the same number of samples: clips of smaller classes are
     repeated, each time in another crop, so that the rarest class counts as much as the most frequent one.
@@ -91,7 +93,8 @@ class TrainingBatches(Batches):
         clips = clips[clips.split == "train"]
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config)
-        self.config, self.num_segments = config, store.config.num_segments
+        self.config, self.stored_segments = config, store.config.num_segments
+        self.num_segments = min(SPATIAL_SEGMENTS, self.stored_segments) if stream == "spatial" else self.stored_segments
         self.flipped_class = flipped_classes(class_names, config.flip_map)
         self.reversed_class = np.full(len(class_names), -1)
         if config.time_reversal:
@@ -112,13 +115,15 @@ class TrainingBatches(Batches):
     def sample(self, number: int) -> tuple[np.ndarray, int]:
         """Sample `number` of the training: the inputs (S, …) of a clip's segments, and their class."""
         index = self._order(number // self.clips_per_pass)[number % self.clips_per_pass]
-        segments = range(self.num_segments)
         if not self.config.augment:
+            segments = segment_centers(self.stored_segments, self.num_segments)
             read = [self.inputs.read(self.clips[index], segment) for segment in segments]
             return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read]), self.labels[index]
         generator = np.random.default_rng([self.config.seed, number])
         label, backwards, flipped = self.draw(generator, index)
-        starts = np.random.default_rng([self.config.seed, number, WINDOW_SEED]).random(len(segments))
+        others = np.random.default_rng([self.config.seed, number, SEGMENT_SEED])  # the streams differ in these draws
+        segments = np.sort(others.choice(self.stored_segments, self.num_segments, replace=False))
+        starts = others.random(self.stored_segments)
         segments = segments[::-1] if backwards else segments
         read = [self.inputs.read(self.clips[index], segment, backwards, starts[segment]) for segment in segments]
         crop = random_crop(generator, *self.inputs.image_size(read[0]), self.config.keep_aspect)

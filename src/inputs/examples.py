@@ -34,7 +34,10 @@ def read_batches(
         `flow_bound`.
     """
     config = dataclasses.replace(config, batch_size=count)
-    (frames, classes), (motion, _) = (TrainingBatches(clips, store, s, class_names, config)[0] for s in STREAMS)
+    streams = [TrainingBatches(clips, store, stream, class_names, config) for stream in STREAMS]
+    for batches in streams:
+        batches.num_segments = store.config.num_segments  # all, so that frames and stacks are of the same segments
+    (frames, classes), (motion, _) = (batches[0] for batches in streams)
     frames, motion = (segments[:, store.config.num_segments // 2] for segments in (frames, motion))
     if store.config.flow_source == "layer":
         motion = compute_stacks(motion, store.config.flow_bound)

@@ -1,4 +1,4 @@
-"""Training: loss and optimizer (`compiling`), one fit per phase, exact resume, and the folder of a run."""
+"""Training: loss, optimizer and steps (`compiling`), one fit per phase, exact resume, and the folder of a run."""
 
 from src.training.compiling import compile_model
 from src.training.devices import on_devices
@@ -6,3 +6,4 @@ from src.training.networks import build_extractor, build_head
 from src.training.runs import Run, git_commit, start_run
 from src.training.saving import save_end_to_end, save_two_stream
 from src.training.streams import train_spatial, train_temporal
+from src.training.summary import describe_fit

@@ -38,17 +38,21 @@ class Run:
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
         figure.savefig(self.folder / f"{name}.png")
 
-    def write_scores(self, split: str, clips: pd.DataFrame, scores: dict[str, np.ndarray]) -> None:
-        """Writes scores_<split>.npz, atomically: video_id (N,), label (N,), and spatial, temporal, fused (N, C)."""
+    def write_scores(self, split: str, clips: pd.DataFrame, scores: dict[str, np.ndarray], weights: str) -> None:
+        """Writes scores_<split>.npz, atomically.
+
+        It holds video_id (N,), label (N,), spatial, temporal, fused (N, C), and the digest of the networks' weights.
+        """
         video_id, label = clips.video_id.to_numpy(str), clips.class_index.to_numpy(np.int64)
         with atomic_path(self.folder / f"scores_{split}.npz") as temporary:
-            np.savez_compressed(temporary, video_id=video_id, label=label, **scores)
+            np.savez_compressed(temporary, video_id=video_id, label=label, weights=weights, **scores)
 
-    def read_scores(self, split: str, clips: pd.DataFrame) -> dict[str, np.ndarray] | None:
+    def read_scores(self, split: str, clips: pd.DataFrame, weights: str) -> dict[str, np.ndarray] | None:
         """Reads the scores of a split, or returns None if there are none.
 
         Raises:
-            ValueError: the scores belong to other clips.
+            ValueError: the scores belong to other clips, or to networks of other weights. A file of an older run has no
+                digest of weights; it is taken as it is.
         """
         path = self.folder / f"scores_{split}.npz"
         if not path.exists():
@@ -61,6 +65,13 @@ class Run:
                 "Remove the run."
             )
         scores.pop("label")
+        scored = str(scores.pop("weights", weights))
+        if scored != weights:
+            raise ValueError(
+                f"{path}: the scores must be those of the run's networks, whose weights have the digest {weights}. "
+                f"Found: scores of weights {scored}. A run scores a split once, so train other networks under another "
+                "run_name; if the scores are of no use, remove this file, and the split is scored again."
+            )
         return scores
 
     def write_metrics(self, metrics: dict) -> None:

@@ -23,10 +23,14 @@ def write_model(model: keras.Model, path: Path) -> None:
         model.save(temporary)
 
 
-def save_two_stream(run: Run, spatial: keras.Model, temporal: keras.Model) -> keras.Model:
-    """Joins the fitted streams, saves them as two_stream.keras, and returns the model read from that file."""
+def save_two_stream(run: Run, spatial: keras.Model, temporal: keras.Model, fusion: dict | None = None) -> keras.Model:
+    """Joins the fitted streams, saves them as two_stream.keras, and returns the model read from that file.
+
+    `fusion`: `parameters` of a fusion from `src.fusion.fit_fusion`, by which all users of the file fuse; None is the
+    average.
+    """
     path = run.folder / "two_stream.keras"
-    write_model(build_two_stream(spatial, temporal), path)
+    write_model(build_two_stream(spatial, temporal, fusion), path)
     return keras.models.load_model(path)
 
 

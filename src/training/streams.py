@@ -43,14 +43,7 @@ def train_spatial(
         data = clips, store, class_names, config
         if not pretrained:
             return model, [_phase("all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)]
-        freeze_backbone(model)
-        features = FrameFeatures(build_extractor(model), store, config)
-        features.compute(clips[clips.split != "test"], partial(predict, features.extractor, devices=devices))
-        data2 = FeatureBatches(features, clips, store, class_names, config), MiddleFeatures(features, validation)
-        head = Phase("head", build_head(model), config.spatial_epochs, rate, *data2)
-        rate, data = config.fine_tune_learning_rate, (training, validation)
-        last_stage = Phase("last stage", model, config.fine_tune_epochs, rate, *data, unfreeze_last_stage)
-        return model, [head, last_stage]
+        raise NotImplementedError
 
     return fit_stream(run, "spatial", build, config)
 

@@ -4,10 +4,10 @@ import pytest
 from conftest import TINY_CONFIG
 from small_networks import use_small_networks
 
-from models import build_temporal_cnn
+from models import build_consensus, build_temporal_cnn
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
-from src.training.compiling import compile_model
+from src.training.compiling import choose_steps, compile_model
 
 
 def test_the_loss_falls_to_the_minimum_under_label_smoothing(tiny_store, monkeypatch):
@@ -15,10 +15,10 @@ def test_the_loss_falls_to_the_minimum_under_label_smoothing(tiny_store, monkeyp
     use_small_networks(monkeypatch)
     clips, store, names = read_clips(tiny_store[0])
     keras.utils.set_random_seed(0)
-    # All pixels of these clips move alike, so the mean displacement must not be subtracted.
-    model = build_temporal_cnn(3, 32, TINY_CONFIG.flow_length, subtract_mean=False)
-    batch = TrainingBatches(clips, store, "temporal", names, TrainConfig(crop_size=32, batch_size=12))[0]
-    compile_model(model, 1e-2, steps=80)
+    config = TrainConfig(temporal_crop_size=32, batch_size=12)
+    model = build_consensus(build_temporal_cnn(3, 32, TINY_CONFIG.flow_length), TINY_CONFIG.num_segments)
+    batch = TrainingBatches(clips, store, "temporal", names, config)[0]
+    compile_model(model, 1e-2, 80, config)
     smooth = np.array([1 - 0.1 * 2 / 3, 0.1 / 3, 0.1 / 3])
     certain, nearly = np.array([[1.0, 0, 0]]), np.array([[0.98, 0.01, 0.01]])
     assert float(model.loss(certain, nearly)) == pytest.approx(-(smooth * np.log(nearly)).sum(), rel=1e-5)
@@ -29,6 +29,14 @@ def test_the_loss_falls_to_the_minimum_under_label_smoothing(tiny_store, monkeyp
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    compile_model(model, 0.5, steps=50)
-    rates = [float(model.optimizer._learning_rate(step)) for step in (0, 5, 50)]
-    np.testing.assert_allclose(rates, [0.0, 0.5, 0.0], atol=1e-6)
+    compile_model(model, 0.5, 50, TrainConfig(warm_up=0.2, weight_decay=0.3))
+    rates = [float(model.optimizer._learning_rate(step)) for step in (0, 10, 30, 50)]
+    np.testing.assert_allclose(rates, [0.0, 0.5, 0.25, 0.0], atol=1e-6)
+    assert model.optimizer.weight_decay == 0.3
+
+
+@pytest.mark.parametrize(
+    "steps, clips, expected", [(None, 48, 300), (None, 400, 300), (None, 1000, 750), (None, 1001, 751), (7, 1000, 7)]
+)
+def test_the_number_of_steps_depends_on_the_clips(steps, clips, expected):
+    assert choose_steps(steps, clips, 16) == expected

@@ -122,17 +122,35 @@ def test_scores_are_written_and_read_for_the_same_clips_only(tmp_path):
     run = start(tmp_path)
     clips = pd.DataFrame({"video_id": ["7", "clip 12"], "class_index": [1, 0]})
     scores = {name: np.random.default_rng(0).random((2, 3), np.float32) for name in ("spatial", "temporal", "fused")}
-    assert run.read_scores("validation", clips) is None
-    run.write_scores("validation", clips, scores)
+    assert run.read_scores("validation", clips, "aaaa") is None
+    run.write_scores("validation", clips, scores, "aaaa")
     with np.load(run.folder / "scores_validation.npz", allow_pickle=False) as found:
         assert found["video_id"].tolist() == ["7", "clip 12"]
         assert found["label"].tolist() == [1, 0] and found["label"].dtype == np.int64
-    found = run.read_scores("validation", clips)
+    found = run.read_scores("validation", clips, "aaaa")
     assert found.keys() == scores.keys()
     for name, values in scores.items():
         assert np.array_equal(found[name], values) and found[name].dtype == np.float32
     with pytest.raises(ValueError, match="scores must belong to the 2 clips of this split.*Remove the run"):
-        run.read_scores("validation", clips[::-1])
+        run.read_scores("validation", clips[::-1], "aaaa")
+
+
+def test_scores_of_other_weights_are_refused_and_stay(tmp_path):
+    run, clips = start(tmp_path), pd.DataFrame({"video_id": ["7"], "class_index": [1]})
+    run.write_scores("test", clips, {"spatial": np.ones((1, 2), np.float32)}, "aaaa")
+    path = run.folder / "scores_test.npz"
+    before = path.read_bytes()
+    with pytest.raises(
+        ValueError, match="digest bbbb. Found: scores of weights aaaa.*another run_name.*remove"
+    ) as error:
+        run.read_scores("test", clips, "bbbb")
+    assert str(error.value).startswith(str(path)) and path.read_bytes() == before
+
+
+def test_scores_of_an_older_run_have_no_digest_and_are_read(tmp_path):
+    run, clips = start(tmp_path), pd.DataFrame({"video_id": ["7"], "class_index": [1]})
+    np.savez(run.folder / "scores_test.npz", video_id=["7"], label=[1], spatial=np.ones((1, 2)))
+    assert run.read_scores("test", clips, "aaaa").keys() == {"spatial"}
 
 
 def test_metrics_and_figures_are_written(tmp_path):

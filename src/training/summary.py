@@ -1,0 +1,31 @@
+"""A training in one sentence: how long it was, what it reached, and whether it was too short."""
+
+import pandas as pd
+
+FITTED = 0.9  # training accuracy from which more steps are not needed
+STILL_FALLING = 0.1  # a training whose loss falls by this share in its last quarter was too short
+
+
+def describe_fit(stream: str, history: pd.DataFrame) -> str:
+    """Says what a training reached, and whether it was too short.
+
+    It was too short if the training accuracy is below 0.9, and the loss of the last quarter is more than a tenth lower
+    than that of the quarter before. (Where no stream can tell the classes apart, the accuracy stays low, and the loss
+    level.)
+
+    Args:
+        stream: "spatial" or "temporal".
+        history: from `train_spatial` or `train_temporal`.
+    """
+    last, quarter = history.iloc[-1], -(-len(history) // 4)
+    text = (
+        f"The {stream} stream: {last.step:,.0f} steps, accuracy {last.accuracy:.2f} on training clips (augmented), "
+        f"{last.val_accuracy:.2f} on validation."
+    )
+    before, end = history.loss.iloc[-2 * quarter : -quarter].mean(), history.loss.iloc[-quarter:].mean()
+    if last.accuracy < FITTED and end < (1 - STILL_FALLING) * before:
+        text += (
+            f" It was too short: its loss fell by {1 - end / before:.0%} in the last quarter. "
+            f"Try {stream}_steps={2 * last.step:.0f}."
+        )
+    return text
