@@ -1,6 +1,7 @@
 """Scores of the videos of a split, averaged over segments and crops, in inference mode."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -73,22 +74,35 @@ def score_split(
     """The scores of both streams and of their average for a split.
 
     A run scores a split once: if it has scores_<split>.npz, these scores are read. So test is used once, after
-    everything was chosen on validation.
+    everything was chosen on validation. The file holds a digest of the weights of both networks.
 
     Returns:
         {"spatial", "temporal", "fused"}: float32 (N, C), a row per clip of the split in the order of `clips`.
+
+    Raises:
+        ValueError: the scores that were kept belong to other clips, or to networks of other weights.
     """
     rows = clips[clips.split == split]
-    scores = run.read_scores(split, rows)
+    models = {"spatial": spatial, "temporal": temporal}
+    weights = digest_weights(models.values())
+    scores = run.read_scores(split, rows, weights)
     if scores is None:
-        models = {"spatial": spatial, "temporal": temporal}
         scores = {
             stream: predict_scores(model, clips, store, stream, split, class_names, config)
             for stream, model in models.items()
         }
         scores["fused"] = average_scores(scores["spatial"], scores["temporal"])
-        run.write_scores(split, rows, scores)
+        run.write_scores(split, rows, scores, weights)
     return scores
+
+
+def digest_weights(models: Iterable[keras.Model]) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of the weights of models, in their order."""
+    digest = hashlib.sha256()
+    for model in models:
+        for weight in model.weights:
+            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)))
+    return digest.hexdigest()[:12]
 
 
 def evaluation_protocol(run: Run, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:

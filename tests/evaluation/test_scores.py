@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY_CONFIG, TINY_COUNTS, TINY_TRAINING
 
 from src.config import TrainConfig
-from src.evaluation.scores import average_crops, evaluation_protocol, predict_scores, score_split
+from src.evaluation.scores import average_crops, digest_weights, evaluation_protocol, predict_scores, score_split
 from src.inputs import read_clips
 from src.training import start_run
 from src.video.crops import crop_frame, scored_crops
@@ -94,6 +94,19 @@ def test_a_run_scores_a_split_once(two_stream, tiny_store, run, monkeypatch):
     other = clips.iloc[::-1].reset_index(drop=True)
     with pytest.raises(ValueError, match="scores_test.npz: the scores must belong to the 6 clips"):
         score_split(run, *streams, other, *rest, TINY_TRAINING, "test")
+    changed = keras.models.clone_model(streams[1])  # the same network with other weights
+    with pytest.raises(ValueError, match=f"digest {digest_weights([streams[0], changed])}.*{digest_weights(streams)}"):
+        score_split(run, streams[0], changed, clips, *rest, TINY_TRAINING, "test")
+
+
+def test_the_digest_of_weights_is_that_of_their_file_and_not_of_the_state_of_dropout(small_model, tmp_path):
+    """Predicting in training mode moves the seed of dropout; loading the weights gives the same numbers."""
+    before = digest_weights([small_model])
+    small_model.save(tmp_path / "model.keras")
+    small_model.layers[-2](np.ones((1, 4)), training=True)
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert digest_weights([small_model]) == before == digest_weights([loaded])
+    assert digest_weights([small_model, small_model]) != before
 
 
 def test_the_protocol_says_how_numbers_are_measured(tiny_store, run):
