@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 from models.farneback import FarnebackFlow
-from models.inference_layers import AverageCrops, Crops, Fused, Grey, QuantizeFlow
+from models.fusion_layer import Fused
+from models.inference_layers import AverageCrops, Crops, Grey, QuantizeFlow
 from models.temporal_cnn import takes_frames
 from src.config import ClipConfig, TrainConfig
 from src.flow import first_field
@@ -23,7 +24,7 @@ def build_end_to_end(
     """Builds the model that applies all steps of the notebooks to a window of frames: flow, 8 bits, crops, streams.
 
     Args:
-        two_stream: from `models.two_stream.build_two_stream`, trained; its weights are shared.
+        two_stream: from `models.two_stream.build_two_stream`, trained; its weights are shared, its fusion is kept.
         class_names: by class index.
         clip_config: how the training clips were extracted.
         config: how the streams were trained and are scored, with `test_crops` crops of the window.
@@ -59,7 +60,9 @@ def build_end_to_end(
         AverageCrops(flipped, columns.tolist(), name=f"{stream.name}_scores")(stream(inputs[stream.name]))
         for stream in (spatial, temporal)
     ]
-    return keras.Model(frames, Fused(class_names, name="fused")(scores), name="end_to_end")
+    fusion = two_stream.get_layer("fused").get_config()  # of older files: of `layers.Average`, as by default
+    fused = Fused.from_config(fusion | {"class_names": list(class_names)})
+    return keras.Model(frames, fused(scores), name="end_to_end")
 
 
 def _temporal_input(frames, scored, from_frames, clip_config, config):

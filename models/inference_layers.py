@@ -119,19 +119,3 @@ class AverageCrops(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"flipped": self.flipped, "columns": self.columns}
-
-
-@keras.saving.register_keras_serializable(package=_PACKAGE)
-class Fused(layers.Average):
-    """The average of the streams' scores, with the names of the classes.
-
-    Args:
-        class_names: by class index.
-    """
-
-    def __init__(self, class_names: list[str], **kwargs):
-        super().__init__(**{"dtype": "float32"} | kwargs)
-        self.class_names = list(class_names)
-
-    def get_config(self):
-        return super().get_config() | {"class_names": self.class_names}

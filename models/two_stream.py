@@ -1,22 +1,23 @@
-"""Both streams in one model: late fusion by averaging their scores."""
+"""Both streams in one model, with their late fusion."""
 
 import keras
-from keras import layers
 
+from models.fusion_layer import Fused
 from models.temporal_cnn import takes_frames
 
 
-def build_two_stream(spatial: keras.Model, temporal: keras.Model) -> keras.Model:
-    """Builds the two-stream network: the average of the two streams' softmax scores.
+def build_two_stream(spatial: keras.Model, temporal: keras.Model, fusion: dict | None = None) -> keras.Model:
+    """Builds the two-stream network: two streams, and the fusion of their softmax scores.
 
     Args:
         spatial: frame → scores (N, C), for example from `build_finetuned_resnet`.
         temporal: flow stack or frames → scores (N, C), for example from `build_temporal_cnn`.
+        fusion: `parameters` of a fusion from `src.fusion.fit_fusion`; None is the average.
 
     Returns:
         a functional model with the inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)}, or "frames":
         uint8 (N, L + 1, h, w) instead of "flow", and the output "fused" float32 (N, C), probabilities. It shares the
-        weights of both models.
+        weights of both models. `get_layer("fused")` fuses scores that were averaged over segments and crops.
 
     Raises:
         ValueError: the streams have different numbers of classes.
@@ -31,5 +32,5 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model) -> keras.Model
     frame = keras.Input(spatial.input_shape[1:], dtype="uint8", name="frame")
     name = "frames" if takes_frames(temporal) else "flow"
     motion = keras.Input(temporal.input_shape[1:], dtype="uint8", name=name)
-    fused = layers.Average(name="fused")([spatial(frame), temporal(motion)])
+    fused = Fused(**(fusion or {}), name="fused")([spatial(frame), temporal(motion)])
     return keras.Model({"frame": frame, name: motion}, fused, name="two_stream")

@@ -4,33 +4,57 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 from scipy.special import logsumexp, softmax
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-TEMPERATURES = (0.1, 10.0)  # the range that is searched
 FOLDS = 5
-LEAST_SCORE = 1e-10  # float32 scores can be exactly zero, which has no logarithm
+LEAST_SCORE = 1e-10  # float32 scores can be exactly zero, which has no logarithm; as in `models.fusion_layer`
 
 
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     """The T that minimises the negative log-likelihood of softmax(log(scores) / T) (Guo et al. 2017, section 4.2).
+
+    T has no bounds: the loss is convex in 1 / T. One pseudo-clip of unknown class, a share of 1 / C for each, is added
+    to the clips, as in Platt 1999. It keeps T above 0 where all N clips are right: they alone would make the scores
+    certain; with it, the scores expect about one error in N clips.
 
     Args:
         scores: float (N, C), after softmax.
         labels: int (N,), true class indices.
 
     Returns:
-        T, from 0.1 to 10: above 1 for overconfident scores, below 1 for underconfident ones.
+        T > 0: above 1 for overconfident scores, below 1 for underconfident ones; inf, which makes all scores 1 / C, if
+        higher scores are not more often right.
     """
     # Not scikit-learn's CalibratedClassifierCV(method="temperature"): it calibrates a classifier, not scores, needs
     # five clips and every class in `labels`, which a small validation lacks, and keeps T private.
-    logits, bounds = log_scores(scores), np.log(TEMPERATURES)
+    logits, targets = log_scores(scores), smooth_targets(labels, 1 / scores.shape[1], scores.shape)
+    logits -= logits.max(axis=1, keepdims=True)
 
-    def loss(log_temperature):
-        return negative_log_likelihood(logits / np.exp(log_temperature), labels)
+    def slope(inverse):
+        return ((softmax(inverse * logits, axis=1) - targets) * logits).sum()
 
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    if slope(0) >= 0:
+        return float("inf")
+    upper = 1.0
+    while slope(upper) < 0:
+        upper *= 2
+    return 1 / brentq(slope, 0, upper)
+
+
+def smooth_targets(labels: np.ndarray, pseudo: np.ndarray | float, shape: tuple[int, int]) -> np.ndarray:
+    """Targets that add pseudo-clips to the clips: float64 (N, C), rows sum to 1.
+
+    Args:
+        labels: int (N,), true class indices.
+        pseudo: float (N, C) or one number: the classes of the pseudo-clips, which are spread over the clips; a row's
+            sum is how many they are.
+        shape: (N, C).
+    """
+    targets = np.broadcast_to(pseudo, shape) / len(labels)
+    targets[np.arange(len(labels)), labels] += 1
+    return targets / targets.sum(axis=1, keepdims=True)
 
 
 def apply_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:

@@ -3,23 +3,33 @@
 `scores` is a dictionary: "spatial" and "temporal" → float (N, C), after softmax; other entries are not read.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from src.config import STREAMS
 from src.fusion.calibration import apply_temperature, helpful_temperature, split_folds
-from src.fusion.learning import average, learn_logistic, learn_nothing, learn_svm, learn_weight
+from src.fusion.learning import (
+    combine,
+    learn_log_linear,
+    learn_logistic,
+    learn_no_weights,
+    learn_nothing,
+    learn_svm,
+    learn_weight,
+)
 
 LEARNERS = {
     "average": learn_nothing,
+    "geometric": learn_no_weights,
+    "log-linear": learn_log_linear,
     "calibrated average": learn_nothing,
     "weighted": learn_weight,
     "svm": learn_svm,
     "logistic": learn_logistic,
 }
 KINDS = tuple(LEARNERS)
+UNLEARNED = ("average", "geometric")
 CALIBRATED = ("calibrated average", "weighted", "logistic")  # kinds that scale a stream by a temperature if that helps
 CLASSIFIERS = ("svm", "logistic")
 
@@ -31,12 +41,13 @@ class Fusion:
     Attributes:
         learned: what was learned, as text for a table.
         num_classes: C.
-        combine: scores → (N, C), without checks; use `apply`.
+        parameters: what was learned, as numbers and lists, for `models.build_two_stream`, whose layer fuses as `apply`
+            does; empty for the average.
     """
 
     learned: str
     num_classes: int
-    combine: Callable[[dict[str, np.ndarray]], np.ndarray]
+    parameters: dict = field(default_factory=dict)
 
     def apply(self, scores: dict[str, np.ndarray]) -> np.ndarray:
         """Fuses scores.
@@ -52,7 +63,7 @@ class Fusion:
         if _check_scores(scores) != self.num_classes:
             received = scores["spatial"].shape[1]
             raise ValueError(f"scores must be of validation's {self.num_classes} classes. Received: {received} classes")
-        return self.combine(scores)
+        return combine(scores, **self.parameters)
 
 
 def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
@@ -70,7 +81,7 @@ def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
     """
     scores = {"spatial": spatial, "temporal": temporal}
     _check_scores(scores)
-    return average(scores)
+    return combine(scores)
 
 
 def fit_fusion(
@@ -78,7 +89,10 @@ def fit_fusion(
 ) -> Fusion:
     """Learns a fusion on validation.
 
-    - "average": nothing is learned.
+    - "average": the mean of both streams' scores; nothing is learned.
+    - "geometric": their geometric mean, normalised: the average of log-scores; nothing is learned.
+    - "log-linear": the softmax of a · log spatial + b · log temporal, a and b 0 or more, shrunk to the average
+      (logarithmic opinion pool, Heskes 1998; see `learning.learn_log_linear`).
     - "calibrated average": the average after temperature scaling of each stream for which
       `calibration.helpful_temperature` finds that it helps.
     - "weighted": w · spatial + (1 - w) · temporal, calibrated in the same way. w is the most accurate of
@@ -108,32 +122,35 @@ def fit_fusion(
             f"videos. Received: {received}"
         )
     if kind in CLASSIFIERS and len(np.unique(labels)) < 2:
-        return Fusion("nothing: validation has one class; average", num_classes, average)
+        return Fusion("nothing: validation has one class; average", num_classes)
     temperatures, note = {}, ""
     if kind in CALIBRATED:
         found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
         temperatures = {stream: value for stream, value in found.items() if value is not None}
-        note = "T: " + (", ".join(f"{stream} {value:.2f}" for stream, value in temperatures.items()) or "none helps")
-    learned, combine = LEARNERS[kind](_calibrate(scores, temperatures), labels)
-    text = "; ".join(part for part in (learned, note) if part) or "nothing"
-    return Fusion(text, num_classes, lambda new: combine(_calibrate(new, temperatures)))
+        note = "T: " + (", ".join(f"{stream} {value:.3g}" for stream, value in temperatures.items()) or "none helps")
+    learned, parameters = LEARNERS[kind](_calibrate(scores, temperatures), labels)
+    if temperatures:
+        parameters |= {"inverse_temperatures": [1 / temperatures.get(stream, 1) for stream in STREAMS]}
+    return Fusion("; ".join(part for part in (learned, note) if part) or "nothing", num_classes, parameters)
 
 
-def out_of_fold_accuracy(
+def out_of_fold_hits(
     kind: str, scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
-) -> float:
-    """Cross-validated accuracy of a kind of fusion on validation; arguments as for `fit_fusion`.
+) -> np.ndarray | None:
+    """Whether a kind of fusion that was learned on the other folds is right about each clip of validation.
+
+    Arguments are as for `fit_fusion`.
 
     Returns:
-        0 … 1; NaN if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
+        bool (N,); None if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
     """
-    if kind == "average":
-        return float((average(scores).argmax(axis=1) == labels).mean())
-    right = []
-    for seen, held in split_folds(labels, groups):
+    if kind in UNLEARNED:
+        return fit_fusion(kind, scores, labels).apply(scores).argmax(axis=1) == labels
+    right, folds = np.zeros(len(labels), bool), list(split_folds(labels, groups))
+    for seen, held in folds:
         fitted = fit_fusion(kind, _take(scores, seen), labels[seen], None if groups is None else groups[seen])
-        right.append(fitted.apply(_take(scores, held)).argmax(axis=1) == labels[held])
-    return float(np.concatenate(right).mean()) if right else float("nan")
+        right[held] = fitted.apply(_take(scores, held)).argmax(axis=1) == labels[held]
+    return right if folds else None
 
 
 def _calibrate(scores, temperatures):

@@ -1,13 +1,16 @@
-"""Does fusion help? The streams and all kinds of fusion in one table, and the answer in one sentence."""
+"""Does fusion help? The streams and all kinds of fusion in one table, the kind to use, and the answer in a sentence."""
 
 import numpy as np
 import pandas as pd
 
 from src.config import STREAMS
-from src.fusion.late_fusion import KINDS, fit_fusion, out_of_fold_accuracy
+from src.fusion.late_fusion import KINDS, fit_fusion, out_of_fold_hits
 from src.metrics import accuracy_interval, count_discordant, sign_flip_test
 
 SIGNIFICANT = 0.05
+COLUMNS = [
+    "n", "learned", "validation", "validation_p", "test", "low", "high", "only_this", "only_other", "p"
+]  # fmt: skip
 
 
 def fusion_table(
@@ -33,7 +36,9 @@ def fusion_table(
         A row per stream and kind of fusion, in the order of `STREAMS` and `KINDS`; columns
         - n: test videos;
         - learned: what was learned on validation, as text;
-        - validation: accuracy on validation; out of fold for kinds that learn (`late_fusion.out_of_fold_accuracy`);
+        - validation: accuracy on validation; out of fold for kinds that learn (`late_fusion.out_of_fold_hits`), NaN if
+          the clips cannot be divided into folds;
+        - validation_p: p of the sign-flip test of these hits against the average's; NaN for the streams;
         - test, low, high: accuracy on test and its 95 % interval (`src.metrics.accuracy_interval`);
         - only_this, only_other: numbers of test videos that only this row, or only the better stream, gets right;
         - p: of the sign-flip test against the better stream (`src.metrics.sign_flip_test`); NaN for the streams.
@@ -42,21 +47,40 @@ def fusion_table(
         ValueError: scores are not probabilities, or the numbers of scores and labels differ.
     """
     fusions = {kind: fit_fusion(kind, validation, validation_labels, validation_groups) for kind in KINDS}
+    held_out = {stream: validation[stream].argmax(axis=1) == validation_labels for stream in STREAMS}
+    held_out |= {kind: out_of_fold_hits(kind, validation, validation_labels, validation_groups) for kind in KINDS}
     scores = {stream: test[stream] for stream in STREAMS} | {kind: fusions[kind].apply(test) for kind in KINDS}
     right = {name: values.argmax(axis=1) == test_labels for name, values in scores.items()}
     other = right[max(STREAMS, key=lambda stream: right[stream].mean())]
     rows = []
     for name, hits in right.items():
-        if name in STREAMS:
-            learned, p = "", np.nan
-            accuracy = float((validation[name].argmax(axis=1) == validation_labels).mean())
-        else:
-            learned, p = fusions[name].learned, sign_flip_test(hits, other, test_groups)
-            accuracy = out_of_fold_accuracy(name, validation, validation_labels, validation_groups)
-        interval = accuracy_interval(hits, test_groups)
-        rows.append((len(hits), learned, accuracy, hits.mean(), *interval, *count_discordant(hits, other), p))
-    columns = ["n", "learned", "validation", "test", "low", "high", "only_this", "only_other", "p"]
-    return pd.DataFrame(rows, index=pd.Index(right, name="kind"), columns=columns)
+        row = {"n": len(hits), "learned": "" if name in STREAMS else fusions[name].learned}
+        row["validation"], row["validation_p"] = _compare_hits(held_out[name], held_out["average"], validation_groups)
+        row["test"], row["p"] = _compare_hits(hits, other, test_groups)
+        row["low"], row["high"] = accuracy_interval(hits, test_groups)
+        row["only_this"], row["only_other"] = count_discordant(hits, other)
+        rows.append(row)
+    table = pd.DataFrame(rows, index=pd.Index(right, name="kind"), columns=COLUMNS)
+    table.loc[list(STREAMS), ["validation_p", "p"]] = np.nan
+    return table
+
+
+def _compare_hits(hits, other, groups):
+    """(accuracy, p of the sign-flip test against other hits); NaN if there are none."""
+    return (np.nan, np.nan) if hits is None else (hits.mean(), sign_flip_test(hits, other, groups))
+
+
+def chosen_kind(table: pd.DataFrame) -> str:
+    """The kind of fusion to use: the most accurate on validation if it beats the average by more than noise.
+
+    More than noise is p below 0.05 in the sign-flip test of out-of-fold hits; otherwise it is "average". Of kinds that
+    are equally accurate, the first in the table is taken. Test has no part in it.
+
+    Args:
+        table: from `fusion_table`.
+    """
+    kind = _best_on_validation(table)
+    return kind if table.loc[kind, "validation_p"] < SIGNIFICANT else "average"
 
 
 def better_stream(table: pd.DataFrame) -> str:
@@ -65,7 +89,7 @@ def better_stream(table: pd.DataFrame) -> str:
 
 
 def describe_fusion(table: pd.DataFrame) -> str:
-    """Says whether the kind that is best on validation (the first in a tie), and the average, beat the better stream.
+    """Says which kind of fusion is used and why, and whether it, and the average, beat the better stream on test.
 
     "helps": higher accuracy on test, p below 0.05; "is not shown to help": higher, with a larger p; "does not help":
     equal or lower.
@@ -73,21 +97,30 @@ def describe_fusion(table: pd.DataFrame) -> str:
     Args:
         table: from `fusion_table`.
     """
-    stream = better_stream(table)
-    chosen = table.loc[list(KINDS), "validation"].idxmax()  # skips NaN; "average" always has a number
-    title = "the average" if chosen == "average" else f"{chosen!r}"
-    (verdict, numbers), average = (_compare(table.loc[kind], table.loc[stream, "test"]) for kind in (chosen, "average"))
+    stream, kind, best = better_stream(table), chosen_kind(table), _best_on_validation(table)
+    values = table.loc[best, "validation"], table.loc["average", "validation"], table.loc[best, "validation_p"]
+    numbers = "{:.1%} against the average's {:.1%}, {}".format(*values[:2], format_p(values[2]))
+    if kind != "average":
+        choice = f"{kind!r} is used, because it is more accurate on validation: {numbers}."
+    elif best != "average":
+        choice = f"The average is used: {best!r}, the best on validation, is not better by more than noise ({numbers})."
+    else:
+        choice = "The average is used: no kind of fusion is more accurate on validation."
+    (verdict, numbers), average = (_compare(table.loc[name], table.loc[stream, "test"]) for name in (kind, "average"))
     sentence = (
         f"Fusion {verdict} here: on {table.loc[stream, 'n']:,} test videos the better stream, {stream}, has an "
-        f"accuracy of {table.loc[stream, 'test']:.1%}, and the kind of fusion that is best on validation, {title}, "
-        f"one of {numbers}"
+        f"accuracy of {table.loc[stream, 'test']:.1%}, and the fusion that is used one of {numbers}"
     )
-    return sentence + ("." if chosen == "average" else f"; the average {average[0]}: {average[1]}.")
+    return f"{choice} {sentence}" + ("." if kind == "average" else f"; the average {average[0]}: {average[1]}.")
 
 
 def format_p(p: float) -> str:
     """A p-value as text: "p = 0.021", or "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _best_on_validation(table):
+    return table.loc[list(KINDS), "validation"].idxmax()  # skips NaN; "average" always has a number
 
 
 def _compare(row, stream_accuracy):

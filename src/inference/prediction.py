@@ -8,7 +8,6 @@ import numpy as np
 
 from src.config import STREAMS, ClipConfig, TrainConfig
 from src.evaluation import average_crops
-from src.fusion import average_scores
 from src.inputs import compute_stacks, scored_inputs
 from src.preprocessing import extract_clip
 from src.store import Clip
@@ -28,7 +27,8 @@ def predict_video(
         config: how the networks were trained, and which segments and crops are scored.
 
     Returns:
-        (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,), averaged over segments and crops.
+        (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,): the streams' are averaged over
+        segments and crops, then fused by the layer "fused" of `two_stream`.
         clip holds the frames and stacks before cropping; if the temporal network computes flow itself, its stacks are
         computed here, at the stored size. Frames and flow are not compressed as in the store, which changes scores a
         little.
@@ -42,8 +42,9 @@ def predict_video(
     if clip_config.flow_source == "layer":
         motion = np.stack([clip.window(segment, clip_config.window_length) for segment in range(len(clip.frames))])
         clip = replace(clip, stacks=compute_stacks(motion, clip_config.flow_bound))
-    scores = score_segments(clip.frames[places], motion[places], two_stream, class_names, clip_config, config)
-    return {name: by_segment.mean(axis=0) for name, by_segment in scores.items()}, clip
+    segments = score_segments(clip.frames[places], motion[places], two_stream, class_names, clip_config, config)
+    scores = fuse_streams(two_stream, {stream: segments[stream].mean(axis=0, keepdims=True) for stream in STREAMS})
+    return {name: by_video[0] for name, by_video in scores.items()}, clip
 
 
 def score_segments(
@@ -59,12 +60,17 @@ def score_segments(
         two_stream, class_names, clip_config, config: as for `predict_video`.
 
     Returns:
-        {"spatial", "temporal", "fused"}: float32 (S, C), rows sum to 1.
+        {"spatial", "temporal", "fused"}: float32 (S, C), rows sum to 1; "fused" is of each segment alone.
     """
     scores = {}
     for stream, segments in zip(STREAMS, (frames, motion), strict=True):
         inputs = scored_inputs(segments, stream, clip_config, config)
         by_crop = np.asarray(two_stream.get_layer(stream).predict_on_batch(inputs))
         scores[stream] = average_crops(by_crop, 1, class_names, config)
-    scores["fused"] = average_scores(scores["spatial"], scores["temporal"])
-    return scores
+    return fuse_streams(two_stream, scores)
+
+
+def fuse_streams(two_stream: keras.Model, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Adds "fused" to the scores of "spatial" and "temporal", each float32 (N, C), by the model's own fusion."""
+    fused = two_stream.get_layer("fused")([scores[stream] for stream in STREAMS])
+    return scores | {"fused": keras.ops.convert_to_numpy(fused)}

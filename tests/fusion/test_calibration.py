@@ -14,23 +14,39 @@ def test_temperature_by_hand():
 
 
 def test_fitted_temperature_by_hand():
-    """All scores are 0.9 for class 0, the class of 3 in 4 clips: the best score is 3/4, so 9^(1/T) = 3, T = 2."""
+    """All scores are 0.9 for class 0, the class of 6 in 8 clips and of half of the pseudo-clip: the best score is
+    6.5 / 9, so 9^(1/T) = 6.5 / 2.5."""
     scores = np.tile([0.9, 0.1], (8, 1))
-    assert fit_temperature(scores, np.array([0, 0, 0, 1] * 2)) == pytest.approx(2, rel=1e-3)
+    assert fit_temperature(scores, np.array([0, 0, 0, 1] * 2)) == pytest.approx(np.log(9) / np.log(2.6))
 
 
-@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("true", [0.013, 0.5, 1.0, 3.0])
 def test_temperature_is_recovered_from_labels_drawn_by_the_calibrated_scores(true):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, size=(20_000, 5))
     labels = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
-    assert fit_temperature(softmax(true * logits, axis=1), labels) == pytest.approx(true, rel=0.05)
+    scores = softmax(true * logits, axis=1).astype(np.float32)
+    assert fit_temperature(scores, labels) == pytest.approx(true, rel=0.05)
 
 
 def test_temperature_of_scores_that_are_exactly_zero_is_finite():
     scores = np.array([[1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
-    assert 1 < fit_temperature(scores, np.array([0, 0, 1, 1])) <= 10
+    assert 1 < fit_temperature(scores, np.array([0, 0, 1, 1])) < 100
     assert np.isfinite(apply_temperature(scores, 2.0)).all()
+
+
+@pytest.mark.parametrize("sharp", [1.0, 1e-3])
+def test_where_all_clips_are_right_one_error_in_as_many_clips_is_expected(sharp):
+    """By hand: the target of class 0 is 99.5 of 100, with the pseudo-clip; so is the score, however sharp it was."""
+    scores = softmax(sharp * np.tile([1.0, 0.0], (99, 1)), axis=1)
+    calibrated = apply_temperature(scores, fit_temperature(scores, np.zeros(99, int)))
+    np.testing.assert_allclose(calibrated[0], [0.995, 0.005], rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [softmax(np.eye(3)[[1, 2, 0]], axis=1), np.full((3, 3), 1 / 3)])
+def test_scores_that_tell_nothing_get_an_infinite_temperature(wrong):
+    assert fit_temperature(wrong, np.arange(3)) == np.inf
+    np.testing.assert_allclose(apply_temperature(wrong, np.inf), 1 / 3)
 
 
 def test_a_temperature_helps_only_uncalibrated_scores():

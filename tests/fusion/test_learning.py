@@ -7,7 +7,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from src.fusion.learning import LOGISTIC_C, learn_logistic, learn_svm, learn_weight
+from src.fusion.learning import LOGISTIC_C, combine, learn_log_linear, learn_logistic, learn_svm, learn_weight
 
 
 def weight_of(scores, labels):
@@ -18,9 +18,9 @@ def test_weight_by_hand():
     """Clip 1 needs 0.9 w + 0.2 (1 - w) > 1/2, w > 3/7; clip 2 needs 0.6 w + 0.1 (1 - w) < 1/2, w < 4/5. The NLL,
     -log(0.2 + 0.7 w) - log(0.9 - 0.5 w), is least at w = 53/70 = 0.757."""
     scores = {"spatial": np.array([[0.9, 0.1], [0.6, 0.4]]), "temporal": np.array([[0.2, 0.8], [0.1, 0.9]])}
-    text, combine = learn_weight(scores, np.array([0, 1]))
+    text, parameters = learn_weight(scores, np.array([0, 1]))
     assert text == "0.75 spatial + 0.25 temporal"
-    np.testing.assert_allclose(combine(scores), 0.75 * scores["spatial"] + 0.25 * scores["temporal"])
+    np.testing.assert_allclose(combine(scores, **parameters), 0.75 * scores["spatial"] + 0.25 * scores["temporal"])
 
 
 def test_accuracy_decides_on_the_weight_before_the_likelihood_does():
@@ -43,7 +43,7 @@ def test_svm_is_given_both_streams_as_one_vector_of_length_one():
     features = np.concatenate([scores["spatial"], scores["temporal"]], axis=1)
     features /= np.sqrt((features**2).sum(axis=1, keepdims=True))
     expected = softmax(LinearSVC(random_state=0).fit(features, labels).decision_function(features), axis=1)
-    np.testing.assert_allclose(learn_svm(scores, labels)[1](scores), expected, rtol=1e-4)
+    np.testing.assert_allclose(combine(scores, **learn_svm(scores, labels)[1]), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])
@@ -52,4 +52,36 @@ def test_logistic_gives_the_probabilities_of_a_regression_on_both_streams_log_sc
     scores = make_scores(labels, num_classes)
     features = np.log(np.concatenate([scores["spatial"], scores["temporal"]], axis=1, dtype=np.float64))
     model = LogisticRegression(C=LOGISTIC_C, max_iter=5000).fit(features, labels)
-    np.testing.assert_allclose(learn_logistic(scores, labels)[1](scores), model.predict_proba(features), rtol=1e-6)
+    np.testing.assert_allclose(
+        combine(scores, **learn_logistic(scores, labels)[1]), model.predict_proba(features), rtol=1e-6
+    )
+
+
+def weights_of(scores, labels):
+    return learn_log_linear(scores, labels)[1]["weights"]
+
+
+def test_log_linear_weights_are_recovered_from_labels_drawn_by_them():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, size=(2, 20_000, 5))
+    fused = softmax(0.2 * logits[0] + 1.5 * logits[1], axis=1)
+    labels = (fused.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    scores = dict(zip(("spatial", "temporal"), softmax(logits, axis=2), strict=True))
+    np.testing.assert_allclose(weights_of(scores, labels), [0.2, 1.5], rtol=0.05)
+
+
+def test_log_linear_weights_do_not_depend_on_how_sharp_scores_are():
+    """They multiply the logarithms: a stream at T = 77 gets 77 times the weight, up to the average that they shrink
+    to."""
+    labels = random_labels(2000, 4)
+    scores = make_scores(labels, 4)
+    flat = scores | {"temporal": softmax(np.log(scores["temporal"]) / 77, axis=1)}
+    first, second = weights_of(scores, labels), weights_of(flat, labels)
+    np.testing.assert_allclose([first[0], 77 * first[1]], second, rtol=0.2)
+
+
+def test_log_linear_weights_stay_finite_where_all_clips_are_right_and_certain():
+    labels = random_labels(30, 3)
+    scores = dict.fromkeys(("spatial", "temporal"), np.eye(3)[labels])
+    weights = weights_of(scores, labels)
+    assert 0 < sum(weights) < 1 and min(weights) >= 0  # 0.3 are 7 in logarithms, from 1e-10 to 1: an error in 500

@@ -25,7 +25,7 @@ CLIP = ClipConfig(short_side=HEIGHT, flow_length=4, flow_bound=5)
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports need TensorFlow")
 
 
-def make_two_stream(clip_config, config):
+def make_two_stream(clip_config, config, fusion=None):
     """Streams with random weights, whose scores are far from 0 and 1: any change of the input changes them."""
     keras.utils.set_random_seed(0)
     frame = keras.Input((config.crop_size,) * 2 + (3,), dtype="uint8", name="frame")
@@ -35,6 +35,7 @@ def make_two_stream(clip_config, config):
     return build_two_stream(
         make_stream(frame, keras.layers.Rescaling(1 / 255)(frame), "spatial"),
         make_stream(motion, displacements, "temporal"),
+        fusion,
     )
 
 
@@ -113,6 +114,20 @@ def test_the_saved_model_gives_the_same_scores_and_the_names_of_the_classes(mode
     loaded = keras.models.load_model(tmp_path / "end_to_end.keras")
     np.testing.assert_array_equal(loaded(clips), end_to_end(clips))
     assert loaded.get_layer("fused").class_names == NAMES
+
+
+@pytest.mark.parametrize("source", ["layer", "store"])
+def test_the_fusion_of_the_two_stream_model_is_kept(source, tmp_path):
+    """After the average of each stream's crops, also in the file."""
+    clip_config = ClipConfig(short_side=HEIGHT, flow_length=4, flow_bound=5, flow_source=source)
+    clips, fusion = make_clips((2, 1), (0, -1)), {"features": "log scores", "weights": [0.3, 3.0]}
+    two_stream = make_two_stream(clip_config, CONFIG, fusion)
+    build_end_to_end(two_stream, NAMES, clip_config, CONFIG, HEIGHT, WIDTH).save(tmp_path / "end_to_end.keras")
+    loaded = keras.models.load_model(tmp_path / "end_to_end.keras")
+    expected = notebook_scores(clips, two_stream, clip_config, CONFIG)
+    np.testing.assert_allclose(loaded.predict_on_batch(clips), expected, atol=1e-4)
+    average = notebook_scores(clips, make_two_stream(clip_config, CONFIG), clip_config, CONFIG)
+    assert np.abs(average - expected).max() > 0.01 and loaded.get_layer("fused").class_names == NAMES
 
 
 @pytest.mark.slow
