@@ -62,7 +62,7 @@ class ClipConfig:
     """
 
     short_side: int = 128
-    num_segments: int = 3
+    num_segments: int = 6
     flow_length: int = 10
     flow_algorithm: str = "farneback"
     flow_bound: float = 20.0

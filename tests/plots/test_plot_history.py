@@ -1,4 +1,4 @@
-"""Figure of the training: it draws what was given and marks the best epoch and the phases."""
+"""Figure of the training: it draws what was given and marks the phases."""
 
 import numpy as np
 import pandas as pd
@@ -12,36 +12,33 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def make_history(val_accuracy, **columns):
-    epochs = np.arange(1, len(val_accuracy) + 1)
-    measured = {"loss": 1 / epochs, "accuracy": 1 - 1 / epochs, "val_loss": 2 / epochs, "val_accuracy": val_accuracy}
-    return pd.DataFrame({"epoch": epochs, "phase": "head"} | measured | columns)
+    parts = np.arange(1, len(val_accuracy) + 1)
+    measured = {"loss": 1 / parts, "accuracy": 1 - 1 / parts, "val_loss": 2 / parts, "val_accuracy": val_accuracy}
+    return pd.DataFrame({"step": 25 * parts, "phase": "all layers"} | measured | columns)
 
 
-def test_history_draws_train_dashed_validation_solid_and_marks_the_least_validation_loss():
-    history = make_history([0.2, 0.7, 0.6, 0.5], val_loss=[2.0, 1.1, 0.9, 0.9])
+def test_history_draws_train_dashed_and_validation_solid():
+    history = make_history([0.2, 0.7, 0.6, 0.5])
     axes = plot_history(history, "Temporal stream", "temporal")
     assert [ax.get_title() for ax in axes] == ["Temporal stream: loss", "Temporal stream: accuracy"]
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
-        train, validation, best = ax.lines
+        train, validation = ax.lines
         assert (train.get_linestyle(), validation.get_linestyle()) == ("--", "-")
+        np.testing.assert_array_equal(train.get_xdata(), [25, 50, 75, 100])
         np.testing.assert_array_equal(train.get_ydata(), history[name])
         np.testing.assert_array_equal(validation.get_ydata(), history[f"val_{name}"])
-        assert list(best.get_xdata()) == [3]  # less accurate than epoch 2, as good as epoch 4: the weights kept
-        assert list(best.get_ydata()) == [history[f"val_{name}"][2]]
         assert {line.get_color() for line in ax.lines} == {STREAM_COLOURS["temporal"]}
-    assert axes[1].get_legend().get_texts()[2].get_text() == "best: epoch 3, accuracy 0.60"
 
 
 def test_history_marks_where_the_phase_changes():
-    history = make_history([0.1, 0.2, 0.3], phase=["head", "head", "fine-tuning"])
+    history = make_history([0.1, 0.2, 0.3], phase=["head", "head", "last stage"])
     axes = plot_history(history, "Spatial stream", "spatial")
     for ax in axes:
-        assert texts(ax) == ["head", "fine-tuning"]
-        assert list(ax.lines[3].get_xdata()) == [2.5, 2.5]
-        assert len(ax.lines) == 4
+        assert texts(ax) == ["head", "last stage"]
+        assert list(ax.lines[2].get_xdata()) == [50, 50]
+        assert len(ax.lines) == 3
 
 
-def test_history_of_one_epoch_is_a_point():
+def test_history_of_one_part_is_a_point():
     axes = plot_history(make_history([0.5]), "Spatial stream", "spatial")
     assert [list(ax.lines[1].get_ydata()) for ax in axes] == [[2.0], [0.5]]
-    assert axes[0].get_xlim() == (0.5, 1.5)
