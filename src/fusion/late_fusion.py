@@ -91,8 +91,8 @@ def fit_fusion(
 
     - "average": the mean of both streams' scores; nothing is learned.
     - "geometric": their geometric mean, normalised: the average of log-scores; nothing is learned.
-    - "log-linear": the softmax of a · log spatial + b · log temporal, a and b 0 or more, shrunk to the average
-      (logarithmic opinion pool, Heskes 1998; see `learning.learn_log_linear`).
+    - "log-linear": the softmax of a · log spatial + b · log temporal, a and b 0 or more, shrunk to a calibrated
+      average (logarithmic opinion pool, Heskes 1998; see `learning.learn_log_linear`).
     - "calibrated average": the average after temperature scaling of each stream for which
       `calibration.helpful_temperature` finds that it helps.
     - "weighted": w · spatial + (1 - w) · temporal, calibrated in the same way. w is the most accurate of

@@ -12,10 +12,16 @@ from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from src.config import STREAMS
-from src.fusion.calibration import log_scores, negative_log_likelihood, smooth_targets
+from src.fusion.calibration import (
+    apply_temperature,
+    fit_temperature,
+    log_scores,
+    negative_log_likelihood,
+    smooth_targets,
+)
 
 WEIGHTS = np.arange(21) / 20  # of the spatial stream
-PSEUDO_CLIPS = 12  # whose classes are the average's scores; see `learn_log_linear`
+PSEUDO_CLIPS = 12  # whose classes are the calibrated average's scores; see `learn_log_linear`
 SVM_C = 1.0
 LOGISTIC_C = 0.1  # 1 overfits log-scores, which are large: it lost 1 to 4 percentage points on synthetic scores
 ABSENT = -1e9  # bias of a class without clips: its score is exactly 0
@@ -62,16 +68,18 @@ def learn_log_linear(scores, labels):
     """The weights of both streams' log-scores, 0 or more, with the lowest negative log-likelihood.
 
     A stream that knows little gets a small weight, an overconfident one a smaller, and two that make the same errors
-    share theirs. Pseudo-clips shrink the weights to those of the average as long as there are few clips: each clip's
-    target is mixed with the average's scores, as much as twelve clips in all (a catalytic prior, Huang et al. 2020).
-    One more pseudo-clip of unknown class keeps the weights finite where all clips are right.
+    share theirs. Pseudo-clips hold the weights near those of a simpler fusion as long as there are few clips: each
+    clip's target is mixed with the average of the streams' calibrated scores, as much as twelve clips in all (a
+    catalytic prior, Huang et al. 2020). One more pseudo-clip of unknown class keeps the weights finite where all clips
+    are right. `benchmarks/fusion_kinds.py` compares it with the other kinds.
     """
     logits = np.stack([log_scores(scores[stream]) for stream in STREAMS])
     logits -= logits.mean(axis=2, keepdims=True)
     scale = np.maximum(np.abs(logits).mean(axis=(1, 2), keepdims=True), 1e-9)  # the search needs numbers around 1
     logits /= scale
-    average, shape = combine(scores), logits.shape[1:]
-    targets = smooth_targets(labels, PSEUDO_CLIPS * average + 1 / shape[1], shape)
+    calibrated = [apply_temperature(scores[stream], fit_temperature(scores[stream], labels)) for stream in STREAMS]
+    shape = logits.shape[1:]
+    targets = smooth_targets(labels, PSEUDO_CLIPS * np.mean(calibrated, axis=0) + 1 / shape[1], shape)
 
     def loss(weights):
         fused = np.tensordot(weights, logits, 1)
