@@ -122,7 +122,7 @@ def test_runs_of_one_name_are_told_apart_by_their_path(tmp_path):
     [
         ({"digest": "ba9876543210"}, "subset: '0123456789ab' → 'ba9876543210'"),
         ({"clips": ClipConfig(flow_bound=10)}, f"store: '{ClipConfig().key}' → '{ClipConfig(flow_bound=10).key}'"),
-        ({"test_segments": 1}, "segments: 3 → 1"),
+        ({"test_segments": 1}, "segments: 6 → 1"),
         ({"test_crops": 10}, "crops: 3 → 10"),
         ({"n": 9}, "n: 8 → 9"),
     ],
@@ -171,13 +171,13 @@ def test_older_runs_compare_with_one_another_but_not_with_new_ones(tmp_path):
         edit(folder / "metrics.json", lambda metrics: metrics.pop("protocol"))
         edit(folder / "config.json", lambda run: [run["training"].pop(f"test_{name}s") for name in ("segment", "crop")])
     table = compare_runs(old[:2])
-    assert table.seeds.tolist() == [2] and table[SEGMENTS_CROPS].tolist() == ["3 × (not set)"]
+    assert table.seeds.tolist() == [2] and table[SEGMENTS_CROPS].tolist() == ["6 × (not set)"]
     with pytest.raises(ValueError, match="short_side=128.* → .*short_side=256"):
         compare_runs(old)
     new = write_run(tmp_path, "new")
     with pytest.raises(ValueError, match=r"store: .*, crops: 3 → '\(not set\)'"):
         compare_runs([new, old[0]])
-    assert compare_runs([new, old[0]], allow_mixed=True)[SEGMENTS_CROPS].tolist() == ["3 × 3", "3 × (not set)"]
+    assert compare_runs([new, old[0]], allow_mixed=True)[SEGMENTS_CROPS].tolist() == ["6 × 3", "6 × (not set)"]
 
 
 def test_runs_recorded_under_the_old_names_of_fields_and_metrics_compare_with_new_ones(tmp_path):
@@ -244,7 +244,7 @@ def test_a_repeated_run_with_other_numbers_is_warned_about_and_counts_as_one_see
 def test_it_reads_what_a_run_writes(tmp_path):
     clips, config = ClipConfig(), TrainConfig(seed=3)
     run = start_run("real", "datasets/tiny", DIGEST, clips, config, tmp_path)
-    protocol = {"subset": DIGEST, "store": clips.key, "segments": 3, "crops": 3, "seed": 3}
+    protocol = {"subset": DIGEST, "store": clips.key, "segments": clips.num_segments, "crops": 3, "seed": 3}
     run.write_metrics({"test": make_entry(0.5, 8), "protocol": protocol})
     write_run(tmp_path, "written-here", 0.7, seed=4)
     assert compare_runs(tmp_path)[["runs", "seeds"]].iloc[0].tolist() == ["real, written-here", 2]
