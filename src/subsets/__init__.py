@@ -1,5 +1,5 @@
 """Seeded subsets and folds of an annotation table, and the classes of flipped and time-reversed clips."""
 
-from src.subsets.class_maps import exchange_columns, flipped_classes, reversed_classes
+from src.subsets.class_maps import exchange_columns, flip_table, flipped_classes, reversed_classes
 from src.subsets.folds import make_folds
 from src.subsets.subset import choose_subset, count_clips

@@ -6,22 +6,40 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 SSV2_TIME_REVERSAL = Path(__file__).with_name("ssv2_time_reversal.json")  # 20BN's map for its templates
 
-_EXCHANGED = {"left": "right", "right": "left"}
-# Words that hold "right" but are not directions come first, so that they match as a whole and stay unchanged.
-_DIRECTIONS = re.compile("upright|bright|right out|left|right")
+_EXCHANGED = {"left": "right", "east": "west", "clockwise": "counterclockwise"}
+_EXCHANGED |= {other: word for word, other in _EXCHANGED.items()}
+_CAMEL_CASE = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where a word begins inside another
+_BOUNDARY = "\0"  # marks these places, so that UpRight is two words and Upright is one
+_ROTATIONS = {  # one spelling of each
+    r"(?:counter|anti)[ _\0-]*clockwise|(?<![a-z])ccw(?![a-z])": "counterclockwise",
+    r"(?<![a-z])cw(?![a-z])": "clockwise",
+}
+_DIRECTIONS = re.compile(
+    # Words that hold "left" or "right" but are not directions come first: they match as a whole and stay unchanged.
+    r"(?<![a-z])(?:up|b|f|out|down|forth|birth|copy|al|play?w|w)right|right(?:[ _-]out|eous)|leftover|(?<![a-z])cleft"
+    "|left|right|counterclockwise|clockwise"
+    # "east" and "west" are parts of many words, so they count only as words: east, eastward, northeast; not Easter.
+    r"|(?:(?<![a-z])|(?<=north)|(?<=south))(?:east|west)(?=(?:wards?|bound)?(?![a-z]))"
+)
+NOT_FLIPPED = "not flipped"
 
 
 def flipped_classes(class_names: list[str], given: dict[str, str] | None = None) -> np.ndarray:
     """The class that a clip of each class shows after a horizontal flip.
 
-    By default, the names decide. A name that holds neither "left" nor "right" keeps its class. Otherwise, also where
-    they are a part of a word (turn_left, TurnLeft, leftward), the result is the class whose name has the two exchanged
-    ("Pushing something from left to right" ↔ "… right to left"); if there is no such class, clips must not be flipped.
-    In Something-Something V2 this finds exactly 20BN's three pairs. No other words are known: "clockwise" counts as
-    unchanged by a flip.
+    By default, the names decide. A name without a direction keeps its class. Otherwise the result is the class whose
+    name has the directions exchanged ("Pushing something from left to right" ↔ "… right to left"); if there is no such
+    class, clips must not be flipped. The directions, in any case:
+
+    - left ↔ right, also as a part of a word (turn_left, TurnLeft, leftward), but not in words such as "upright";
+    - clockwise ↔ counterclockwise, in any spelling (anticlockwise, counter-clockwise), cw ↔ ccw;
+    - east ↔ west as words (eastward, northeast).
+
+    In Something-Something V2 this finds exactly 20BN's three pairs.
 
     Args:
         class_names: C names.
@@ -43,10 +61,30 @@ def flipped_classes(class_names: list[str], given: dict[str, str] | None = None)
                     f"Received: {name!r} → {other!r} → {partner[other]!r}"
                 )
         return _find([partner.get(name, name) for name in class_names], class_names)
-    names = [name.lower() for name in class_names]
+    names = [_spell_alike(name) for name in class_names]
     exchanged = [_DIRECTIONS.sub(lambda word: _EXCHANGED.get(word[0], word[0]), name) for name in names]
+    names, exchanged = ([name.replace(_BOUNDARY, "") for name in some] for some in (names, exchanged))
     own = np.arange(len(names))
-    return np.where([name == other for name, other in zip(names, exchanged, strict=True)], own, _find(exchanged, names))
+    flipped = np.where([a == b for a, b in zip(names, exchanged, strict=True)], own, _find(exchanged, names))
+    paired = (flipped >= 0) & (flipped != own)
+    flipped[flipped[paired]] = own[paired]  # beside "upleft", "upright" is a direction
+    return flipped
+
+
+def flip_table(class_names: list[str], given: dict[str, str] | None = None) -> pd.DataFrame:
+    """What `flipped_classes` does, for a look at it: the classes that a horizontal flip changes.
+
+    Args:
+        class_names, given: as for `flipped_classes`.
+
+    Returns:
+        A row per class whose flipped class is another one or is not among the names; columns "class" and "flipped
+        class", which is "not flipped" where there is none. Empty if each class keeps its class.
+    """
+    flipped = flipped_classes(class_names, given)
+    changed = np.flatnonzero(flipped != np.arange(len(flipped)))
+    others = [class_names[other] if other >= 0 else NOT_FLIPPED for other in flipped[changed]]
+    return pd.DataFrame({"class": [class_names[index] for index in changed], "flipped class": others}, dtype=object)
 
 
 def reversed_classes(class_names: list[str], given: dict[str, str] | None = None) -> np.ndarray:
@@ -105,6 +143,14 @@ def exchange_columns(scores: np.ndarray, flipped: np.ndarray) -> np.ndarray:
     if (flipped[flipped] != np.arange(len(flipped))).any():
         raise ValueError(f"Classes must be exchanged in pairs. Received: {flipped.tolist()}")
     return scores[..., flipped]
+
+
+def _spell_alike(name):
+    """A name in lower case, CamelCase boundaries marked, with one spelling of clockwise and counterclockwise."""
+    name = _CAMEL_CASE.sub(_BOUNDARY, name).lower()
+    for spellings, word in _ROTATIONS.items():
+        name = re.sub(spellings, word, name)
+    return name
 
 
 def _find(names, class_names):

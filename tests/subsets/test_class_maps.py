@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import SHARED_DATA
 
-from src.subsets.class_maps import exchange_columns, flipped_classes, reversed_classes
+from src.subsets.class_maps import exchange_columns, flip_table, flipped_classes, reversed_classes
 
 TURNS = ["turn_clockwise", "turn_back", "wave", "turn_counter"]
 LIFTING = "Lifting something up completely without letting it drop down"
@@ -43,12 +43,65 @@ def test_flipped_classes_of_all_templates_are_those_of_20bn(ssv2):
         (["turn_left", "turn_right", "TurnLeft", "TurnRight"], [1, 0, 3, 2]),
         (["turn-left-upright", "turn-right-upright", "leftward", "rightward"], [1, 0, 3, 2]),
         (["Pulling it right out", "upright upright on the table", "bright_light"], [0, 1, 2]),  # not directions
+        (["Step_4_Left", "Step_4_Right", "Step_7_Left", "Step_7_Right", "Step_1"], [1, 0, 3, 2, 4]),  # HandWash
+        (["UpLeft", "UpRight"], [1, 0]),
+        (["Upright", "upright_left", "upright_right"], [0, 2, 1]),
+        (["upleft", "upright", "downright", "downleft"], [1, 0, 3, 2]),  # words that their partners make directions
         (["Hold", "From left to right", "RIGHT", "Left behind"], [0, -1, -1, -1]),  # without a partner
     ],
 )
 def test_left_and_right_are_exchanged(names, expected):
     flipped = flipped_classes(names)
     assert flipped.tolist() == expected and flipped.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["Turning Hand Clockwise", "Turning Hand Counterclockwise", "clockwork"], [1, 0, 2]),
+        (["turn_anticlockwise", "turn_clockwise"], [1, 0]),
+        (["counter-clockwise", "Clockwise"], [1, 0]),
+        (["spin counter clockwise", "spin clockwise"], [1, 0]),
+        (["SpinClockwise", "SpinCounterClockwise"], [1, 0]),
+        (["rotate_cw", "rotate_ccw", "TurnCW", "TurnCCW", "CWTurn", "CCWTurn"], [1, 0, 3, 2, 5, 4]),
+        (["rotate_cw", "rotate_counterclockwise"], [1, 0]),
+        (["scwab", "ccwx"], [0, 1]),  # not whole tokens
+        (["left arm clockwise", "right arm counterclockwise", "right arm clockwise"], [1, 0, -1]),
+        (["rotate clockwise", "wave"], [-1, 1]),
+    ],
+)
+def test_senses_of_rotation_are_exchanged(names, expected):
+    assert flipped_classes(names).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["going east", "going west"], [1, 0]),
+        (["Eastward", "Westward", "eastbound", "westbound"], [1, 0, 3, 2]),
+        (["northeast", "northwest", "south_east", "south_west", "SouthEast", "SouthWest"], [1, 0, 3, 2, 5, 4]),
+        (["walk east to west", "walk west to east"], [1, 0]),
+        (["north", "south"], [0, 1]),
+        (["east"], [-1]),
+    ],
+)
+def test_east_and_west_are_exchanged(names, expected):
+    assert flipped_classes(names).tolist() == expected
+
+
+def test_words_that_hold_a_direction_but_are_none_keep_their_class():
+    words = ["eating leftovers", "least", "beast", "feast", "Easter", "western", "yeast", "bright", "Brightening"]
+    words += ["upright", "copyright", "cleft", "pulling it right out", "fright", "playwright", "outright", "righteous"]
+    assert flipped_classes(words).tolist() == list(range(len(words)))
+
+
+def test_the_flip_table_names_the_classes_that_a_flip_changes():
+    table = flip_table(["turn left", "wave", "turn right", "spin clockwise"])
+    assert table.columns.tolist() == ["class", "flipped class"]
+    expected = [["turn left", "turn right"], ["turn right", "turn left"], ["spin clockwise", "not flipped"]]
+    assert table.to_numpy().tolist() == expected
+    assert flip_table(["left", "right"], {}).empty and flip_table(["wave"]).columns.equals(table.columns)
+    assert flip_table(["a", "b", "wave"], {"a": "b"}).to_numpy().tolist() == [["a", "b"], ["b", "a"]]
 
 
 def test_a_given_flip_map_goes_both_ways_and_keeps_the_other_classes():
