@@ -1,5 +1,6 @@
 """Backbones: networks from images to features, which either stream can be built on, and the head that follows."""
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,19 @@ NORMALIZATIONS = {
     "tf": {"mean": [127.5, 127.5, 127.5], "deviation": [127.5, 127.5, 127.5]},
     "caffe": {"mean": [123.68, 116.779, 103.939], "deviation": [1.0, 1.0, 1.0]},  # in BGR order
 }
+# Networks of Keras: name → (class in keras.applications, the preprocessing it was trained with, arguments). Those that
+# have preprocessing layers of their own are built without them, because the stream includes preprocessing.
+_PLAIN = {"include_preprocessing": False}
+NETWORKS = {
+    "resnet50": ("ResNet50", "caffe", {}),
+    "mobilenetv2": ("MobileNetV2", "tf", {}),
+    "mobilenetv3": ("MobileNetV3Large", "tf", _PLAIN),
+    "efficientnetv2b0": ("EfficientNetV2B0", "torch", _PLAIN),
+    "convnexttiny": ("ConvNeXtTiny", "torch", _PLAIN),
+}
+# A step of Adam changes a logit by at most the learning rate times the sum of all features, so this length sets the
+# learning rate of the head relative to that of the backbone, whatever the number and scale of the features.
+FEATURE_LENGTH = 10
 COMPACT_FILTERS = (32, 64, 128, 192)
 MOMENTUM = 0.9  # of batch norm; Keras' 0.99 is too slow for small data sets, which have few steps per epoch
 
@@ -37,10 +51,11 @@ def build_backbone(
     """Builds or loads a backbone.
 
     Args:
-        backbone: "resnet50", "compact" (a residual network of about a million parameters, for training from
+        backbone: a key of `NETWORKS`, "compact" (a residual network of about a million parameters, for training from
             scratch), or the path of a saved Keras model that maps one image to features.
         crop_size: side of the input, pixels; a saved model of a fixed size keeps its own.
-        weights: for ResNet50: "imagenet", a file of ResNet50 weights (without top), or None for random weights.
+        weights: for a key of `NETWORKS`: "imagenet", a file of this network's weights (without top), or None for
+            random weights.
         preprocessing: what a saved model expects, a key of `NORMALIZATIONS`.
 
     Returns:
@@ -50,12 +65,13 @@ def build_backbone(
         ValueError: unknown preprocessing, or a saved model that does not map one image to features.
         FileNotFoundError: there is no file at the path of weights or backbone.
 
-    He et al. 2016 (ResNet).
+    He et al. 2016 (ResNet); Sandler et al. 2018, Howard et al. 2019 (MobileNet V2, V3); Tan & Le 2021
+    (EfficientNetV2); Liu et al. 2022 (ConvNeXt).
     """
     if preprocessing not in NORMALIZATIONS:
         raise ValueError(f"preprocessing must be one of {tuple(NORMALIZATIONS)}. Received: {preprocessing!r}")
-    if str(backbone) == "resnet50":
-        return Backbone(_resnet50(crop_size, weights), "caffe", weights is not None)
+    if str(backbone) in NETWORKS:
+        return Backbone(_keras_network(backbone, crop_size, weights), NETWORKS[backbone][1], weights is not None)
     if str(backbone) == "compact":
         return Backbone(_compact(crop_size), "tf", False)
     return Backbone(_saved_backbone(backbone, crop_size), preprocessing, True)
@@ -86,10 +102,9 @@ def add_head(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained:
     if len(x.shape) == 4:
         x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     if pretrained:
-        # The scale and the number of features differ between backbones, but the learning rate of the head is fixed,
-        # and a step of Adam changes a logit by the sum of all features. So features get mean 0 and length 1.
+        # The scale and the number of features differ between backbones: they get mean 0 and one length.
         norm = layers.LayerNormalization(epsilon=1e-8, center=False, scale=False, dtype="float32", name="feature_norm")
-        x = layers.Rescaling(x.shape[-1] ** -0.5, dtype="float32", name="feature_length")(norm(x))
+        x = layers.Rescaling(FEATURE_LENGTH * x.shape[-1] ** -0.5, dtype="float32", name="feature_length")(norm(x))
     x = layers.Dropout(dropout, dtype="float32", name="dropout")(x)
     # On pretrained features the head starts from equal scores; random scores would have to be unlearned first.
     kernel = "zeros" if pretrained else "glorot_uniform"
@@ -97,17 +112,24 @@ def add_head(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained:
     return scores(x)
 
 
-def _resnet50(crop_size, weights):
+def _keras_network(name, crop_size, weights):
+    build, _, arguments = NETWORKS[name]
     if weights not in (None, "imagenet") and not Path(weights).exists():
-        raise FileNotFoundError(f"{weights}: must be a file of ResNet50 weights; there is no such file.")
+        raise FileNotFoundError(f"{weights}: must be a file of {build} weights; there is no such file.")
     weights = str(weights) if weights is not None else None
-    shape = (crop_size, crop_size, 3)
-    return keras.applications.ResNet50(include_top=False, weights=weights, input_shape=shape, name="backbone")
+    with warnings.catch_warnings():
+        # MobileNetV2 has weights for some image sizes; Keras takes those for 224 pixels at all others, and warns.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+        shape = (crop_size, crop_size, 3)
+        network = getattr(keras.applications, build)(include_top=False, weights=weights, input_shape=shape, **arguments)
+    return keras.Model(network.input, network.output, name="backbone")
 
 
 def _saved_backbone(path, crop_size):
     if not Path(path).exists():
-        raise FileNotFoundError(f'{path}: backbone must be "resnet50", "compact" or a saved model; no such file.')
+        raise FileNotFoundError(
+            f'{path}: backbone must be "compact", one of {tuple(NETWORKS)} or a saved model; no such file.'
+        )
     saved = keras.models.load_model(path, compile=False)
     if len(saved.inputs) != 1 or len(saved.outputs) != 1 or saved.input_shape[-1] != 3:
         raise ValueError(f"{path}: a backbone must map one image (N, h, w, 3) to features. Received: {saved.inputs}")

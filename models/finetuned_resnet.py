@@ -23,7 +23,7 @@ def build_finetuned_resnet(
         weights, backbone: as in `models.backbones.build_backbone`. For a saved backbone of a fixed input size the
             frames are resized.
         preprocessing: what a saved backbone expects, as Keras names it: "torch" (scaled, ImageNet mean and standard
-            deviation), "tf" (-1 … 1), "caffe" (BGR, ImageNet mean).
+            deviation), "tf" (-1 … 1), "caffe" (BGR, ImageNet mean). For a network of Keras it is known.
 
     Returns:
         a functional model: "frame" uint8 (N, crop_size, crop_size, 3), RGB → "scores" float32 (N, C), after softmax.

@@ -17,7 +17,8 @@ def freeze_backbone(model: keras.Model) -> None:
 def unfreeze_last_stage(model: keras.Model) -> list[str]:
     """Makes the last stage of a stream's backbone trainable, except its batch norm.
 
-    The last stage is all layers at the lowest resolution (conv5 of a ResNet50).
+    The last stage is all layers after the last one with an output of a higher resolution (conv5 of a ResNet50). Pooled
+    outputs, as in squeeze-and-excitation, belong to the stage that they are in.
 
     Returns:
         the names of the layers that are trainable now.
@@ -25,8 +26,10 @@ def unfreeze_last_stage(model: keras.Model) -> list[str]:
     backbone = model.get_layer("backbone")
     backbone.trainable = True
     leaves = list(leaf_layers(backbone))
-    last = [_output_resolution(layer) for layer in leaves if _output_resolution(layer)][-1]
-    last_stage = [layer for layer in leaves if _output_resolution(layer) == last]
+    resolutions = [_output_resolution(layer) for layer in leaves]
+    last = [resolution for resolution in resolutions if resolution][-1]
+    higher = [number for number, resolution in enumerate(resolutions) if resolution and max(resolution) > max(last)]
+    last_stage = leaves[max(higher, default=-1) + 1 :]
     for layer in leaves:
         layer.trainable = layer in last_stage and not isinstance(layer, layers.BatchNormalization)
     return [layer.name for layer in last_stage if layer.trainable and layer.weights]

@@ -4,7 +4,7 @@ import socket
 import warnings
 from pathlib import Path
 
-import keras
+from models.backbones import NETWORKS, build_backbone
 
 DOWNLOAD_TIMEOUT = 20  # seconds; a network that drops packets must not block a notebook for minutes
 
@@ -16,28 +16,30 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
     with a warning.
 
     Args:
-        weights: "auto", "imagenet", "compact", None (ResNet50 with random weights), the path of a file of ResNet50
-            weights, or of a saved backbone (.keras).
+        weights: "auto", "imagenet" (ResNet50), the name of another network with ImageNet weights (a key of
+            `models.backbones.NETWORKS`, such as "efficientnetv2b0"), "compact", None (ResNet50 with random weights),
+            the path of a file of ResNet50 weights, or of a saved backbone (.keras).
         stream: "spatial" or "temporal", for the messages.
 
     Returns:
         {"backbone": …, "weights": …, "pretrained": bool}.
 
     Raises:
-        FileNotFoundError: there is no file at the path.
-        RuntimeError: "imagenet" was requested, and the weights are neither cached nor can be downloaded.
+        FileNotFoundError: neither a name that is known, nor the path of a file.
+        RuntimeError: "imagenet" or a network was requested, and its weights are neither cached nor can be downloaded.
     """
     if weights is None:
         return {"backbone": "resnet50", "weights": None, "pretrained": False}
     if weights == "compact":
         return {"backbone": "compact", "weights": None, "pretrained": False}
-    if weights in ("auto", "imagenet"):
-        failure = _fetch_imagenet()
+    if weights in ("auto", "imagenet", *NETWORKS):
+        backbone = weights if weights in NETWORKS else "resnet50"
+        failure = _fetch_imagenet(backbone)
         if failure is None:
-            return {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
-        unavailable = f"the ImageNet weights of ResNet50 are neither cached nor can they be downloaded ({failure})."
-        if weights == "imagenet":
-            raise RuntimeError(f'{stream}_weights="imagenet": {unavailable} Connect once, or set a file or "compact".')
+            return {"backbone": backbone, "weights": "imagenet", "pretrained": True}
+        unavailable = f"the ImageNet weights of {backbone} are neither cached nor can they be downloaded ({failure})."
+        if weights != "auto":
+            raise RuntimeError(f'{stream}_weights="{weights}": {unavailable} Connect once, or set a file or "compact".')
         warnings.warn(
             f"NO PRETRAINED WEIGHTS: {unavailable} The {stream} stream is a compact residual network that learns from "
             f"scratch; expect a lower accuracy. Connect once, or set {stream}_weights to a file.",
@@ -47,19 +49,20 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
     path = Path(weights)
     if not path.exists():
         raise FileNotFoundError(
-            f'{path}: {stream}_weights must be "auto", "imagenet", "compact", None or a file; there is no such file.'
+            f'{path}: {stream}_weights must be "auto", "imagenet", "compact", None, one of {tuple(NETWORKS)} (with '
+            "ImageNet weights), or a file; there is no such file."
         )
     if path.suffix == ".keras":
         return {"backbone": str(path), "weights": None, "pretrained": True}
     return {"backbone": "resnet50", "weights": str(path), "pretrained": True}
 
 
-def _fetch_imagenet():
+def _fetch_imagenet(backbone):
     """Downloads the weights unless they are cached; returns None, or the reason of a failure."""
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        keras.applications.ResNet50(include_top=False, weights="imagenet", input_shape=(64, 64, 3))
+        build_backbone(backbone, 64, "imagenet")
     except Exception as error:  # Keras raises a bare Exception for a failed download
         return f"{type(error).__name__}: {error}".splitlines()[0][:200]
     finally:

@@ -96,7 +96,7 @@ def test_the_scale_of_a_backbones_features_does_not_matter(tmp_path):
         predict(up_to(build_finetuned_resnet(3, SIZE, backbone=tmp_path / name), "dropout"), make_images(3))
         for name in ("large.keras", "small.keras")
     )
-    np.testing.assert_allclose(small, large, atol=0.02)
+    np.testing.assert_allclose(small, large, atol=0.2)  # of a length of 10
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,11 @@ def failing(message):
     return resnet50
 
 
+def fetched(**arguments):
+    image = keras.Input((32, 32, 3))
+    return keras.Model(image, keras.layers.Conv2D(1, 3)(image))
+
+
 @pytest.mark.parametrize("message", ["URL fetch failure on https://…: None -- Network is unreachable\nmore", ""])
 def test_auto_without_network_warns_and_learns_from_scratch(message, monkeypatch):
     monkeypatch.setattr(keras.applications, "ResNet50", failing(message))
@@ -29,7 +34,7 @@ def test_imagenet_without_network_is_an_error(monkeypatch):
 
 @pytest.mark.parametrize("spatial_weights", ["auto", "imagenet"])
 def test_imagenet_where_it_can_be_had(spatial_weights, monkeypatch, recwarn):
-    monkeypatch.setattr(keras.applications, "ResNet50", lambda **arguments: None)
+    monkeypatch.setattr(keras.applications, "ResNet50", fetched)
     expected = {"backbone": "resnet50", "weights": "imagenet", "pretrained": True}
     assert resolve_weights(spatial_weights) == expected and not recwarn.list
 
@@ -51,3 +56,17 @@ def test_other_choices_of_weights(tmp_path):
     assert resolve_weights(str(backbone)) == {"backbone": str(backbone), "weights": None, "pretrained": True}
     with pytest.raises(FileNotFoundError, match="imagnet: spatial_weights must be"):
         resolve_weights("imagnet")
+
+
+@pytest.mark.parametrize(("name", "build"), [("efficientnetv2b0", "EfficientNetV2B0"), ("resnet50", "ResNet50")])
+def test_a_network_by_its_name_has_imagenet_weights(name, build, monkeypatch):
+    monkeypatch.setattr(keras.applications, build, fetched)
+    assert resolve_weights(name) == {"backbone": name, "weights": "imagenet", "pretrained": True}
+    monkeypatch.setattr(keras.applications, build, failing("URL fetch failure"))
+    with pytest.raises(RuntimeError, match=f'spatial_weights="{name}": the ImageNet weights of {name} are neither'):
+        resolve_weights(name)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="efficientnetb0: spatial_weights must be .*'efficientnetv2b0'"):
+        resolve_weights("efficientnetb0")
