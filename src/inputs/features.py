@@ -21,11 +21,13 @@ from src.inputs.batches import Batches, EvaluationBatches, TrainingBatches
 from src.inputs.stream_inputs import StreamInputs
 from src.progress import progress
 from src.store import ClipStore
+from src.subsets import flipped_classes
 from src.video import crops
 
-EXTRACTOR = 1  # increase it when the same weights give other features
+EXTRACTOR = 2  # increase it when the same weights give other features
 NUM_CROPS = 3  # crops along the longer side, each also flipped, whose features are stored
 CENTER = NUM_CROPS // 2
+MOST_INPUTS = 30_000  # that a head is fitted to: 150 MB of 1280 features
 FEATURE_FACTOR = 8  # batches of features are this much larger than batches of images: features need little memory
 
 
@@ -69,6 +71,31 @@ class FrameFeatures:
     def read(self, clip: str) -> np.ndarray:
         """float16 (S, V, F), memory-mapped; the crops are in the order of `feature_crops`."""
         return np.load(self.folder / f"{clip}.npy", mmap_mode="r")
+
+    def read_inputs(self, clips: pd.DataFrame, class_names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Reads the features of training clips, to fit a head to them.
+
+        All stored crops of all segments are read, at most about `MOST_INPUTS` in total: beyond, as many random ones of
+        each clip, and at least one. With `config.augment=False` only the centre crops are read.
+
+        Returns:
+            (features float16 (N, K, F), classes int64 (N, K)). A flipped crop has the class of the flipped clip, which
+            is -1 if there is none.
+        """
+        flipped = flipped_classes(class_names, self.config.flip_map)
+        labels = clips.class_index.to_numpy()
+        classes = np.repeat(np.stack([labels, flipped[labels]], axis=1), NUM_CROPS, axis=1)  # (N, V), as crops
+        crops = np.arange(2 * NUM_CROPS) if self.config.augment else np.array([CENTER])
+        segments = self.store.config.num_segments
+        places = np.stack(np.meshgrid(np.arange(segments), crops, indexing="ij"), axis=-1).reshape(-1, 2)
+        count = min(len(places), max(1, MOST_INPUTS // len(clips)))
+        features, labels = [], []
+        for number, clip in enumerate(clips.clip_name):
+            generator = np.random.default_rng([self.config.seed, number])
+            segment, crop = places[np.sort(generator.choice(len(places), count, replace=False))].T
+            features.append(self.read(clip)[segment, crop])
+            labels.append(classes[number, crop])
+        return np.stack(features), np.stack(labels)
 
     def _key(self):
         weights = hashlib.sha256()

@@ -132,3 +132,28 @@ def test_a_head_is_validated_on_the_features_of_the_validation_images(data, feat
     images, expected = zip(*(evaluation[index] for index in range(len(evaluation))), strict=True)
     np.testing.assert_allclose(found, np.asarray(features.extractor(np.concatenate(images))), atol=1e-3)
     np.testing.assert_array_equal(classes, np.concatenate(expected))
+
+
+def test_inputs_of_a_head_are_all_stored_crops_with_their_classes(data, features):
+    clips, store, class_names = data
+    train = clips[clips.split == "train"]
+    inputs, labels = features.read_inputs(train, class_names)
+    segments = store.config.num_segments
+    assert inputs.shape == (len(train), segments * 6, 4) and labels.shape == inputs.shape[:2]
+    np.testing.assert_array_equal(inputs[1], features.read(train.clip_name.iloc[1]).reshape(-1, 4))
+    swapped = {TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}
+    for label, row in zip(train.class_index, labels.reshape(len(train), segments, 6), strict=True):
+        assert (row[:, :3] == label).all() and (row[:, 3:] == swapped.get(label, label)).all()
+
+
+def test_few_inputs_of_each_of_many_clips_are_read(data, features, monkeypatch):
+    clips, _, class_names = data
+    monkeypatch.setattr("src.inputs.features.MOST_INPUTS", 2 * len(clips) + 1)
+    first, second = (features.read_inputs(clips, class_names) for _ in range(2))
+    assert first[0].shape[:2] == (len(clips), 2)
+    np.testing.assert_array_equal(first[0], second[0])
+    plain = FrameFeatures(features.extractor, features.store, dataclasses.replace(CONFIG, augment=False))
+    plain.folder = features.folder
+    monkeypatch.setattr("src.inputs.features.MOST_INPUTS", 10_000)
+    stored = features.read(clips.clip_name.iloc[0])
+    np.testing.assert_array_equal(plain.read_inputs(clips, class_names)[0][0], stored[:, 1])

@@ -1,0 +1,94 @@
+"""The fitted head: what it learns, how sure it is about unseen groups, and that Keras computes the same scores."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from models.backbones import add_head
+from src.training.head import C_VALUES, describe_head, fit_head
+
+
+def make_clips(signal, clips=40, inputs=3, size=20, classes=2, own=0.0, seed=0):
+    """(features, labels, groups) of groups of four clips of one class.
+
+    `signal` is added to feature k of class k, and `own` scales what only the clips of a group have in common.
+    """
+    generator = np.random.default_rng(seed)
+    classes_of = np.arange(clips) // 4 % classes
+    groups = np.arange(clips) // 4
+    features = generator.normal(size=(clips, 1, size)) + 0.1 * generator.normal(size=(clips, inputs, size))
+    features += own * generator.normal(size=(clips, size))[groups][:, None]
+    features[np.arange(clips), :, classes_of] += signal
+    return 3 + 0.05 * features, np.repeat(classes_of[:, None], inputs, axis=1), groups
+
+
+def scores_of(features, kernel, bias):
+    return softmax(features @ kernel + bias, axis=-1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes_that_carry_over_to_other_groups_are_learned(classes):
+    kernel, bias, report = fit_head(*make_clips(4.0, 48, classes=classes), classes)
+    features, labels, _ = make_clips(4.0, 48, classes=classes, seed=1)
+    assert (scores_of(features, kernel, bias).argmax(axis=-1) == labels).mean() > 0.95
+    assert report["accuracy"] > 0.95 and report["log_loss"] < 0.5 * report["uniform_log_loss"]
+    assert report["uniform_log_loss"] == pytest.approx(np.log(classes), abs=1e-4)
+    assert (kernel.dtype, bias.dtype, kernel.shape) == (np.float32, np.float32, (20, classes))
+
+
+def test_scores_are_flat_where_features_tell_only_groups_apart():
+    """Training clips could be told apart perfectly, by their group."""
+    features, labels, groups = make_clips(0.0, own=3.0)
+    kernel, bias, report = fit_head(features, labels, groups, 2)
+    assert report["C"] <= 1e-3 and report["log_loss"] > 0.9 * np.log(2)
+    unseen = make_clips(0.0, own=3.0, seed=1)[0]
+    assert scores_of(unseen, kernel, bias).max() < 0.75
+    assert "nearly equal" in describe_head("spatial", report)
+
+
+def test_the_classes_of_unequal_size_weigh_the_same():
+    """The bias has no penalty, so at the optimum each class has, on average over classes, the score 1 / C."""
+    features, labels, groups = make_clips(1.0)
+    keep = (labels[:, 0] == 0) | (groups == 1)  # five groups against one
+    features, labels = features[keep], labels[keep]
+    scores = scores_of(features, *fit_head(features, labels, np.arange(len(labels)), 2)[:2])
+    of_classes = [scores[labels == label].mean(axis=0) for label in (0, 1)]
+    np.testing.assert_allclose(np.mean(of_classes, axis=0), 0.5, atol=0.01)
+
+
+def test_copies_of_the_inputs_of_a_clip_change_nothing():
+    features, labels, groups = make_clips(2.0)
+    once = fit_head(features, labels, groups, 2)
+    twice = fit_head(np.tile(features, (1, 2, 1)), np.tile(labels, (1, 2)), groups, 2)
+    assert once[2]["C"] == twice[2]["C"]
+    np.testing.assert_allclose(scores_of(features, *once[:2]), scores_of(features, *twice[:2]), atol=0.01)
+
+
+def test_inputs_without_a_class_are_left_out_and_absent_classes_score_zero():
+    features, labels, groups = make_clips(4.0)
+    labels[:, 1] = -1
+    features[:, 1] = np.nan
+    kernel, bias, report = fit_head(features, labels, groups, 4)
+    assert report["inputs"] == 80 and np.isfinite(kernel).all()
+    assert (scores_of(features[:, 0], kernel, bias)[:, 2:] == 0).all()
+    with pytest.raises(ValueError, match="two classes or more. Received: classes \\[0\\]"):
+        fit_head(features, np.zeros_like(labels), groups, 4)
+
+
+@pytest.mark.parametrize("groups", [np.zeros(8), np.repeat([0, 1], 4)], ids=["one group", "one group a class"])
+def test_groups_that_cannot_be_divided(groups):
+    features, labels, _ = make_clips(4.0, clips=8)
+    kernel, _, report = fit_head(features, labels, groups, 2)
+    assert np.isfinite(kernel).all() and report["C"] in C_VALUES
+    assert report["C"] == C_VALUES[0] or not groups.any()
+
+
+def test_keras_gives_the_same_scores():
+    features, labels, groups = make_clips(4.0)
+    kernel, bias, _ = fit_head(features, labels, groups, 2)
+    inputs = keras.Input((20,))
+    head = keras.Model(inputs, add_head(inputs, 2, 0.5, pretrained=False))
+    head.get_layer("scores").set_weights([kernel, bias])
+    given = keras.ops.convert_to_numpy(head(features[:, 0].astype(np.float32), training=False))
+    np.testing.assert_allclose(given, scores_of(features[:, 0], kernel, bias), atol=1e-4)
