@@ -1,5 +1,6 @@
-"""Trained streams → scores of a split and probes; several runs → one table."""
+"""Trained streams → scores of a split, baselines and probes; several runs → one table."""
 
+from src.evaluation.baseline import baseline_scores, describe_baselines
 from src.evaluation.comparison import compare_runs, describe_protocol
 from src.evaluation.probes import probe_streams
 from src.evaluation.scores import average_crops, evaluation_protocol, predict_scores, score_split

@@ -39,26 +39,37 @@ def majority_class_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> flo
     return float((labels == np.bincount(train_labels).argmax()).mean())
 
 
-def evaluate_split(scores: dict[str, np.ndarray], labels: np.ndarray, majority_class: float) -> dict:
+def evaluate_split(
+    scores: dict[str, np.ndarray], labels: np.ndarray, majority_class: float,
+    baselines: dict[str, np.ndarray] | None = None,
+) -> dict:  # fmt: skip
     """The entry of metrics.json for one split: {"n", "majority_class"}, and `compute_metrics` of each of `scores`.
 
     Args:
         scores: stream → float (N, C).
         labels: int (N,), true class indices.
         majority_class: accuracy of the majority-class baseline, from `majority_class_accuracy`.
+        baselines: name → float (N, C), from `src.evaluation.baseline_scores`. The entry then has "baselines", with
+            their metrics by name.
     """
     by_name = {name: compute_metrics(values, labels) for name, values in scores.items()}
-    return {"n": len(labels), "majority_class": majority_class} | by_name
+    entry = {"n": len(labels), "majority_class": majority_class} | by_name
+    if baselines is not None:
+        entry["baselines"] = {name: compute_metrics(values, labels) for name, values in baselines.items()}
+    return entry
 
 
 def accuracy_table(metrics: dict) -> pd.DataFrame:
-    """metrics.json as a table: a row per split and stream; columns n, majority_class, top1, top5, balanced."""
+    """metrics.json as a table: a row per split and stream, and per baseline that the split has.
+
+    Columns: n, majority_class, top1, top5, balanced.
+    """
     rows = [
-        {"split": split, "stream": stream, "n": entry["n"], "majority_class": entry["majority_class"]} | values
+        {"split": split, "stream": name, "n": entry["n"], "majority_class": entry["majority_class"]} | values
         for split, entry in metrics.items()
         if split in SPLITS  # the other entry is the protocol
-        for stream, values in entry.items()
-        if isinstance(values, dict)
+        for name, values in (entry | entry.get("baselines", {})).items()
+        if name != "baselines" and isinstance(values, dict)
     ]
     return pd.DataFrame(rows).set_index(["split", "stream"])
 

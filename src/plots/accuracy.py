@@ -20,14 +20,18 @@ def plot_accuracies(metrics: dict, ax: Axes | None = None) -> Axes:
     """Draws the top-1 accuracy of both streams and of their fusion as bars; the majority-class baseline is dashed.
 
     Args:
-        metrics: a split of metrics.json, {"n", "majority_class", "spatial": {"top1", …}, "temporal": …, "fused": …}.
+        metrics: a split of metrics.json, {"n", "majority_class", "spatial": {"top1", …}, "temporal": …, "fused": …};
+            "baselines", if there, become grey bars.
     """
-    ax = plt.subplots(figsize=(5, 3))[1] if ax is None else ax
-    baseline, values = metrics["majority_class"], [metrics[stream]["top1"] for stream in style.STREAM_COLOURS]
-    bars = ax.bar(list(style.STREAM_COLOURS), values, 0.6, color=list(style.STREAM_COLOURS.values()))
+    baselines, majority = metrics.get("baselines", {}), metrics["majority_class"]
+    entries = {stream: metrics[stream] for stream in style.STREAM_COLOURS} | baselines
+    ax = plt.subplots(figsize=(5 + 0.8 * len(baselines), 3))[1] if ax is None else ax
+    values, colours = [entry["top1"] for entry in entries.values()], [*style.STREAM_COLOURS.values()]
+    names = [name.replace(" ", "\n") for name in entries]
+    bars = ax.bar(names, values, 0.6, color=colours + [style.SPLIT_COLOURS[""]] * len(baselines))
     ax.bar_label(bars, [f"{value:.1%}" for value in values], padding=2)
-    ax.axhline(baseline, color="0.4", linestyle="--", linewidth=1)
-    style.annotate_beside(ax, baseline, f"majority class\n{baseline:.1%}")
+    ax.axhline(majority, color="0.4", linestyle="--", linewidth=1)
+    style.annotate_beside(ax, majority, f"majority class\n{majority:.1%}")
     ax.set(ylim=(0, 1.08), yticks=np.linspace(0, 1, 6), title=f"top-1 accuracy, {metrics['n']:,} clips")
     ax.grid(axis="y")
     return ax

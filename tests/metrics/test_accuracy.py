@@ -95,6 +95,15 @@ def test_splits_become_a_table():
     assert table.loc[("test", "fused")].tolist() == [2, 0.5, 1, 1, 1]
 
 
+def test_baselines_stand_beside_the_streams():
+    """Old metrics.json files have none, see above."""
+    entry = evaluate_split({"fused": SCORES}, LABELS, 0.4, {"flow statistics": SCORES[:, ::-1]})
+    assert entry["baselines"]["flow statistics"]["top1"] == pytest.approx(1 / 5)
+    table = accuracy_table({"test": entry})
+    assert table.index.tolist() == [("test", "fused"), ("test", "flow statistics")]
+    assert table.top1.tolist() == pytest.approx([4 / 5, 1 / 5]) and table.n.tolist() == [5, 5]
+
+
 def test_agreement_by_hand():
     labels = np.array([0, 0, 0, 0, 1, 1])
     spatial, temporal = np.eye(3)[[0, 0, 1, 2, 1, 0]], np.eye(3)[[0, 1, 0, 1, 1, 0]]

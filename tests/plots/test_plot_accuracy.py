@@ -54,6 +54,14 @@ def test_accuracies_are_the_bars_and_the_majority_class_baseline_the_line():
     assert ax.get_title() == "top-1 accuracy, 1,600 clips"
 
 
+def test_baselines_are_grey_bars_beside_the_streams():
+    metrics = {"n": 10, "majority_class": 0.5} | {stream: {"top1": 0.5} for stream in STREAMS}
+    ax = plots.plot_accuracies(metrics | {"baselines": {"flow statistics": {"top1": 0.7}}})
+    assert [bar.get_height() for bar in ax.patches] == [0.5, 0.5, 0.5, 0.7]
+    assert tick_names(ax.xaxis) == [*STREAMS, "flow\nstatistics"]
+    assert ax.patches[-1].get_facecolor() not in {to_rgba(colour) for colour in STREAM_COLOURS.values()}
+
+
 def test_confusion_matrix_counts_shares_and_accuracy():
     matrix = np.array([[3, 1], [0, 4]])
     axes = plots.plot_confusion_matrices(dict.fromkeys(STREAMS, matrix), PUSHES)
