@@ -3,6 +3,6 @@
 from src.inputs.batches import EvaluationBatches, TrainingBatches, ValidationBatches, scored_segments
 from src.inputs.data_set import read_clips
 from src.inputs.examples import read_batches, read_examples
-from src.inputs.features import FeatureBatches, FrameFeatures, MiddleFeatures
+from src.inputs.features import FrameFeatures
 from src.inputs.input_format import compute_stacks, scored_inputs
 from src.inputs.stream_inputs import StreamInputs

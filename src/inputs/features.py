@@ -17,7 +17,6 @@ import pandas as pd
 
 from src.config import TrainConfig
 from src.files import atomic_path
-from src.inputs.batches import Batches, EvaluationBatches, TrainingBatches
 from src.inputs.stream_inputs import StreamInputs
 from src.progress import progress
 from src.store import ClipStore
@@ -111,45 +110,3 @@ def feature_crops(height: int, width: int, keep_aspect: bool) -> list[crops.Crop
     """The crops whose features are stored: `NUM_CROPS` along the longer side, then the same ones flipped."""
     scored = crops.scored_crops(height, width, NUM_CROPS, keep_aspect)
     return scored + [dataclasses.replace(crop, flipped=True) for crop in scored]
-
-
-class FeatureBatches(TrainingBatches):
-    """`TrainingBatches` whose inputs are stored features, float32 (B, F), each of a random stored crop.
-
-    Segment, direction of time and flip of a clip are those of the temporal stream in the same epoch. The crop is not,
-    because only a few crops are stored.
-    """
-
-    def __init__(
-        self, features: FrameFeatures, clips: pd.DataFrame, store: ClipStore, class_names: list[str],
-        config: TrainConfig,
-    ):  # fmt: skip
-        super().__init__(clips, store, "spatial", class_names, config)
-        self.features = features
-
-    def sample(self, epoch: int, index: int) -> tuple[np.ndarray, int]:
-        """The features and the class of clip `index` in an epoch."""
-        stored = self.features.read(self.clips[index])
-        if not self.config.augment:
-            return stored[self.num_segments // 2, CENTER].astype(np.float32), self.labels[index]
-        generator = np.random.default_rng([self.config.seed, epoch, index])
-        segment, label, _, flipped = self.draw(generator, index)
-        crop = int(generator.integers(NUM_CROPS)) + NUM_CROPS * flipped
-        return stored[segment, crop].astype(np.float32), label
-
-
-class MiddleFeatures(Batches):
-    """Features of the centre crop of each segment of an `EvaluationBatches` with one crop, in its order.
-
-    Batches are (features float32 (B, F), classes, one-hot float32 (B, C)).
-    """
-
-    def __init__(self, features: FrameFeatures, images: EvaluationBatches):
-        super().__init__(images.count, FEATURE_FACTOR * images.batch_size)
-        stored = [features.read(clip)[images.segments, CENTER] for clip in images.clips]
-        self.features = np.concatenate(stored).astype(np.float32)
-        labels = np.repeat(images.labels, len(images.segments))
-        self.classes = np.eye(images.num_classes, dtype=np.float32)[labels]
-
-    def make(self, epoch, positions):
-        return self.features[list(positions)], self.classes[list(positions)]

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 
 C_VALUES = tuple(10.0**exponent for exponent in range(-5, 1))  # inverse strengths of the penalty, strongest first
 FOLDS = 5
@@ -43,7 +44,8 @@ def fit_head(
     if len(np.unique(y)) < 2:
         raise ValueError(f"A head needs training inputs of two classes or more. Received: classes {np.unique(y)}")
     weight = len(features) / len(x)  # of an input: a clip counts as one, however many inputs it has
-    with warnings.catch_warnings():
+    # One thread: on a machine that is busy, the threads of OpenBLAS wait for one another, and a fit of 1 s takes 20 s.
+    with warnings.catch_warnings(), threadpool_limits(1, "blas"):
         warnings.simplefilter("ignore", UserWarning)  # few clips of a class; a fit that ends by the limit of iterations
         c, log_loss, accuracy = _choose_c(x, y, groups, weight, num_classes)
         *_, (kernel, bias) = _fit_path(x, y, weight, C_VALUES[: C_VALUES.index(c) + 1], num_classes)

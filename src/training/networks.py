@@ -59,12 +59,6 @@ def build_extractor(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer("dropout").input, name="features")
 
 
-def build_head(model: keras.Model) -> keras.Model:
-    """The head of a spatial network, its layers shared with it: features (N, F) → scores (N, C)."""
-    features = keras.Input(model.get_layer("dropout").input.shape[1:], name="features")
-    return keras.Model(features, model.get_layer("scores")(model.get_layer("dropout")(features)), name="head")
-
-
 def _resolve_once(run, stream, weights):
     """The backbone that the run recorded; otherwise the one that `weights` gives now, recorded ("auto" may change)."""
     name = f"{stream}_network"

@@ -7,12 +7,13 @@ import pandas as pd
 
 from models import freeze_backbone, unfreeze_last_stage
 from src.config import TrainConfig
-from src.inputs import FeatureBatches, FrameFeatures, MiddleFeatures, TrainingBatches, ValidationBatches
+from src.inputs import FrameFeatures, TrainingBatches, ValidationBatches
 from src.store import ClipStore
-from src.training.devices import predict
 from src.training.compiling import choose_steps
+from src.training.devices import predict
 from src.training.fitting import Phase, fit_stream, round_steps
-from src.training.networks import build_extractor, build_head, build_spatial, build_temporal
+from src.training.head import fit_head
+from src.training.networks import build_extractor, build_spatial, build_temporal
 from src.training.runs import Run
 
 
@@ -21,9 +22,9 @@ def train_spatial(
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Trains the spatial stream, or loads it if this run has finished it.
 
-    With pretrained weights, first the head is trained, on features of the frozen backbone that are computed once per
-    frame (see `src.inputs.features`), then also the last stage, at a lower learning rate; batch norm stays in inference
-    mode. Without pretrained weights the whole network is trained.
+    With pretrained weights, the head is fitted to features of the frozen backbone, which are computed once per frame
+    (see `src.inputs.features` and `src.training.head`). Then, with `config.fine_tune_steps`, the last stage is trained,
+    too; batch norm stays in inference mode. Without pretrained weights the whole network is trained.
 
     Args:
         run: the run, which gets the weights and the history.
@@ -31,11 +32,11 @@ def train_spatial(
         config: how to train.
 
     Returns:
-        (model, history): the weights of the epoch with the lowest validation loss; a DataFrame with one row per epoch
-        and columns epoch, phase, loss, accuracy, val_loss, val_accuracy.
+        (model, history): the last weights; a DataFrame with columns step, phase, loss, accuracy, val_loss,
+        val_accuracy, one row for each round of steps. It is empty if only a head was fitted.
 
     Raises:
-        ValueError: the validation loss was NaN in every epoch.
+        ValueError: the loss is not finite.
     """
 
     def build(devices):
@@ -43,7 +44,12 @@ def train_spatial(
         data = clips, store, class_names, config
         if not pretrained:
             return model, [_phase("all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)]
-        raise NotImplementedError
+        freeze_backbone(model)
+        _fit_head(run, model, clips, store, class_names, config, devices)
+        if not config.fine_tune_steps:
+            return model, []
+        rate = config.fine_tune_learning_rate
+        return model, [_phase("last stage", "spatial", config.fine_tune_steps, rate, *data, unfreeze_last_stage)]
 
     return fit_stream(run, "spatial", build, config)
 
@@ -64,6 +70,17 @@ def train_temporal(
         return model, [_phase("all layers", "temporal", config.temporal_steps, rate, *data)]
 
     return fit_stream(run, "temporal", build, config)
+
+
+def _fit_head(run, model, clips, store, class_names, config, devices):
+    """Fits the layer "scores" of a spatial network whose backbone is frozen."""
+    train = clips[clips.split == "train"]
+    features = FrameFeatures(build_extractor(model), store, config)
+    features.compute(train, partial(predict, features.extractor, devices=devices))
+    inputs, classes = features.read_inputs(train, class_names)
+    kernel, bias, report = fit_head(inputs, classes, train.group.to_numpy(), len(class_names))
+    model.get_layer("scores").set_weights([kernel, bias])
+    run.record_facts(spatial_head=report)
 
 
 def _phase(name, stream, steps, rate, clips, store, class_names, config, set_trainable=lambda model: None):

@@ -2,11 +2,14 @@
 
 import pandas as pd
 
+from src.training.head import describe_head
+from src.training.runs import Run
+
 FITTED = 0.9  # training accuracy from which more steps are not needed
 STILL_FALLING = 0.1  # a training whose loss falls by this share in its last quarter was too short
 
 
-def describe_fit(stream: str, history: pd.DataFrame) -> str:
+def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
     """Says what a training reached, and whether it was too short.
 
     It was too short if the training accuracy is below 0.9, and the loss of the last quarter is more than a tenth lower
@@ -14,9 +17,19 @@ def describe_fit(stream: str, history: pd.DataFrame) -> str:
     level.)
 
     Args:
+        run: the run, which has recorded the fit of a head.
         stream: "spatial" or "temporal".
         history: from `train_spatial` or `train_temporal`.
     """
+    sentences = []
+    if f"{stream}_head" in run.record.get("notes", {}):
+        sentences.append(describe_head(stream, run.record["notes"][f"{stream}_head"]))
+    if len(history):
+        sentences.append(_describe_steps(stream, history))
+    return " ".join(sentences)
+
+
+def _describe_steps(stream, history):
     last, quarter = history.iloc[-1], -(-len(history) // 4)
     text = (
         f"The {stream} stream: {last.step:,.0f} steps, accuracy {last.accuracy:.2f} on training clips (augmented), "

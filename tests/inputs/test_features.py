@@ -5,13 +5,11 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_COUNTS
 from keras import layers
 
 from src.config import TrainConfig
-from src.inputs.batches import EvaluationBatches, TrainingBatches
 from src.inputs.data_set import read_clips
-from src.inputs.features import NUM_CROPS, FeatureBatches, FrameFeatures, MiddleFeatures, feature_crops
+from src.inputs.features import FrameFeatures, feature_crops
 from src.video.crops import crop_frame, scored_crops
 
 CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3)
@@ -76,62 +74,6 @@ def test_features_of_other_networks_or_crops_are_stored_apart(data):
         other = dataclasses.replace(CONFIG, **dict([change]))
         assert FrameFeatures(make_extractor(), store, other).folder != folder
     assert FrameFeatures(make_extractor(), store, dataclasses.replace(CONFIG, seed=9)).folder == folder
-
-
-def test_batches_are_random_stored_crops_with_the_class_of_the_flipped_clip(data, features):
-    """Defect 1, for a head on stored features."""
-    batches, seen = FeatureBatches(features, *data, CONFIG), set()
-    for epoch in range(30):
-        for index, name in enumerate(batches.clips):
-            found, label = batches.sample(epoch, index)
-            stored, true = features.read(name), batches.labels[index]
-            (segment, crop), *more = np.argwhere((stored == found.astype(np.float16)).all(axis=-1)).tolist()
-            if not more:  # some crops of a still texture are alike
-                flipped = crop >= NUM_CROPS
-                assert label == ({TO_RIGHT: TO_LEFT, TO_LEFT: TO_RIGHT}.get(true, true) if flipped else true)
-                seen.add((segment, crop))
-    assert seen == {(segment, crop) for segment in range(2) for crop in range(2 * NUM_CROPS)}
-
-
-def test_a_clip_gets_the_same_segment_class_and_flip_as_in_the_temporal_stream(data, features):
-    """Defect 1: one draw for both streams, also if one of them takes stored features."""
-    stored, images, flips = (
-        FeatureBatches(features, *data, CONFIG),
-        TrainingBatches(*data[:2], "temporal", data[2], CONFIG),
-        [],
-    )
-    crop = images.inputs.crop
-    images.inputs.crop = lambda segment, chosen: flips.append(chosen.flipped) or crop(segment, chosen)
-    for epoch in range(8):
-        for index, name in enumerate(stored.clips):
-            found, label = stored.sample(epoch, index)
-            assert images.sample(epoch, index)[1] == label
-            places = np.argwhere((features.read(name) == found.astype(np.float16)).all(axis=-1))
-            assert flips[-1] in {place >= NUM_CROPS for _, place in places}
-    assert set(flips) == {False, True}
-
-
-def test_without_augmentation_it_is_the_centre_crop_of_the_middle_segment(data, features):
-    batches = FeatureBatches(features, *data, TrainConfig(crop_size=32, augment=False))
-    for index, name in enumerate(batches.clips):
-        np.testing.assert_array_equal(batches.sample(7, index)[0], features.read(name)[1, 1].astype(np.float32))
-
-
-def test_batches_have_every_clip_once_and_a_ragged_end(data, features):
-    batches = FeatureBatches(features, *data, CONFIG)
-    sizes = [(found.shape, classes.shape) for found, classes in (batches[index] for index in range(len(batches)))]
-    assert sizes == [((5, 4), (5, 3))] * 2 + [((2, 4), (2, 3))]
-
-
-def test_a_head_is_validated_on_the_features_of_the_validation_images(data, features):
-    clips, store, _ = data
-    evaluation = EvaluationBatches(clips, store, "spatial", "validation", 3, CONFIG)
-    batches = MiddleFeatures(features, evaluation)
-    found, classes = batches[0]
-    assert len(batches) == 1 and len(found) == 2 * 3 * TINY_COUNTS["validation"]
-    images, expected = zip(*(evaluation[index] for index in range(len(evaluation))), strict=True)
-    np.testing.assert_allclose(found, np.asarray(features.extractor(np.concatenate(images))), atol=1e-3)
-    np.testing.assert_array_equal(classes, np.concatenate(expected))
 
 
 def test_inputs_of_a_head_are_all_stored_crops_with_their_classes(data, features):

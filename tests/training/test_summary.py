@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from src.training.runs import Run
 from src.training.summary import describe_fit
 
 
@@ -18,7 +21,13 @@ def make_history(losses, accuracy):
     ],
 )
 def test_a_training_that_was_too_short_says_so(losses, accuracy, too_short):
-    text = describe_fit("temporal", make_history(losses, accuracy))
+    text = describe_fit(Run(Path("run"), {}), "temporal", make_history(losses, accuracy))
     assert f"200 steps, accuracy {accuracy:.2f}" in text
     assert ("too short: its loss fell by 33 %" in text.replace("%", " %")) == too_short
     assert ("temporal_steps=400" in text) == too_short
+
+
+def test_a_head_is_described_too():
+    report = {"C": 0.01, "log_loss": 0.68, "accuracy": 0.55, "uniform_log_loss": 0.69, "inputs": 600}
+    text = describe_fit(Run(Path("run"), {"notes": {"spatial_head": report}}), "spatial", pd.DataFrame())
+    assert "C = 0.01" in text and "nearly equal" in text
