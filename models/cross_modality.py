@@ -9,7 +9,6 @@ from keras import layers
 from models.backbones import add_head, build_backbone, imagenet_rms, resize_to
 from models.freezing import freeze_batch_norm_but_first
 from models.temporal_cnn import motion_input
-from src.flow import STEPS, ZERO
 
 DROPOUT = 0.7  # of the temporal stream, as in the paper
 
@@ -22,7 +21,7 @@ def build_cross_modality(
     backbone: str | Path = "resnet50",
     weights: str | Path | None = "imagenet",
     preprocessing: str = "torch",
-    subtract_mean: bool = True,
+    subtract_mean: bool = False,
     frames_bound: float | None = None,
 ) -> keras.Model:
     """Builds the temporal stream on a backbone whose first convolution is adapted to flow.
@@ -37,7 +36,7 @@ def build_cross_modality(
         num_classes: C.
         crop_size: side of the input, pixels.
         flow_length: L.
-        flow_scale: from `measure_flow_scale` of training clips.
+        flow_scale: from `measure_flow_scale` of training clips, with `average=True`.
         backbone, weights, preprocessing: as in `models.backbones.build_backbone`.
         subtract_mean, frames_bound: as in `models.temporal_cnn.build_temporal_cnn`.
 
@@ -61,26 +60,6 @@ def build_cross_modality(
     if pretrained:
         freeze_batch_norm_but_first(model)
     return model
-
-
-def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = True) -> float:
-    """Measures the factor that brings flow to the scale of a normalised image.
-
-    It is 1 / root mean square of the mean over the channels.
-
-    Args:
-        stacks: uint8 (N, h, w, 2L), quantized flow of training clips; a few dozen are enough.
-        subtract_mean: as in `build_cross_modality`.
-
-    Returns:
-        the factor for displacements that are divided by `flow_bound`; 1.0 if nothing moves.
-    """
-    channels, squares = stacks.shape[-1], []
-    for stack in stacks:
-        codes = stack.sum(axis=-1, dtype=np.int64) - ZERO * channels  # integers, so that no motion is exactly 0
-        squares.append(np.square(codes - codes.mean() if subtract_mean else codes).mean())
-    deviation = float(np.sqrt(np.mean(squares))) / (STEPS * channels)
-    return 1 / deviation if deviation > 0 else 1.0
 
 
 def _rebuild_on_flow(rgb_network, channels, backbone):

@@ -9,11 +9,6 @@ from keras import layers
 from models.backbones import MOMENTUM
 
 
-def freeze_backbone(model: keras.Model) -> None:
-    """Makes only the head of a stream trainable."""
-    model.get_layer("backbone").trainable = False
-
-
 def unfreeze_last_stage(model: keras.Model) -> list[str]:
     """Makes the last stage of a stream's backbone trainable, except its batch norm.
 

@@ -51,7 +51,7 @@ def build_temporal_cnn(
             the paper).
         frames_bound: None for a network whose input is quantized flow. Otherwise its input is frames, from which it
             computes flow, and `frames_bound` is the displacement that is scaled to 1, px/frame at `crop_size`.
-        flow_scale: from `measure_unit_scale` of training clips.
+        flow_scale: from `measure_flow_scale` of training clips.
         dropout: of the pooled features.
 
     Returns:
@@ -80,21 +80,23 @@ def build_temporal_cnn(
     return keras.Model(motion, scores, name="temporal")
 
 
-def measure_unit_scale(stacks: np.ndarray, subtract_mean: bool = False) -> float:
-    """The factor that brings displacements, divided by the bound, to a root mean square of 1.
+def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = False, average: bool = False) -> float:
+    """Measures the factor that brings displacements, divided by the bound, to a root mean square of 1.
 
     Args:
         stacks: uint8 (N, h, w, 2L), quantized flow of training clips; a few dozen are enough.
         subtract_mean: as in `build_temporal_cnn`.
+        average: measure the mean over the channels, on which a cross-modality network depends, instead of all values.
 
     Returns:
         the factor; 1.0 if nothing moves.
     """
-    squares = []
+    squares, units = [], STEPS * (stacks.shape[-1] if average else 1)
     for stack in stacks:
-        values = (stack.astype(np.float32) - ZERO) / STEPS
-        squares.append(np.square(values - values.mean((0, 1)) if subtract_mean else values).mean())
-    deviation = float(np.sqrt(np.mean(squares)))
+        codes = stack.astype(np.int64) - ZERO  # integers, so that no motion is exactly 0
+        codes = codes.sum(axis=-1, keepdims=True) if average else codes
+        squares.append(np.square(codes - codes.mean(axis=(0, 1)) if subtract_mean else codes).mean())
+    deviation = float(np.sqrt(np.mean(squares))) / units
     return 1 / deviation if deviation > 0 else 1.0
 
 

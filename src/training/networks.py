@@ -9,7 +9,6 @@ from models import (
     build_finetuned_resnet,
     build_temporal_cnn,
     measure_flow_scale,
-    measure_unit_scale,
     resolve_weights,
 )
 from src.config import TrainConfig
@@ -39,14 +38,14 @@ def build_temporal(
     inputs = StreamInputs(store, "temporal", config, cache=False)
     stacks = _sample_stacks(inputs, clips, store)
     if config.temporal_weights == "scratch":
-        scale = measure_unit_scale(stacks, config.subtract_mean)
+        scale = measure_flow_scale(stacks, config.subtract_mean)
         model = build_temporal_cnn(
             len(class_names), size, length, config.temporal_network, config.temporal_head, config.subtract_mean,
             inputs.frames_bound, scale, config.dropout,
         )  # fmt: skip
         return model, config.temporal_learning_rate
     network = _resolve_once(run, "temporal", config.temporal_weights)
-    scale = measure_flow_scale(stacks, config.subtract_mean)
+    scale = measure_flow_scale(stacks, config.subtract_mean, average=True)
     model = build_cross_modality(
         len(class_names), size, length, scale, network["backbone"], network["weights"], config.backbone_preprocessing,
         config.subtract_mean, inputs.frames_bound,

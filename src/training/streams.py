@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import pandas as pd
 
-from models import freeze_backbone, unfreeze_last_stage
+from models import unfreeze_last_stage
 from src.config import TrainConfig
 from src.inputs import FrameFeatures, TrainingBatches, ValidationBatches
 from src.store import ClipStore
@@ -44,7 +44,6 @@ def train_spatial(
         data = clips, store, class_names, config
         if not pretrained:
             return model, [_phase("all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)]
-        freeze_backbone(model)
         _fit_head(run, model, clips, store, class_names, config, devices)
         if not config.fine_tune_steps:
             return model, []

@@ -18,7 +18,8 @@ def test_examples_are_the_middle_segment_and_its_mean_motion(tiny_store):
 
 
 def test_the_first_batch_shows_the_same_clips_in_both_streams(tiny_store):
-    frames, stacks, labels = read_batches(*read_clips(tiny_store[0]), TrainConfig(crop_size=32, temporal_crop_size=32), 5)
+    config = TrainConfig(crop_size=32, temporal_crop_size=32)
+    frames, stacks, labels = read_batches(*read_clips(tiny_store[0]), config, 5)
     assert frames.shape == (5, 32, 32, 3) and stacks.shape == (5, 32, 32, TINY_CONFIG.stack_channels)
     u = np.median(stacks[..., 0::2].astype(int) - 128, axis=(1, 2, 3))
     assert np.sign(u).tolist() == [(0, 1, -1)[label] for label in labels]

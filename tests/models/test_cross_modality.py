@@ -19,9 +19,10 @@ from networks import (
 )
 
 from models.backbones import build_backbone, imagenet_rms
-from models.cross_modality import build_cross_modality, measure_flow_scale
+from models.cross_modality import build_cross_modality
 from models.finetuned_resnet import build_finetuned_resnet
 from models.freezing import leaf_layers
+from models.temporal_cnn import measure_flow_scale
 from src.config import ClipConfig
 from src.flow import compute_flow, stack_fields
 from src.preprocessing import extract_clip
@@ -163,17 +164,18 @@ def test_the_scale_of_flow_by_hand():
     stacks[0, :2] = [128 + 127, 128 - 102]
     stacks[1, :2] = [128 - 60, 128 - 15]
     square = (12.5**2 + 37.5**2) / 4 / 127**2
-    assert measure_flow_scale(stacks, subtract_mean=False) == pytest.approx(square**-0.5)
-    assert measure_flow_scale(stacks, subtract_mean=True) == pytest.approx((square / 2) ** -0.5)  # ± half of each
+    assert measure_flow_scale(stacks, average=True) == pytest.approx(square**-0.5)
+    # Without their mean, the two halves move by ± half of the difference.
+    assert measure_flow_scale(stacks, subtract_mean=True, average=True) == pytest.approx((square / 2) ** -0.5)
 
 
 def test_the_scale_is_one_where_nothing_moves():
     """A pan minus its mean is exactly zero: otherwise rounding errors would be scaled up as if they were motion."""
     still = np.full((3, 30, 31, 20), 128, np.uint8)
-    assert measure_flow_scale(still) == measure_flow_scale(still, subtract_mean=False) == 1.0
+    assert measure_flow_scale(still) == measure_flow_scale(still, subtract_mean=True) == 1.0
     pan = np.broadcast_to(np.arange(60, 80, dtype=np.uint8), (3, 30, 31, 20))
-    assert measure_flow_scale(pan) == 1.0
-    assert measure_flow_scale(pan, subtract_mean=False) == pytest.approx(127 / (128 - 69.5))
+    assert measure_flow_scale(pan, True) == measure_flow_scale(pan, True, average=True) == 1.0
+    assert measure_flow_scale(pan, average=True) == pytest.approx(127 / (128 - 69.5))
 
 
 @pytest.mark.parametrize("flow_scale", [0.0, float("nan"), float("inf")])
@@ -196,7 +198,7 @@ def assert_same_scale(frames, stacks, backbone, preprocessing="torch", subtract_
     options = {"backbone": backbone, "weights": None, "preprocessing": preprocessing}
     keras.utils.set_random_seed(0)
     spatial = build_finetuned_resnet(CLASSES, size, **options)
-    scale = measure_flow_scale(stacks, subtract_mean)
+    scale = measure_flow_scale(stacks, subtract_mean, average=True)
     keras.utils.set_random_seed(0)
     temporal = build_cross_modality(CLASSES, size, channels // 2, scale, subtract_mean=subtract_mean, **options)
     (of_frames, features), (of_flow, flow_features) = responses(spatial, frames), responses(temporal, stacks)

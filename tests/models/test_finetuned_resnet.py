@@ -19,7 +19,7 @@ from networks import (
 )
 
 from models.finetuned_resnet import build_finetuned_resnet
-from models.freezing import freeze_backbone, unfreeze_last_stage
+from models.freezing import unfreeze_last_stage
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_resnet50_from_a_file_has_all_its_weights_and_conv5_as_its_last_stage(re
     expected = resnet.get_layer("backbone").get_weights()
     for weight, value in zip(model.get_layer("backbone").get_weights(), expected, strict=True):
         np.testing.assert_array_equal(weight, value)
-    freeze_backbone(model)
+    model.get_layer("backbone").trainable = False
     assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["scores", "scores"]
     names = unfreeze_last_stage(model)
     assert len(names) == 10 and all(name.startswith("conv5") and name.endswith("conv") for name in names)

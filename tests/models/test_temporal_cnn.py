@@ -15,15 +15,17 @@ from networks import (
     up_to,
 )
 
-from models.temporal_cnn import build_temporal_cnn
+from models.temporal_cnn import build_temporal_cnn, measure_flow_scale
 
 FLOW = make_images(2 * LENGTH)
 DISPLACEMENTS = (FLOW.astype(np.float64) - 128) / 127
 
 
-@pytest.mark.parametrize("head", ["pool", pytest.param("dense", marks=pytest.mark.slow)])
-def test_scores_are_probabilities_also_of_the_saved_model(head, tmp_path):
-    model = build_temporal_cnn(CLASSES, SIZE, LENGTH, head)
+@pytest.mark.parametrize(
+    "network, head", [("small", "pool"), ("cnn_m", "pool"), pytest.param("cnn_m", "dense", marks=pytest.mark.slow)]
+)
+def test_scores_are_probabilities_also_of_the_saved_model(network, head, tmp_path):
+    model = build_temporal_cnn(CLASSES, SIZE, LENGTH, network, head)
     assert model.input.dtype == "uint8" and model.input_shape == (None, SIZE, SIZE, 2 * LENGTH)
     assert_probabilities(predict(model, FLOW), 3)
     assert_same_when_loaded(model, FLOW, tmp_path / "temporal.keras")
@@ -40,7 +42,7 @@ def test_the_dense_head_is_the_papers():
 
 def test_no_motion_is_exactly_zero_and_the_bound_is_one():
     """Defects 8 and 11: flow is dequantised (128 → 0, 1 … 255 → -1 … 1), not divided by 255 as if it were an image."""
-    model = build_temporal_cnn(CLASSES, SIZE, LENGTH, subtract_mean=False)
+    model = build_temporal_cnn(CLASSES, SIZE, LENGTH)
     flow = np.full((1, SIZE, SIZE, 2 * LENGTH), 128, np.uint8)
     flow[0, 0, 0] = [128, 1, 255, 129, 127, 128]
     values = predict(up_to(model, "conv1"), flow)
@@ -53,15 +55,30 @@ def test_no_motion_is_exactly_zero_and_the_bound_is_one():
 def test_each_field_loses_its_mean_displacement_in_float32(policy, tmp_path):
     """Under any policy: no motion is zero, and fast motion is not rounded to another code."""
     with dtype_policy(policy):
-        model = build_temporal_cnn(CLASSES, SIZE, LENGTH)
+        model = build_temporal_cnn(CLASSES, SIZE, LENGTH, subtract_mean=True, flow_scale=2.0)
     inputs = predict(up_to(model, "conv1"), FLOW)
-    np.testing.assert_allclose(inputs, DISPLACEMENTS - DISPLACEMENTS.mean(axis=(1, 2), keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(inputs, 2 * (DISPLACEMENTS - DISPLACEMENTS.mean(axis=(1, 2), keepdims=True)), atol=1e-5)
     assert model.get_layer("conv2").compute_dtype == policy.removeprefix("mixed_")
     if policy != "float32":
         assert_probabilities(predict(model, FLOW), 3)
         assert_same_when_loaded(model, FLOW, tmp_path / "temporal.keras")
 
 
-def test_unknown_head_is_refused():
-    with pytest.raises(ValueError, match='head must be "dense" or "pool". Received: \'svm\''):
-        build_temporal_cnn(CLASSES, SIZE, head="svm")
+def test_the_small_network_has_four_convolutions():
+    model = build_temporal_cnn(CLASSES, 64, network="small", dropout=0.3)
+    shapes = [layer.output.shape[1:] for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    assert shapes == [(32, 32, 32), (16, 16, 64), (8, 8, 128), (4, 4, 256)]
+    assert model.get_layer("dropout").rate == 0.3
+
+
+def test_the_measured_scale_gives_displacements_of_unit_size():
+    for subtract_mean in (False, True):
+        scale = measure_flow_scale(FLOW, subtract_mean)
+        model = build_temporal_cnn(CLASSES, SIZE, LENGTH, subtract_mean=subtract_mean, flow_scale=scale)
+        assert np.square(predict(up_to(model, "conv1"), FLOW)).mean() == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("network, head", [("cnn_m", "svm"), ("large", "pool"), ("small", "dense")])
+def test_unknown_networks_and_heads_are_refused(network, head):
+    with pytest.raises(ValueError, match=f"network must be one of .* Received: '{network}', '{head}'"):
+        build_temporal_cnn(CLASSES, SIZE, network=network, head=head)

@@ -268,7 +268,7 @@ def test_without_steps_for_it_the_last_stage_stays_as_loaded(pretrained, backbon
 
 
 def test_a_diverged_training_is_refused(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(networks, "measure_unit_scale", lambda *_: np.nan)
+    monkeypatch.setattr(networks, "measure_flow_scale", lambda *_: np.nan)
     with pytest.raises(ValueError, match="temporal stream diverged.*Lower its learning rate"):
         train_temporal(make_run(tmp_path, "diverged"), *data, CONFIG)
 
