@@ -27,7 +27,6 @@ EXTRACTOR = 2  # increase it when the same weights give other features
 NUM_CROPS = 3  # crops along the longer side, each also flipped, whose features are stored
 CENTER = NUM_CROPS // 2
 MOST_INPUTS = 30_000  # that a head is fitted to: 150 MB of 1280 features
-FEATURE_FACTOR = 8  # batches of features are this much larger than batches of images: features need little memory
 
 
 class FrameFeatures:
