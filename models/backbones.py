@@ -28,6 +28,7 @@ NETWORKS = {
 # learning rate of the head relative to that of the backbone, whatever the number and scale of the features.
 FEATURE_LENGTH = 10
 COMPACT_FILTERS = (32, 64, 128, 192)
+COMPACT_SIZE = 80  # pixels, at most: from scratch on a CPU, larger images take minutes more
 MOMENTUM = 0.9  # of batch norm; Keras' 0.99 is too slow for small data sets, which have few steps per epoch
 
 
@@ -53,7 +54,8 @@ def build_backbone(
     Args:
         backbone: a key of `NETWORKS`, "compact" (a residual network of about a million parameters, for training from
             scratch), or the path of a saved Keras model that maps one image to features.
-        crop_size: side of the input, pixels; a saved model of a fixed size keeps its own.
+        crop_size: side of the input, pixels; the compact network has at most 80, and a saved model of a fixed size
+            keeps its own.
         weights: for a key of `NETWORKS`: "imagenet", a file of this network's weights (without top), or None for
             random weights.
         preprocessing: what a saved model expects, a key of `NORMALIZATIONS`.
@@ -73,7 +75,7 @@ def build_backbone(
     if str(backbone) in NETWORKS:
         return Backbone(_keras_network(backbone, crop_size, weights), NETWORKS[backbone][1], weights is not None)
     if str(backbone) == "compact":
-        return Backbone(_compact(crop_size), "tf", False)
+        return Backbone(_compact(min(crop_size, COMPACT_SIZE)), "tf", False)
     return Backbone(_saved_backbone(backbone, crop_size), preprocessing, True)
 
 

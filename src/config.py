@@ -155,7 +155,7 @@ class TrainConfig:
         seed: Seed of initial weights, order, crops, flips and dropout.
     """
 
-    crop_size: int = 112
+    crop_size: int = 160
     temporal_crop_size: int | None = None
     batch_size: int = 16
     spatial_weights: str | None = "auto"

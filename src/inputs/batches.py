@@ -94,7 +94,7 @@ class TrainingBatches(Batches):
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config)
         self.config, self.stored_segments = config, store.config.num_segments
-        self.num_segments = min(SPATIAL_SEGMENTS, self.stored_segments) if stream == "spatial" else self.stored_segments
+        self.num_segments = segments_in_sample(stream, store)
         self.flipped_class = flipped_classes(class_names, config.flip_map)
         self.reversed_class = np.full(len(class_names), -1)
         if config.time_reversal:
@@ -149,7 +149,7 @@ class TrainingBatches(Batches):
 
 
 class ValidationBatches(Batches):
-    """The clips of a split, in order: all segments of a clip, each in its centre crop.
+    """The clips of a split, in order: as many segments of a clip as in training, evenly spaced, each in its centre crop.
 
     Batches are (inputs uint8 (B, S, …), classes, one-hot float32 (B, C)).
 
@@ -164,7 +164,8 @@ class ValidationBatches(Batches):
     ):  # fmt: skip
         clips = clips[clips.split == split]
         super().__init__(len(clips), config.batch_size)
-        self.clips, self.num_segments = clips.clip_name.to_numpy(), store.config.num_segments
+        self.clips = clips.clip_name.to_numpy()
+        self.segments = segment_centers(store.config.num_segments, segments_in_sample(stream, store))
         self.inputs = StreamInputs(store, stream, config)
         self.classes = np.eye(len(class_names), dtype=np.float32)[clips.class_index]
 
@@ -172,7 +173,7 @@ class ValidationBatches(Batches):
         return np.stack(list(self._readers.map(self._read, positions))), self.classes[list(positions)]
 
     def _read(self, position):
-        read = [self.inputs.read(self.clips[position], segment) for segment in range(self.num_segments)]
+        read = [self.inputs.read(self.clips[position], segment) for segment in self.segments]
         return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read])
 
 
@@ -212,6 +213,12 @@ class EvaluationBatches(Batches):
         clip, number = divmod(position, len(self.segments))
         segment = self.inputs.read(self.clips[clip], int(self.segments[number]))
         return self.inputs.crop_scored(segment, self.num_crops)
+
+
+def segments_in_sample(stream: str, store: ClipStore) -> int:
+    """Segments of a clip in one training sample: all for the temporal stream, two for the spatial one."""
+    stored = store.config.num_segments
+    return min(SPATIAL_SEGMENTS, stored) if stream == "spatial" else stored
 
 
 def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:

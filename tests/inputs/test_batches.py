@@ -147,6 +147,23 @@ def test_clips_of_small_classes_are_repeated_in_other_crops(noise):
 
 
 @BOTH_STREAMS
+def test_validation_has_as_many_segments_as_training(tmp_path, stream):
+    store = ClipStore(tmp_path, ClipConfig(short_side=32, num_segments=5, flow_length=2))
+    store.prepare()
+    frames = np.stack([np.full((32, 40, 3), 40 * segment, np.uint8) for segment in range(5)])
+    stacks = np.stack([np.full((32, 40, 4), 128 + segment, np.uint8) for segment in range(5)])
+    store.write("0-x", Clip(frames, stacks, []), "x", store.make_staging())
+    clips = pd.DataFrame([("0-x", 0, "train"), ("0-x", 0, "validation")], columns=COLUMNS)
+    config = TrainConfig(crop_size=32, temporal_crop_size=32, augment=False)
+    (training, _), (validation, _) = (
+        batches(clips, store, stream, ["a"], config)[0] for batches in (TrainingBatches, ValidationBatches)
+    )
+    np.testing.assert_array_equal(training[0], validation[0])
+    values = (validation[0].mean(axis=(1, 2, 3)) / (40 if stream == "spatial" else 1)).round() % 128
+    assert values.tolist() == ([1, 3] if stream == "spatial" else [0, 1, 2, 3, 4])
+
+
+@BOTH_STREAMS
 def test_validation_takes_the_centre_of_each_segment_of_each_clip(data, stream):
     clips, store, names = data
     config = TrainConfig(crop_size=SIZE, temporal_crop_size=SIZE, batch_size=4)

@@ -12,9 +12,9 @@ from src.inputs.input_format import InputFormat, compute_stacks, scored_inputs
 from src.video.crops import Crop, crop_frame, crop_stack, crop_window, scored_crops
 
 SIZE = 32
-STORE = ClipConfig(short_side=48, flow_length=3)
+STORE = ClipConfig(short_side=48, num_segments=3, flow_length=3)
 LAYER = dataclasses.replace(STORE, flow_source="layer")
-CONFIG = TrainConfig(crop_size=SIZE, test_crops=3)
+CONFIG = TrainConfig(crop_size=SIZE, temporal_crop_size=SIZE, test_crops=3)
 
 
 def moving_window(num_frames, u, v, height=48, width=64):
@@ -60,8 +60,8 @@ def test_an_unknown_stream_and_an_input_that_frames_cannot_give_are_refused():
 @pytest.mark.parametrize(
     "clip_config, config, bound",
     [
-        ({"flow_source": "layer"}, {"crop_size": 112}, 20),  # a scored crop has 112 of 128 pixels
-        ({"flow_source": "layer"}, {"crop_size": 224}, 40),
+        ({"flow_source": "layer"}, {"temporal_crop_size": 112}, 20),  # a scored crop has 112 of 128 pixels
+        ({"flow_source": "layer"}, {"crop_size": 224, "temporal_network": "cnn_m"}, 40),
         ({"flow_source": "layer"}, {"crop_size": 112, "temporal_crop_size": 56}, 10),
         ({}, {}, None),
     ],

@@ -36,14 +36,14 @@ def test_the_algorithm_of_the_configuration_is_used(tmp_path, monkeypatch, algor
     monkeypatch.setattr(extraction, "compute_flow", lambda window, name: asked.append(name) or compute(window, name))
     path = write_video(tmp_path / "clip.webm", moving_texture(36, 2, 1, 48, 64))
     clip = extract_clip(path, ClipConfig(short_side=48, flow_algorithm=algorithm, flow_bound=8))
-    assert asked == [algorithm] * 3
+    assert asked == [algorithm] * 6
     assert np.median(clip.stacks[..., 0::2]) == 128 + round(2 * 127 / 8) == 160
 
 
 @pytest.mark.parametrize("num_frames", [2, 10, 14, 20, 33])
 def test_overlapping_windows_have_the_flow_of_each_one_alone(tmp_path, num_frames):
     path = write_video(tmp_path / "clip.webm", moving_texture(num_frames, 2, 1, 48, 64))
-    config = ClipConfig(short_side=48)
+    config = ClipConfig(short_side=48, num_segments=3)
     clip = extract_clip(path, config)
     for segment, stack in zip(read_segments(path, 3, 11, 48), clip.stacks, strict=True):
         alone = stack_fields(compute_flow(segment.gray), config.flow_length, config.flow_bound)

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from src.training.callbacks import StartEpoch
+from src.config import TrainConfig
+from src.training.callbacks import StartRound
 from src.training.compiling import compile_model
 from src.training.devices import EvenBatches, on_devices, predict, synchronized_batch_norm
 
@@ -76,7 +77,7 @@ def fit(model, devices, epochs=EPOCHS, first=0, full=True):
     """Fits a model; returns its history."""
     batches, validation = Batches(TRAIN, full), EvenBatches(Batches(VALIDATION, full=False), devices)
     fitted = model.fit(
-        batches, validation_data=validation, callbacks=[StartEpoch(batches)], initial_epoch=first, epochs=epochs,
+        batches, validation_data=validation, callbacks=[StartRound(batches)], initial_epoch=first, epochs=epochs,
         shuffle=False, verbose=0,
     )  # fmt: skip
     return fitted.history
@@ -86,7 +87,7 @@ def train(data_parallel, dropout=0.0, synchronized=True, backup=None):
     """Result of a fit, or of a fit that is resumed from a backup."""
     with on_devices("float32", data_parallel, batch_size=BATCH) as devices:
         model = build_model(dropout)
-        compile_model(model, RATE, steps=6)
+        compile_model(model, RATE, 6, TrainConfig())
         model.optimizer.build(model.trainable_variables)
         shared = devices if synchronized else 1
         if backup and not Path(backup).exists():
@@ -249,7 +250,7 @@ def test_mixed_precision_computes_in_16_bits_and_trains_as_single_precision(prec
     for name in ("float32", precision):
         with on_devices(name) as devices:
             model = build_model()
-            compile_model(model, RATE, steps=6)
+            compile_model(model, RATE, 6, TrainConfig())
             start = model.get_weights()
             losses.append(fit(model, devices)["loss"])
     assert keras.config.dtype_policy() == before
@@ -274,7 +275,7 @@ def test_xla_computes_what_the_plain_step_computes():
     for xla in (False, True):
         with on_devices(xla=xla) as devices:
             model = build_model()
-            compile_model(model, RATE, steps=6, xla=xla)
+            compile_model(model, RATE, 6, TrainConfig(), xla=xla)
             history = fit(model, devices, full=False)
             results.append({"weights": model.get_weights(), "loss": history["loss"]})
         assert model.jit_compile is (xla or keras.backend.backend() == "jax")
