@@ -149,7 +149,7 @@ class TrainingBatches(Batches):
 
 
 class ValidationBatches(Batches):
-    """The clips of a split, in order: as many segments of a clip as in training, evenly spaced, each in its centre crop.
+    """The clips of a split, in order: as many segments of each as in training, evenly spaced, in their centre crops.
 
     Batches are (inputs uint8 (B, S, …), classes, one-hot float32 (B, C)).
 

@@ -81,7 +81,8 @@ def test_a_segment_holds_its_window_and_the_frames_around(num_segments, num_fram
 
 def test_stored_frames_are_read_as_extracted_except_for_compression(tmp_path):
     path = write_video(tmp_path / "clip.webm", moving_texture(40, 2, 1, 48, 64))
-    store, clip = write_clip(path, ClipConfig(short_side=48, num_segments=3, flow_length=4, flow_source="layer"), tmp_path / "store")
+    config = ClipConfig(short_side=48, num_segments=3, flow_length=4, flow_source="layer")
+    store, clip = write_clip(path, config, tmp_path / "store")
     files = {path.name for path in (store.folder / "clip").iterdir()}
     assert files == {"clip.json", "gray.mjpeg", "frame_0.jpg", "frame_1.jpg", "frame_2.jpg"}
     for segment, indices in enumerate(clip.segments):
