@@ -65,7 +65,7 @@ class ClipConfig:
     num_segments: int = 6
     flow_length: int = 10
     flow_algorithm: str = "farneback"
-    flow_bound: float = 20.0
+    flow_bound: float = 10.0
     flow_source: str = "store"
 
     def __post_init__(self):
@@ -74,7 +74,7 @@ class ClipConfig:
         _require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
         is_number = isinstance(self.flow_bound, int | float) and 0 < self.flow_bound < float("inf")
         _require(is_number, self, "flow_bound must be a positive number of px/frame", self.flow_bound)
-        object.__setattr__(self, "flow_bound", float(self.flow_bound))  # 20 and 20.0 are the same store
+        object.__setattr__(self, "flow_bound", float(self.flow_bound))  # 10 and 10.0 are the same store
 
     @property
     def window_length(self) -> int:

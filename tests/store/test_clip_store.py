@@ -49,7 +49,7 @@ def test_what_is_read_is_close_to_what_was_written(store, staging, height, width
         assert frame.shape == (height, width, 3) and frame.dtype == np.uint8
         assert stack.shape == (height, width, 6) and stack.dtype == np.uint8
         assert np.abs(frame.astype(int) - clip.frames[segment]).mean() < 6
-        error = dequantize_flow(stack, 20.0) - dequantize_flow(clip.stacks[segment], 20.0)
+        error = dequantize_flow(stack, CONFIG.flow_bound) - dequantize_flow(clip.stacks[segment], CONFIG.flow_bound)
         assert np.abs(error).mean() < 0.2  # px/frame
         assert np.median(stack, axis=(0, 1)) == pytest.approx(np.median(clip.stacks[segment], axis=(0, 1)), abs=1)
 
@@ -71,7 +71,7 @@ def test_a_frame_and_its_flow_are_registered(tmp_path):
         frame, stack = store.read_frame(NAME, segment).astype(int), store.read_stack(NAME, segment)
         red = np.argwhere(frame[..., 0] - frame[..., 2] > 150).mean(axis=0)
         assert red == pytest.approx([8 + now + 15.5, 10 + 2 * now + 15.5], abs=1.5)
-        u, v = dequantize_flow(stack[..., 10], 20.0), dequantize_flow(stack[..., 11], 20.0)  # from this frame on
+        u, v = dequantize_flow(stack[..., 10], config.flow_bound), dequantize_flow(stack[..., 11], config.flow_bound)  # from this frame on
         top, left = 8 + now, 10 + 2 * now
         inside = (slice(top + 8, top + 24), slice(left + 8, left + 24))
         assert (np.median(u[inside]), np.median(v[inside])) == pytest.approx((2, 1), abs=0.5)
@@ -181,9 +181,9 @@ def test_an_unprepared_folder_says_what_to_do(tmp_path):
 
 
 def test_nearly_equal_configurations_with_one_folder_name_do_not_mix(tmp_path):
-    near = ClipConfig(flow_bound=20.0000001)
+    near = ClipConfig(flow_bound=10.0000001)
     assert near.key == ClipConfig().key
     ClipStore(tmp_path, ClipConfig()).prepare()
-    message = rf"{near.key}/config\.json: .*flow_bound: 20.0 → 20.0000001.*Remove the folder"
+    message = rf"{near.key}/config\.json: .*flow_bound: 10.0 → 10.0000001.*Remove the folder"
     with pytest.raises(ValueError, match=message):
         ClipStore(tmp_path, near)

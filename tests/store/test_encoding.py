@@ -36,10 +36,13 @@ def test_tiles_start_on_block_borders():
 
 
 def test_clips_are_small():
-    """At most 150 KB for short side 256 and three segments, the mean of real clips; here with one segment each."""
+    """At most 150 KB for short side 256 and three segments, the mean of real clips; here with one segment each.
+
+    Displacements grow with the size, and so does the bound.
+    """
     videos = sorted(FIGHTS.glob("*/*.mp4"))[3::45]
     if not videos:
         pytest.skip(f"the real clips are not in {FIGHTS}")
-    clips = [extract_clip(path, ClipConfig(short_side=256, num_segments=1)) for path in videos]
+    clips = [extract_clip(path, ClipConfig(short_side=256, num_segments=1, flow_bound=20)) for path in videos]
     sizes = [len(encode_frame(clip.frames[0])) + len(encode_stack(clip.stacks[0])) for clip in clips]
     assert np.mean(sizes) <= 150_000 / 3
