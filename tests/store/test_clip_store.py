@@ -71,7 +71,7 @@ def test_a_frame_and_its_flow_are_registered(tmp_path):
         frame, stack = store.read_frame(NAME, segment).astype(int), store.read_stack(NAME, segment)
         red = np.argwhere(frame[..., 0] - frame[..., 2] > 150).mean(axis=0)
         assert red == pytest.approx([8 + now + 15.5, 10 + 2 * now + 15.5], abs=1.5)
-        u, v = dequantize_flow(stack[..., 10], config.flow_bound), dequantize_flow(stack[..., 11], config.flow_bound)  # from this frame on
+        u, v = np.moveaxis(dequantize_flow(stack[..., 10:12], config.flow_bound), -1, 0)  # from this frame on
         top, left = 8 + now, 10 + 2 * now
         inside = (slice(top + 8, top + 24), slice(left + 8, left + 24))
         assert (np.median(u[inside]), np.median(v[inside])) == pytest.approx((2, 1), abs=0.5)
