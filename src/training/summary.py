@@ -37,8 +37,9 @@ def _describe_steps(stream, history):
     )
     before, end = history.loss.iloc[-2 * quarter : -quarter].mean(), history.loss.iloc[-quarter:].mean()
     if last.accuracy < FITTED and end < (1 - STILL_FALLING) * before:
+        parameter = "fine_tune_steps" if last.phase == "last stage" else f"{stream}_steps"
         text += (
             f" It was too short: its loss fell by {1 - end / before:.0%} in the last quarter. "
-            f"Try {stream}_steps={2 * last.step:.0f}."
+            f"Try {parameter}={2 * last.step:.0f}."
         )
     return text
