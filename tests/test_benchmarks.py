@@ -5,8 +5,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pandas as pd
 import pytest
+
+from src.inputs import read_clips
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -14,6 +18,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import command  # noqa: E402
 import pages  # noqa: E402
+import recognition  # noqa: E402
 import tables  # noqa: E402
 
 SHARED = {"command", "fits", "tables"}  # modules without a command of their own
@@ -117,3 +122,62 @@ def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="1"):
         pages.main()
     assert capsys.readouterr().out == "docs/results/ablation.md: out of date\n"
+
+
+def run_recognition(monkeypatch, folder, *options):
+    """The accuracies by way that benchmarks/recognition.py finds on a prepared folder, in networks of two steps."""
+    kept = []
+    monkeypatch.setattr(recognition, "write_table", lambda name, table, keys: kept.append(table.set_index("way")))
+    steps = ["spatial_steps=2", "temporal_steps=2", "crop_size=32"]
+    given = [argument for step in steps for argument in ("--set", step)]
+    monkeypatch.setattr(sys, "argv", ["recognition.py", str(folder), "--seeds", "1", *given, *options])
+    recognition.main()
+    return kept[0]
+
+
+@pytest.mark.slow
+def test_recognition_answers_each_clip_once_and_continues(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folds = "--folds", "3"
+    first = run_recognition(monkeypatch, tiny_store[0], *folds)
+    assert first.index.tolist() == ["majority class", "statistics", "plain", "full"]
+    assert (first.n == 24).all()
+    assert first.loc["majority class", ["spatial", "temporal", "fused"]].nunique() == 1
+    assert first.loc["statistics", "temporal"] > 0.9  # still, right and left
+    assert first.loc["full", ["svm", "used", "fused, balanced"]].between(0, 1).all()
+    trained = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.keras")}
+    assert len(trained) == 2 * 2 * 3
+    pd.testing.assert_frame_equal(run_recognition(monkeypatch, tiny_store[0], *folds), first)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.keras")} == trained
+
+
+@pytest.mark.slow
+def test_backbone_has_the_temporal_stream_of_full(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = shutil.copytree(tiny_store[0], tmp_path / "data")  # features are written beside the clips
+    images = keras.Input((32, 32, 3))
+    keras.Model(images, keras.layers.Conv2D(4, 3, 16)(images)).save("backbone.keras")
+    found = run_recognition(monkeypatch, root, "--ways", "full", "backbone", "--backbone", "backbone.keras")
+    assert found.temporal.nunique() == 1
+    assert len(list(tmp_path.rglob("temporal.keras"))) == 1
+    assert len(list(tmp_path.rglob("spatial.keras"))) == 2
+
+
+def test_middle_segment_is_that_of_the_store(tiny_store):
+    clips, store, _ = read_clips(tiny_store[0])
+    one, name = recognition.MiddleSegment(store), clips.clip_name[0]
+    assert one.config.num_segments == 1
+    np.testing.assert_array_equal(one.read_frame(name, 0), store.read_frame(name, 1))
+    np.testing.assert_array_equal(one.read_stack(name, 0), store.read_stack(name, 1))
+    assert store.config.num_segments == 2
+
+
+def test_summary_of_answers_counts_by_hand():
+    answers = pd.DataFrame(
+        {"group": list("aabc"), "label": [0, 0, 0, 1], "spatial": 0, "temporal": 1, "fused": [0, 0, 1, 1]}
+    )
+    found = recognition.summarize(answers)
+    assert (found["n"], found["spatial"], found["temporal"], found["fused"]) == (4, 0.75, 0.25, 0.75)
+    assert np.isnan(found["svm"]) and np.isnan(found["used"])
+    assert found["temporal, balanced"] == 0.5
+    assert found["fused, balanced"] == pytest.approx((2 / 3 + 1) / 2)
