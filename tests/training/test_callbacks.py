@@ -1,11 +1,15 @@
+import itertools
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers
 
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
-from src.training.callbacks import StartRound
+from src.training import callbacks
+from src.training.callbacks import History, StartRound, StepBar
 
 
 def test_each_round_gets_its_own_batches_once(tiny_store, monkeypatch):
@@ -23,3 +27,36 @@ def test_each_round_gets_its_own_batches_once(tiny_store, monkeypatch):
     model.compile(keras.optimizers.SGD(0.0), "mae")
     fit = model.fit(batches, shuffle=False, initial_epoch=2, epochs=5, verbose=0, callbacks=[StartRound(batches)])
     assert fit.history["loss"] == pytest.approx([100 * epoch + 63 / 6 for epoch in (2, 3, 4)])
+
+
+def test_the_minutes_that_a_training_will_take_are_measured_on_its_first_steps(monkeypatch, capsys):
+    """The first step, which is compiled, takes 60 s, the others 2 s: 110 more steps of 2 s are 3.7 minutes."""
+    seconds = itertools.chain([60], itertools.repeat(2))
+    clock = itertools.accumulate(itertools.chain.from_iterable((0, next(seconds)) for _ in itertools.count()))
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(clock))
+    bar = StepBar("temporal stream, all layers", rounds=12, round_steps=10)
+    bar.on_train_begin()
+    for epoch in range(2):
+        bar.on_epoch_begin(epoch)
+        for batch in range(10):
+            bar.on_train_batch_begin(batch)
+            bar.on_train_batch_end(batch)
+        bar.on_epoch_end(epoch, {"loss": 1.5, "val_accuracy": 0.25})
+    bar.on_train_end()
+    printed = capsys.readouterr().out
+    assert printed.count("temporal stream, all layers: 110 more steps of 2.00 s, about 3.7 minutes") == 1
+    assert "20/120" in printed
+
+
+def test_the_history_counts_steps_over_all_phases_and_a_repeated_round_replaces_its_row(tmp_path):
+    path, last = tmp_path / "history.csv", {}
+    for rounds in ([0, 1, 2], [1, 2]):  # a resume from the backup after the first round
+        history = History(path)
+        history.start("last stage", 100, 25)
+        for number in rounds:
+            last[number] = len(rounds) + number / 4
+            history.on_epoch_end(number, {"loss": last[number]})
+    found = pd.read_csv(path)
+    pd.testing.assert_frame_equal(found, history.table)
+    assert found.step.tolist() == [125, 150, 175] and found.phase.tolist() == ["last stage"] * 3
+    assert found.loss.tolist() == [3.0, 2.25, 2.5]

@@ -7,6 +7,7 @@ from small_networks import use_small_networks
 from models import build_consensus, build_temporal_cnn
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
+from src.training import compiling
 from src.training.compiling import choose_steps, compile_model
 
 
@@ -38,5 +39,8 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
 @pytest.mark.parametrize(
     "steps, clips, expected", [(None, 48, 300), (None, 400, 300), (None, 1000, 750), (None, 1001, 751), (7, 1000, 7)]
 )
-def test_the_number_of_steps_depends_on_the_clips(steps, clips, expected):
+def test_the_number_of_steps_depends_on_the_clips(steps, clips, expected, monkeypatch):
+    """At least 300, and 12 passes in batches of 16, the last one begun: 12 · 1000 / 16 = 750."""
+    monkeypatch.setattr(compiling, "LEAST_STEPS", 300)
+    monkeypatch.setattr(compiling, "PASSES", 12)
     assert choose_steps(steps, clips, 16) == expected
