@@ -1,5 +1,7 @@
 """Scores of a small network against their definition."""
 
+import hashlib
+
 import keras
 import numpy as np
 import pytest
@@ -107,6 +109,13 @@ def test_the_digest_of_weights_is_that_of_their_file_and_not_of_the_state_of_dro
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert digest_weights([small_model]) == before == digest_weights([loaded])
     assert digest_weights([small_model, small_model]) != before
+
+
+def test_the_digest_of_weights_by_hand():
+    """SHA-256 of the bytes of all weights, float32, kernel before bias."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.set_weights([np.array([[1.0], [2.0]]), np.array([3.0])])
+    assert digest_weights([model]) == hashlib.sha256(np.float32([1, 2, 3]).tobytes()).hexdigest()[:12]
 
 
 def test_the_protocol_says_how_numbers_are_measured(tiny_store, run):

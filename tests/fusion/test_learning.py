@@ -70,6 +70,17 @@ def test_log_linear_weights_are_recovered_from_labels_drawn_by_them():
     np.testing.assert_allclose(weights_of(scores, labels), [0.2, 1.5], rtol=0.05)
 
 
+def test_log_linear_weights_by_hand():
+    """Spatial says 0.9 for class 0, the class of 6 in 8 clips, temporal 1/2. Calibrated, spatial says 6.5 / 9 (see
+    `test_calibration`), so the average of both is 11 / 18, and the best score is that of 6 clips, 12 of 11 / 18 and a
+    half, of 8 + 12 + 1: 415 / 630. Its odds are 415 / 215 = 9^a."""
+    scores = {"spatial": np.tile([0.9, 0.1], (8, 1)), "temporal": np.full((8, 2), 0.5)}
+    labels = np.array([0, 0, 0, 1] * 2)
+    assert weights_of(scores, labels)[0] == pytest.approx(np.log(415 / 215) / np.log(9), rel=1e-4)
+    fused = combine(scores, **learn_log_linear(scores, labels)[1])
+    np.testing.assert_allclose(fused[0], [415 / 630, 215 / 630], rtol=1e-4)
+
+
 def test_log_linear_weights_do_not_depend_on_how_sharp_scores_are():
     """They multiply the logarithms: a stream at T = 77 gets 77 times the weight."""
     labels = random_labels(2000, 4)

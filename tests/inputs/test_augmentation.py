@@ -38,3 +38,11 @@ def test_colour_jitter_changes_brightness_contrast_and_saturation_within_bounds(
 def test_colour_jitter_does_not_overflow():
     generator, white = np.random.default_rng(0), np.full((2, 2, 3), 255, np.uint8)
     assert min(jitter_colour(generator, white).min() for _ in range(200)) >= 255 * 0.6 - 1
+
+
+def test_colour_jitter_changes_all_frames_of_a_clip_alike():
+    """Else a change of light would look like a difference between segments."""
+    frame = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    first, second = jitter_colour(np.random.default_rng(0), np.stack([frame, frame]))
+    np.testing.assert_array_equal(first, second)
+    assert (first != frame).any()

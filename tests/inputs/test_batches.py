@@ -1,5 +1,7 @@
 """Batches compared with the content of the store."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -161,6 +163,25 @@ def test_validation_has_as_many_segments_as_training(tmp_path, stream):
     np.testing.assert_array_equal(training[0], validation[0])
     values = (validation[0].mean(axis=(1, 2, 3)) / (40 if stream == "spatial" else 1)).round() % 128
     assert values.tolist() == ([1, 3] if stream == "spatial" else [0, 1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("stream, count", [("spatial", 2), ("temporal", 4)])
+def test_a_sample_has_two_random_frames_or_all_stacks_of_a_clip_in_order(stream, count, tmp_path):
+    store = ClipStore(tmp_path, ClipConfig(short_side=32, num_segments=4, flow_length=1))
+    store.prepare()
+    frames = np.stack([np.full((32, 32, 3), 40 * segment, np.uint8) for segment in range(4)])
+    store.write("0-x", Clip(frames, np.full((4, 32, 32, 2), 128, np.uint8), []), "x", store.make_staging())
+    clips, config = pd.DataFrame([("0-x", 0, "train")], columns=COLUMNS), TrainConfig(temporal_crop_size=32)
+    batches, drawn = TrainingBatches(clips, store, stream, ["a"], config), []
+    read = batches.inputs.read
+    batches.inputs.read = lambda clip, segment, *rest: drawn.append(int(segment)) or read(clip, segment, *rest)
+    batches._readers.map = lambda function, numbers: list(map(function, numbers))
+    samples = []
+    for number in range(60):
+        drawn.clear()
+        assert len(batches.sample(number)[0]) == count
+        samples.append(tuple(drawn))
+    assert set(samples) == set(itertools.combinations(range(4), count))
 
 
 @BOTH_STREAMS

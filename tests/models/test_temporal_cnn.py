@@ -71,6 +71,16 @@ def test_the_small_network_has_four_convolutions():
     assert model.get_layer("dropout").rate == 0.3
 
 
+def test_the_scale_of_flow_by_hand():
+    """Half of the values are ±30 codes, the others 0: 127 / √(30² / 2). A pan of 30 minus its mean is still."""
+    stacks = np.full((2, 4, 4, 2), 128, np.uint8)
+    stacks[0, ..., 0], stacks[1, ..., 1] = 128 + 30, 128 - 30
+    assert measure_flow_scale(stacks) == pytest.approx(127 / 450**0.5)
+    assert measure_flow_scale(stacks, subtract_mean=True) == 1.0
+    stacks[0, :2, :, 0] = 128  # the rest of this field moves by ±15 around its mean
+    assert measure_flow_scale(stacks[:1], subtract_mean=True) == pytest.approx(127 / (15**2 / 2) ** 0.5)
+
+
 def test_the_measured_scale_gives_displacements_of_unit_size():
     for subtract_mean in (False, True):
         scale = measure_flow_scale(FLOW, subtract_mean)
