@@ -10,8 +10,6 @@ from models.backbones import add_head, build_backbone, imagenet_rms, resize_to
 from models.freezing import freeze_batch_norm_but_first
 from models.temporal_cnn import motion_input
 
-DROPOUT = 0.7  # of the temporal stream, as in the paper
-
 
 def build_cross_modality(
     num_classes: int,
@@ -23,6 +21,7 @@ def build_cross_modality(
     preprocessing: str = "torch",
     subtract_mean: bool = False,
     frames_bound: float | None = None,
+    dropout: float = 0.5,
 ) -> keras.Model:
     """Builds the temporal stream on a backbone whose first convolution is adapted to flow.
 
@@ -38,7 +37,7 @@ def build_cross_modality(
         flow_length: L.
         flow_scale: from `measure_flow_scale` of training clips, with `average=True`.
         backbone, weights, preprocessing: as in `models.backbones.build_backbone`.
-        subtract_mean, frames_bound: as in `models.temporal_cnn.build_temporal_cnn`.
+        subtract_mean, frames_bound, dropout: as in `models.temporal_cnn.build_temporal_cnn`.
 
     Returns:
         a functional model from the input of `models.temporal_cnn.motion_input` to "scores" float32 (N, C), after
@@ -56,7 +55,7 @@ def build_cross_modality(
     motion, x = motion_input(crop_size, flow_length, subtract_mean, frames_bound)
     x = resize_to(network, x)  # displacements are not rescaled: flow_scale was measured in these units
     x = layers.Rescaling(flow_scale * imagenet_rms(preprocessing), dtype="float32", name="flow_scale")(x)
-    model = keras.Model(motion, add_head(network(x), num_classes, DROPOUT, pretrained), name="temporal")
+    model = keras.Model(motion, add_head(network(x), num_classes, dropout, pretrained), name="temporal")
     if pretrained:
         freeze_batch_norm_but_first(model)
     return model

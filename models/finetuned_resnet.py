@@ -14,6 +14,7 @@ def build_finetuned_resnet(
     weights: str | Path | None = "imagenet",
     backbone: str | Path = "resnet50",
     preprocessing: str = "torch",
+    dropout: float = 0.5,
 ) -> keras.Model:
     """Builds the spatial stream: normalisation, a backbone called "backbone", average pooling, softmax.
 
@@ -24,6 +25,7 @@ def build_finetuned_resnet(
             frames are resized.
         preprocessing: what a saved backbone expects, as Keras names it: "torch" (scaled, ImageNet mean and standard
             deviation), "tf" (-1 … 1), "caffe" (BGR, ImageNet mean). For a network of Keras it is known.
+        dropout: of the pooled features.
 
     Returns:
         a functional model: "frame" uint8 (N, crop_size, crop_size, 3), RGB → "scores" float32 (N, C), after softmax.
@@ -40,7 +42,7 @@ def build_finetuned_resnet(
     network.trainable = not pretrained
     frame = keras.Input((crop_size, crop_size, 3), dtype="uint8", name="frame")
     x = network(_normalize(resize_to(network, frame), preprocessing))
-    return keras.Model(frame, add_head(x, num_classes, 0.5, pretrained), name="spatial")
+    return keras.Model(frame, add_head(x, num_classes, dropout, pretrained), name="spatial")
 
 
 def _normalize(frame, preprocessing):

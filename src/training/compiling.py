@@ -7,11 +7,11 @@ from src.training.devices import jit_compile
 
 # Networks from scratch need so many steps, however few clips there are: on 48 real clips, 18 steps leave the temporal
 # stream at the majority class, and 300 steps bring it to 0.7. With more clips, each is seen so many times.
-LEAST_STEPS, PASSES = 300, 12
+LEAST_STEPS, PASSES = 300, 24
 
 
 def choose_steps(steps: int | None, clips_per_pass: int, batch_size: int) -> int:
-    """The training steps of a stream: `steps`, or, for None, 300, and 12 passes over the clips where that is more."""
+    """The training steps of a stream: `steps`, or, for None, 300, and 24 passes over the clips where that is more."""
     return steps or max(LEAST_STEPS, -(-PASSES * clips_per_pass // batch_size))
 
 

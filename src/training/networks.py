@@ -24,8 +24,9 @@ def build_spatial(run: Run, class_names: list[str], config: TrainConfig) -> tupl
     network = _resolve_once(run, "spatial", config.spatial_weights)
     keras.utils.set_random_seed(config.seed)
     model = build_finetuned_resnet(
-        len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing
-    )
+        len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing,
+        config.dropout,
+    )  # fmt: skip
     return model, network["pretrained"]
 
 
@@ -48,7 +49,7 @@ def build_temporal(
     scale = measure_flow_scale(stacks, config.subtract_mean, average=True)
     model = build_cross_modality(
         len(class_names), size, length, scale, network["backbone"], network["weights"], config.backbone_preprocessing,
-        config.subtract_mean, inputs.frames_bound,
+        config.subtract_mean, inputs.frames_bound, config.dropout,
     )  # fmt: skip
     return model, config.fine_tune_learning_rate if network["pretrained"] else config.temporal_learning_rate
 

@@ -150,8 +150,8 @@ def test_flow_resized_for_a_backbone_keeps_its_values(tmp_path):
 def test_a_saved_stream_is_the_same_stream(kind, policy, resnet_file, tmp_path):
     backbone = kind if kind in ("compact", "resnet50") else make_special(tmp_path / "mine.keras", kind)
     with dtype_policy(policy):
-        model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 5.0, backbone, resnet_file)
-    assert model.name == "temporal" and model.get_layer("dropout").rate == 0.7
+        model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 5.0, backbone, resnet_file, dropout=0.3)
+    assert model.name == "temporal" and model.get_layer("dropout").rate == 0.3
     assert model.input.dtype == "uint8" and model.input_shape == (None, SIZE, SIZE, CHANNELS)
     assert first_convolution(model).compute_dtype == policy.removeprefix("mixed_")
     assert_probabilities(predict(model, make_images(CHANNELS)), 3)

@@ -37,7 +37,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
 
 
 @pytest.mark.parametrize(
-    "steps, clips, expected", [(None, 48, 300), (None, 400, 300), (None, 1000, 750), (None, 1001, 751), (7, 1000, 7)]
+    "steps, clips, expected", [(None, 48, 300), (None, 200, 300), (None, 1000, 1500), (None, 1001, 1502), (7, 1000, 7)]
 )
 def test_the_number_of_steps_depends_on_the_clips(steps, clips, expected, monkeypatch):
     """At least 300, and 12 passes in batches of 16, the last one begun: 12 · 1000 / 16 = 750."""
