@@ -4,6 +4,12 @@ import keras
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from models.backbones import add_head
 from src.training.head import C_VALUES, describe_head, fit_head
@@ -35,6 +41,26 @@ def test_classes_that_carry_over_to_other_groups_are_learned(classes):
     assert report["accuracy"] > 0.95 and report["log_loss"] < 0.5 * report["uniform_log_loss"]
     assert report["uniform_log_loss"] == pytest.approx(np.log(classes), abs=1e-4)
     assert (kernel.dtype, bias.dtype, kernel.shape) == (np.float32, np.float32, (20, classes))
+
+
+def test_scores_and_log_loss_are_those_of_scikit_learns_regression_on_standardised_features():
+    """Three inputs of a clip weigh as one clip, so their sum of losses has a third of C."""
+    features, labels, groups = make_clips(1.0)
+    keep = (labels[:, 0] == 0) | (groups % 4 == 1)  # classes of unequal size
+    features, labels, groups = features[keep], labels[keep], groups[keep]
+    kernel, bias, report = fit_head(features, labels, groups, 2)
+    x, y, groups = features.reshape(-1, 20), labels.ravel(), groups.repeat(3)
+    weights = compute_sample_weight("balanced", y)
+    folds, losses = StratifiedGroupKFold(5, shuffle=True, random_state=0), {}
+    models = {
+        c: make_pipeline(StandardScaler(), LogisticRegression(C=c / 3, class_weight="balanced")) for c in C_VALUES
+    }
+    for c, model in models.items():
+        scores = cross_val_predict(model, x, y, groups=groups, cv=folds, method="predict_proba")
+        losses[c] = log_loss(y, scores, sample_weight=weights)
+    best = min(losses, key=losses.get)
+    assert (report["C"], report["log_loss"]) == (best, pytest.approx(losses[best], rel=0.01))
+    np.testing.assert_allclose(scores_of(x, kernel, bias), models[best].fit(x, y).predict_proba(x), atol=0.01)
 
 
 def test_scores_are_flat_where_features_tell_only_groups_apart():
