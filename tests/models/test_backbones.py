@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 from keras.applications.imagenet_utils import preprocess_input
-from networks import SIZE, dtype_policy, make_backbone, predict
+from networks import CLASSES, SIZE, dtype_policy, make_backbone, predict, up_to
 
-from models.backbones import NORMALIZATIONS, build_backbone, imagenet_rms
+from models.backbones import COMPACT_SIZE, NORMALIZATIONS, add_head, build_backbone, imagenet_rms
 from models.freezing import leaf_layers
 
 
@@ -44,6 +44,12 @@ def test_random_weights_are_not_called_pretrained(backbone, weights, expected):
     assert build_backbone(backbone, SIZE, weights)[1:] == expected
 
 
+def test_the_compact_network_takes_small_images_only():
+    """Frames of a larger crop are resized to it: see `test_frames_are_resized_for_a_saved_backbone_of_another_size`."""
+    sides = {size: build_backbone("compact", size, None).network.input_shape[1:3] for size in (48, 160)}
+    assert sides == {48: (48, 48), 160: (COMPACT_SIZE, COMPACT_SIZE)}
+
+
 @pytest.mark.parametrize("preprocessing", list(NORMALIZATIONS))
 def test_the_rms_of_imagenets_images(preprocessing):
     """Pixels of ImageNet's mean and deviation, preprocessed by Keras itself."""
@@ -77,3 +83,12 @@ def test_a_path_without_a_file_is_refused(arguments):
 def test_unknown_preprocessing_is_refused():
     with pytest.raises(ValueError, match="preprocessing must be one of .*'inception'"):
         build_backbone("compact", SIZE, None, "inception")
+
+
+@pytest.mark.parametrize("size", [8, 2048])
+def test_features_of_a_pretrained_backbone_have_one_length(size):
+    """So that the head learns as fast relative to the backbone, whatever the number and scale of the features."""
+    features = keras.Input((size,))
+    model = keras.Model(features, add_head(features, CLASSES, 0.0, pretrained=True))
+    values = 100 * np.random.default_rng(0).random((3, size)).astype(np.float32)
+    np.testing.assert_allclose(np.linalg.norm(predict(up_to(model, "dropout"), values), axis=1), 10, rtol=1e-4)

@@ -29,13 +29,6 @@ def test_training_changes_unfrozen_layers_and_no_batch_norm(stage, kind, tmp_pat
     assert trained_weights(model) == (HEAD | LAST_STAGE if stage == "last stage" else HEAD)
 
 
-def test_freezing_again_leaves_the_head(tmp_path):
-    model = build_finetuned_resnet(CLASSES, SIZE, backbone=make_backbone(tmp_path / "mine.keras"))
-    unfreeze_last_stage(model)
-    model.get_layer("backbone").trainable = False
-    assert len(model.trainable_weights) == 2
-
-
 @pytest.mark.parametrize("stream", ["spatial", "temporal"])
 def test_a_network_from_scratch_is_trained_with_all_its_batch_norm(stream):
     model = build_temporal("compact") if stream == "temporal" else build_finetuned_resnet(3, SIZE, backbone="compact")

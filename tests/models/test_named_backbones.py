@@ -15,7 +15,7 @@ from networks import (
     up_to,
 )
 
-from models.backbones import NETWORKS, add_head
+from models.backbones import NETWORKS
 from models.cross_modality import build_cross_modality
 from models.finetuned_resnet import build_finetuned_resnet
 from models.freezing import unfreeze_last_stage
@@ -105,12 +105,3 @@ def test_real_weights_of_a_named_network_are_frozen():
     model.train_on_batch(make_images(3, size=SIDE), np.eye(CLASSES))
     for weight, value in zip(model.get_layer("backbone").get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, value)
-
-
-@pytest.mark.parametrize("size", [8, 2048])
-def test_features_of_a_pretrained_backbone_have_one_length(size):
-    """So that the head learns as fast relative to the backbone, whatever the number and scale of the features."""
-    features = keras.Input((size,))
-    model = keras.Model(features, add_head(features, CLASSES, 0.0, pretrained=True))
-    values = 100 * np.random.default_rng(0).random((3, size)).astype(np.float32)
-    np.testing.assert_allclose(np.linalg.norm(predict(up_to(model, "dropout"), values), axis=1), 10, rtol=1e-4)
