@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import build_consensus
+from models import build_consensus, leaf_layers
 from src.config import ClipConfig, TrainConfig
 from src.inputs import ValidationBatches
 from src.store import Clip, ClipStore
 from src.training import fitting, start_run, train_temporal
-from src.training.networks import build_temporal
+from src.training.networks import build_spatial, build_temporal
 
 SIDE = 32
 CLIPS = ClipConfig(short_side=SIDE, num_segments=1, flow_length=2, flow_bound=20)
@@ -47,6 +47,26 @@ def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(subtract
     model, rate = build_temporal(run, *write_store(tmp_path / "store", config, clips), CLASSES, train)
     assert model.get_layer("unit_scale").scale == pytest.approx(127 / square**0.5 if square else 1, rel=0.01)
     assert rate == train.temporal_learning_rate
+
+
+def test_the_fields_of_the_configuration_reach_the_networks(tmp_path):
+    config = dataclasses.replace(CONFIG, dropout=0.3, crop_size=48, spatial_weights="compact")
+    run = start_run("run", "made", "digest", CLIPS, config, tmp_path / "runs")
+    spatial, pretrained = build_spatial(run, CLASSES, config)
+    assert (spatial.input_shape, spatial.output_shape, pretrained) == ((None, 48, 48, 3), (None, 4), False)
+    data = *write_store(tmp_path / "store", CLIPS, [("train", 0, np.full((1, SIDE, SIDE, 4), 130))]), CLASSES
+    networks = {"spatial": spatial}
+    for weights, network, first, rate in (
+        ("scratch", "small", 32, config.temporal_learning_rate),
+        ("scratch", "cnn_m", 96, config.temporal_learning_rate),
+        ("compact", "small", 32, config.temporal_learning_rate),
+    ):
+        config = dataclasses.replace(config, temporal_weights=weights, temporal_network=network)
+        model, found = build_temporal(run, *data, config)
+        convolutions = (layer for layer in leaf_layers(model) if isinstance(layer, keras.layers.Conv2D))
+        assert (next(convolutions).filters, found) == (first, rate) and model.input_shape == (None, SIDE, SIDE, 4)
+        networks[weights, network] = model
+    assert {name: model.get_layer("dropout").rate for name, model in networks.items()} == dict.fromkeys(networks, 0.3)
 
 
 def make_stack(generator, label):
