@@ -289,9 +289,7 @@ def test_both_streams_are_saved_as_one_model(whole, data):
 
 def test_cross_modality_initialisation_trains_all_layers_and_one_batch_norm(backbone, data, tmp_path):
     """TSN's partial batch norm: only the first one updates its statistics."""
-    config = dataclasses.replace(
-        CONFIG, temporal_weights=str(backbone), fine_tune_learning_rate=1e-2, temporal_steps=3
-    )
+    config = dataclasses.replace(CONFIG, temporal_weights=str(backbone), fine_tune_learning_rate=1e-2, temporal_steps=3)
     run = make_run(tmp_path, "cross", config)
     model, history = train_temporal(run, *data, config)
     trained, saved = model.get_layer("backbone"), keras.models.load_model(backbone)
