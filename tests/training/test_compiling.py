@@ -40,7 +40,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
     "steps, clips, expected", [(None, 48, 300), (None, 200, 300), (None, 1000, 1500), (None, 1001, 1502), (7, 1000, 7)]
 )
 def test_the_number_of_steps_depends_on_the_clips(steps, clips, expected, monkeypatch):
-    """At least 300, and 12 passes in batches of 16, the last one begun: 12 · 1000 / 16 = 750."""
+    """At least 300, and 24 passes in batches of 16, the last one begun: 24 · 1001 / 16 = 1501.5."""
     monkeypatch.setattr(compiling, "LEAST_STEPS", 300)
-    monkeypatch.setattr(compiling, "PASSES", 12)
+    monkeypatch.setattr(compiling, "PASSES", 24)
     assert choose_steps(steps, clips, 16) == expected

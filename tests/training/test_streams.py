@@ -20,7 +20,7 @@ from small_networks import use_small_networks
 from src.config import TrainConfig
 from src.inputs import EvaluationBatches, ValidationBatches, read_clips
 from src.store import ClipStore
-from src.training import callbacks, fitting, networks
+from src.training import callbacks, compiling, fitting, networks
 from src.training.runs import Run, start_run
 from src.training.saving import save_two_stream
 from src.training.streams import train_spatial, train_temporal
@@ -265,6 +265,17 @@ def test_without_steps_for_it_the_last_stage_stays_as_loaded(pretrained, backbon
     assert not len(history) and model.get_layer("scores").get_weights()[0].any()
     assert_equal_weights(model.get_layer("backbone"), keras.models.load_model(backbone))
     assert_same_training(train_spatial(run, *data, config), (model, history))
+
+
+def test_without_given_steps_their_number_comes_from_the_training_clips(data, tmp_path, monkeypatch):
+    """Of the 12 training clips one class keeps one: a pass still has 4 of each class, 12 samples. Three passes in
+    batches of 5 are 7.2, so 8 steps, in two rounds."""
+    monkeypatch.setattr(compiling, "LEAST_STEPS", 1)
+    monkeypatch.setattr(compiling, "PASSES", 3)
+    config, clips = dataclasses.replace(CONFIG, temporal_steps=None), data[0]
+    few = clips.drop(clips.index[(clips.split == "train") & (clips.class_index == 1)][1:])
+    _, history = train_temporal(make_run(tmp_path, "chosen", config), few, *data[1:], config)
+    assert history.step.tolist() == [4, 8]
 
 
 def test_a_diverged_training_is_refused(data, tmp_path, monkeypatch):
