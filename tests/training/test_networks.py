@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from models import build_consensus, leaf_layers
+from models.backbones import imagenet_rms
 from src.config import ClipConfig, TrainConfig
 from src.inputs import ValidationBatches
 from src.store import Clip, ClipStore
@@ -32,9 +33,11 @@ def write_store(root, config, clips):
     return pd.DataFrame(rows, columns=["clip_name", "class_index", "split"]), store
 
 
-@pytest.mark.parametrize("subtract_mean, square", [(False, (60**2 + 20**2) / 4), (True, 0)])
-def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(subtract_mean, square, tmp_path):
-    """By hand: u is 60 and -20 codes everywhere, v is 0; 127 codes are the bound. A pan minus its mean is still."""
+@pytest.mark.parametrize("subtract_mean", [False, True])
+@pytest.mark.parametrize("weights, square", [("scratch", (60**2 + 20**2) / 4), ("compact", (30**2 + 10**2) / 2)])
+def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(weights, square, subtract_mean, tmp_path):
+    """By hand: u is 60 and -20 codes everywhere, v is 0; 127 codes are the bound. A pan minus its mean is still. Cross-
+    modality initialisation depends on the mean of u and v, 30 and -10, and takes it to the scale of images."""
     config = dataclasses.replace(CLIPS, num_segments=3)
     motion = {"train": [(0, 60, 120), (90, -20, 0)], "validation": [(0, 120, 0)], "test": [(120, 120, 120)]}
     clips = [
@@ -42,11 +45,12 @@ def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(subtract
         for split, of_clips in motion.items()
         for segments in of_clips
     ]
-    train = dataclasses.replace(CONFIG, subtract_mean=subtract_mean)
+    train = dataclasses.replace(CONFIG, subtract_mean=subtract_mean, temporal_weights=weights)
     run = start_run("run", "made", "digest", config, train, tmp_path / "runs")
-    model, rate = build_temporal(run, *write_store(tmp_path / "store", config, clips), CLASSES, train)
-    assert model.get_layer("unit_scale").scale == pytest.approx(127 / square**0.5 if square else 1, rel=0.01)
-    assert rate == train.temporal_learning_rate
+    model, _ = build_temporal(run, *write_store(tmp_path / "store", config, clips), CLASSES, train)
+    name, images = ("unit_scale", 1) if weights == "scratch" else ("flow_scale", imagenet_rms("tf"))
+    expected = 1 if subtract_mean else 127 / square**0.5
+    assert model.get_layer(name).scale == pytest.approx(expected * images, rel=0.01)
 
 
 def test_the_fields_of_the_configuration_reach_the_networks(tmp_path):
