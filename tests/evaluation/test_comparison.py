@@ -121,7 +121,7 @@ def test_runs_of_one_name_are_told_apart_by_their_path(tmp_path):
     "changed, line",
     [
         ({"digest": "ba9876543210"}, "subset: '0123456789ab' → 'ba9876543210'"),
-        ({"clips": ClipConfig(flow_bound=10)}, f"store: '{ClipConfig().key}' → '{ClipConfig(flow_bound=10).key}'"),
+        ({"clips": ClipConfig(flow_bound=5)}, f"store: '{ClipConfig().key}' → '{ClipConfig(flow_bound=5).key}'"),
         ({"test_segments": 1}, "segments: 6 → 1"),
         ({"test_crops": 10}, "crops: 3 → 10"),
         ({"n": 9}, "n: 8 → 9"),

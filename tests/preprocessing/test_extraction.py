@@ -18,7 +18,7 @@ def test_shapes_and_displacements_of_a_clip(tmp_path):
     assert [indices[2] for indices in clip.indices] == [7, 22, 37]
     # displacements are in pixels of the stored size, half of the file's
     codes = np.median(clip.stacks, axis=(0, 1, 2)) - 128
-    assert codes * 20 / 127 == pytest.approx([1, 0.5] * 4, abs=0.25)
+    assert codes * config.flow_bound / 127 == pytest.approx([1, 0.5] * 4, abs=0.25)
 
 
 def test_the_frame_is_the_first_of_the_middle_field_of_its_stack(tmp_path):

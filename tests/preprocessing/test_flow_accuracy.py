@@ -59,7 +59,9 @@ def test_shares_of_motion(tmp_path):
 def test_the_description_names_limit_and_share():
     table = make_errors(farneback=[0.1, 0.1, 0.1, 20, 20], dis=[0.1] * 5)
     motion = pd.Series([0.5, 0.2, 0.1, 0.15, 0.05], index=bin_names())
-    assert describe_limit(table, motion, ClipConfig()) == (
+    followed = (
         "farneback at short side 128 follows motion up to 16 px/frame; 20.0% of this subset's moving pixels are faster."
     )
-    assert describe_limit(table, motion, ClipConfig(flow_bound=5)).endswith("flow_bound stores up to 5 px/frame.")
+    assert describe_limit(table, motion, ClipConfig(flow_bound=16)) == followed
+    stored = f"{followed} flow_bound stores up to 10 px/frame."
+    assert describe_limit(table, motion, ClipConfig(flow_bound=10)) == stored
