@@ -112,10 +112,10 @@ class TrainConfig:
         temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network from scratch,
             else `crop_size`.
         batch_size: Clips per step, over all devices. Each clip gives all its segments.
-        spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), a file of ResNet50 weights
-            (.h5), or a saved Keras backbone (.keras); see `models.backbones`.
-        temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights`, for
-            cross-modality initialisation.
+        spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), the name of a network of Keras (see
+            `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), or a saved Keras backbone (.keras).
+        temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights` but
+            "convnexttiny", for cross-modality initialisation.
         temporal_network: Network from scratch: "small" (four convolutions) or "cnn_m" (the paper's).
         backbone_preprocessing: Preprocessing that saved backbones expect, in both streams: "torch", "tf" or "caffe",
             as in Keras.
@@ -131,8 +131,8 @@ class TrainConfig:
         augment: Random corner and multi-scale crops, horizontal flips and colour jitter, the same crop and flip for all
             segments of a clip; False trains on the centre crop.
         time_reversal: Also train on time-reversed clips, where the class of the reversed clip is known.
-        flip_map: Class of the horizontally flipped clip, by class name; None derives it from "left" and "right" in the
-            names.
+        flip_map: Class of the horizontally flipped clip, by class name; None derives it from left and right, clockwise
+            and counterclockwise, east and west in the names.
         reversal_map: Class of the time-reversed clip, by class name; None takes 20BN's map for Something-Something V2.
         test_segments: Segments of a clip that are scored, evenly spaced over the stored ones; None takes all.
         test_crops: Crops that are scored in each segment: 1, 3, 5, or 10 (five of them flipped).
@@ -144,7 +144,8 @@ class TrainConfig:
         spatial_learning_rate: Peak learning rate of a spatial network from scratch, or of a new head.
         fine_tune_learning_rate: Peak learning rate of pretrained layers, in both streams.
         temporal_learning_rate: Peak learning rate of a temporal network from scratch.
-        weight_decay: Of AdamW, multiplied by the learning rate in each step.
+        weight_decay: Of AdamW, multiplied by the learning rate in each step: 0.1 alone would shrink the weights by 1.5 %
+            in 300 steps and by 26 % in 6,000.
         dropout: Share of the features that are dropped before the scores.
         label_smoothing: Share of the target that is spread over all classes. It keeps a stream from being overconfident
             about classes that it cannot tell apart by itself.
@@ -179,7 +180,7 @@ class TrainConfig:
     spatial_learning_rate: float = 1e-3
     fine_tune_learning_rate: float = 1e-4
     temporal_learning_rate: float = 1e-3
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     dropout: float = 0.5
     label_smoothing: float = 0.1
     warm_up: float = 0.1
