@@ -112,8 +112,8 @@ class TrainConfig:
         temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network from scratch,
             else `crop_size`.
         batch_size: Clips per step, over all devices. Each clip gives all its segments.
-        spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), the name of a network of Keras (see
-            `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), or a saved Keras backbone (.keras).
+        spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), the name of a network of Keras
+            (see `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), or a saved Keras backbone (.keras).
         temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights` but
             "convnexttiny", for cross-modality initialisation.
         temporal_network: Network from scratch: "small" (four convolutions) or "cnn_m" (the paper's).
@@ -144,8 +144,8 @@ class TrainConfig:
         spatial_learning_rate: Peak learning rate of a spatial network from scratch, or of a new head.
         fine_tune_learning_rate: Peak learning rate of pretrained layers, in both streams.
         temporal_learning_rate: Peak learning rate of a temporal network from scratch.
-        weight_decay: Of AdamW, multiplied by the learning rate in each step: 0.1 alone would shrink the weights by 1.5 %
-            in 300 steps and by 26 % in 6,000.
+        weight_decay: Of AdamW, multiplied by the learning rate in each step: 0.1 alone would shrink the weights by
+            1.5 % in 300 steps and by 26 % in 6,000.
         dropout: Share of the features that are dropped before the scores.
         label_smoothing: Share of the target that is spread over all classes. It keeps a stream from being overconfident
             about classes that it cannot tell apart by itself.
