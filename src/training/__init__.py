@@ -1,6 +1,6 @@
 """Training: loss, optimizer and steps (`compiling`), one fit per phase, exact resume, and the folder of a run."""
 
-from src.training.compiling import compile_model
+from src.training.compiling import choose_steps, compile_model
 from src.training.devices import on_devices
 from src.training.networks import build_extractor
 from src.training.runs import Run, git_commit, start_run
