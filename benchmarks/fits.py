@@ -1,16 +1,22 @@
-"""Shared by the benchmarks that train: parameters from the command line, and one run for each fit."""
+"""Shared by the benchmarks that train: parameters from the command line, folds, and one run for each fit."""
 
 import ast
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
 
 import command
+import keras
 import pandas as pd
 
+from models import build_temporal_cnn, measure_flow_scale
 from src.config import TrainConfig
+from src.inputs import TrainingBatches
 from src.store import ClipStore, manifest_digest
+from src.subsets import make_folds
 from src.training import Run, git_commit, start_run
+from src.video import segment_centers
 
 
 def make_parser(description: str):
@@ -23,9 +29,56 @@ def make_parser(description: str):
     return parser
 
 
+def add_folds(parser) -> None:
+    """Adds the arguments that `divide` reads."""
+    parser.add_argument(
+        "--folds", type=lambda text: text if text == "groups" else int(text), metavar="N|groups",
+        help="folds by group, groups: one fold a group; without it the splits of the folder",
+    )  # fmt: skip
+    parser.add_argument("--fold-seed", type=int, default=0)
+
+
+def divide(clips: pd.DataFrame, arguments) -> list[pd.DataFrame]:
+    """The clips once a fold, with its splits; without --folds once, with the splits of the folder."""
+    if not arguments.folds:
+        return [clips]
+    count = clips.group.nunique() if arguments.folds == "groups" else arguments.folds
+    return make_folds(clips, count, arguments.fold_seed)
+
+
 def parameters(arguments) -> dict:
     """The parameters given by --set; a value that is not a Python literal is text."""
     return dict(_parse(text) for text in arguments.set)
+
+
+class FewerSegments:
+    """A store as it would be with fewer segments of each clip, evenly spaced over the stored ones."""
+
+    def __init__(self, store: ClipStore, num_segments: int):
+        self.store, self.root = store, store.root
+        self.segments = segment_centers(store.config.num_segments, num_segments)
+        self.config = dataclasses.replace(store.config, num_segments=num_segments)
+
+    def read_frame(self, name, segment):
+        return self.store.read_frame(name, self.segments[segment])
+
+    def read_stack(self, name, segment):
+        return self.store.read_stack(name, self.segments[segment])
+
+    def read_segment(self, name, segment):
+        return self.store.read_segment(name, self.segments[segment])
+
+
+def build_temporal(batches: TrainingBatches, class_names: list[str], config: TrainConfig) -> keras.Model:
+    """An untrained temporal network for stored flow, whose scale is measured on one batch."""
+    inputs, _ = batches[0]
+    stacks = inputs.reshape(-1, *inputs.shape[2:])
+    scale = measure_flow_scale(stacks, config.subtract_mean)
+    keras.utils.set_random_seed(config.seed)
+    return build_temporal_cnn(
+        len(class_names), config.crop_size_of("temporal"), stacks.shape[-1] // 2, config.temporal_network,
+        config.temporal_head, config.subtract_mean, None, scale, config.dropout,
+    )  # fmt: skip
 
 
 def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Run:

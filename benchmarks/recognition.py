@@ -22,7 +22,6 @@ runs/benchmarks, so that an interrupted benchmark continues where it stopped, an
 processes before one command makes the table of all.
 """
 
-import dataclasses
 import time
 
 import fits
@@ -36,8 +35,6 @@ from src.evaluation import baseline_scores, evaluation_protocol, score_split
 from src.fusion import KINDS, average_scores, chosen_kind, fit_fusion, fusion_table
 from src.inputs import read_clips
 from src.metrics import accuracy_interval, evaluate_split, majority_class_accuracy, sign_flip_test
-from src.store import ClipStore
-from src.subsets import make_folds
 from src.training import describe_fit, train_spatial, train_temporal
 
 PLAIN = {
@@ -61,11 +58,7 @@ def main():
     """Prints and writes one table: a row for each way and seed."""
     arguments = parse_arguments()
     clips, store, class_names = read_clips(arguments.data)
-    folds = [clips]
-    if arguments.folds:
-        count = clips.group.nunique() if arguments.folds == "groups" else arguments.folds
-        folds = make_folds(clips, count, arguments.fold_seed)
-    rows, answers = [], {}
+    folds, rows, answers = fits.divide(clips, arguments), [], {}
     for seed in arguments.seeds:
         for way in arguments.ways:
             found = []
@@ -87,8 +80,7 @@ def main():
 def parse_arguments():
     """The command line; "backbone" is one of the ways if --backbone is given."""
     parser = fits.make_parser(__doc__)
-    parser.add_argument("--folds", type=lambda text: text if text == "groups" else int(text), metavar="N|groups")
-    parser.add_argument("--fold-seed", type=int, default=0)
+    fits.add_folds(parser)
     parser.add_argument("--backbone", metavar="WEIGHTS", help='spatial_weights of "backbone": a name or a file')
     parser.add_argument("--preprocessing", help="backbone_preprocessing of a file, as in TrainConfig")
     parser.add_argument("--ways", nargs="+", choices=WAYS, help="default: all that are possible")
@@ -110,23 +102,6 @@ def make_config(way, seed, arguments) -> TrainConfig:
     return TrainConfig(**changed)
 
 
-class MiddleSegment(ClipStore):
-    """A store with one segment of each clip: the middle one."""
-
-    def __init__(self, store: ClipStore):
-        self.root, self.folder, self.middle = store.root, store.folder, store.config.num_segments // 2
-        self.config = dataclasses.replace(store.config, num_segments=1)
-
-    def read_frame(self, name, segment):
-        return super().read_frame(name, self.middle)
-
-    def read_stack(self, name, segment):
-        return super().read_stack(name, self.middle)
-
-    def read_segment(self, name, segment):
-        return super().read_segment(name, self.middle)
-
-
 def answer_clips(way, seed, clips, store, class_names, arguments) -> pd.DataFrame:
     """Fits a way to a fold, unless it was fitted before.
 
@@ -143,7 +118,7 @@ def answer_clips(way, seed, clips, store, class_names, arguments) -> pd.DataFram
         scores = score_statistics(seed, *data, split)
         classes = {name: values.argmax(axis=1) for name, values in scores.items()}
     else:
-        data = (clips, MiddleSegment(store), class_names) if way == "plain" else data
+        data = (clips, fits.FewerSegments(store, 1), class_names) if way == "plain" else data
         validation, scores = score_networks(way, seed, data, arguments)
         known, groups = held.class_index.to_numpy(), held.group.to_numpy()
         table = fusion_table(validation, known, scores, labels, groups, rows.group.to_numpy())

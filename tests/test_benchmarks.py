@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.config import TrainConfig
 from src.inputs import read_clips
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +18,8 @@ BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import command  # noqa: E402
+import fits  # noqa: E402
+import last_weights  # noqa: E402
 import pages  # noqa: E402
 import recognition  # noqa: E402
 import tables  # noqa: E402
@@ -163,9 +166,9 @@ def test_backbone_has_the_temporal_stream_of_full(tiny_store, tmp_path, monkeypa
     assert len(list(tmp_path.rglob("spatial.keras"))) == 2
 
 
-def test_middle_segment_is_that_of_the_store(tiny_store):
+def test_fewer_segments_are_evenly_spaced_over_the_stored_ones(tiny_store):
     clips, store, _ = read_clips(tiny_store[0])
-    one, name = recognition.MiddleSegment(store), clips.clip_name[0]
+    one, name = fits.FewerSegments(store, 1), clips.clip_name[0]
     assert one.config.num_segments == 1
     np.testing.assert_array_equal(one.read_frame(name, 0), store.read_frame(name, 1))
     np.testing.assert_array_equal(one.read_stack(name, 0), store.read_stack(name, 1))
@@ -181,3 +184,28 @@ def test_summary_of_answers_counts_by_hand():
     assert np.isnan(found["svm"]) and np.isnan(found["used"])
     assert found["temporal, balanced"] == 0.5
     assert found["fused, balanced"] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_last_and_best_weights_are_compared_by_hand():
+    validation = np.array([[1, 1, 0], [1, 1, 1], [1, 1, 1], [0, 1, 1]], bool)
+    test = np.array([[1, 0], [0, 0], [1, 1], [1, 0]], bool)
+    assert last_weights.best_round(validation) == 2  # the latest of two
+    found = last_weights.compare({"validation": validation, "test": test}, "all")
+    assert found == {"n": 2, "last": 1, "best": 2, "rounds before the last": 1}
+    one = last_weights.compare({"validation": validation[:, 1:2], "test": test}, 1)  # right in all rounds
+    assert (one["best"], one["rounds before the last"]) == (1, 0)
+    rows = [{"seed": seed, "validation clips": "all", **found} for seed in (0, 1)]
+    table = last_weights.summarize(pd.DataFrame(rows + [rows[0] | {"best": 0}]))
+    assert table.loc[0, ["last", "best"]].tolist() == [0.5, 0.75]  # mean of (2 + 0) / 4 and 2 / 2
+    assert table.loc[0, "best - last, points"] == 25
+
+
+@pytest.mark.slow
+def test_rounds_are_fitted_once_and_kept(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clips, store, class_names = read_clips(tiny_store[0])
+    config = TrainConfig(temporal_crop_size=32, temporal_steps=12, batch_size=4)
+    right = last_weights.fit_rounds(clips, store, class_names, config)
+    assert {split: rounds.shape for split, rounds in right.items()} == {"validation": (12, 6), "test": (12, 6)}
+    monkeypatch.setattr(last_weights, "predict_scores", None)
+    np.testing.assert_equal(last_weights.fit_rounds(clips, store, class_names, config), right)
