@@ -20,7 +20,7 @@ from small_networks import use_small_networks
 from src.config import TrainConfig
 from src.inputs import EvaluationBatches, ValidationBatches, read_clips
 from src.store import ClipStore
-from src.training import callbacks, compiling, fitting, networks
+from src.training import callbacks, compiling, fitting, networks, streams
 from src.training.runs import Run, start_run
 from src.training.saving import save_two_stream
 from src.training.streams import train_spatial, train_temporal
@@ -265,6 +265,18 @@ def test_without_steps_for_it_the_last_stage_stays_as_loaded(pretrained, backbon
     assert not len(history) and model.get_layer("scores").get_weights()[0].any()
     assert_equal_weights(model.get_layer("backbone"), keras.models.load_model(backbone))
     assert_same_training(train_spatial(run, *data, config), (model, history))
+
+
+def test_the_head_is_fitted_to_the_training_clips_by_group(pretrained, data, tmp_path, monkeypatch):
+    """Defect 6; and groups decide how far its scores are to be trusted elsewhere."""
+    (clips, store, names), asked, fit = data, [], streams.fit_head
+    clips = clips.assign(group=[f"scene {number % 5}" for number in range(len(clips))])
+    monkeypatch.setattr(streams, "fit_head", lambda *given: asked.append(given) or fit(*given))
+    config, train = dataclasses.replace(pretrained, fine_tune_steps=0), clips[clips.split == "train"]
+    train_spatial(make_run(tmp_path, "head", config), clips, store, names, config)
+    features, classes, groups, num_classes = asked[0]
+    assert groups.tolist() == train.group.tolist() and num_classes == 3 and len(features) == 12
+    assert (classes[:, 0] == train.class_index).all()
 
 
 def test_without_given_steps_their_number_comes_from_the_training_clips(data, tmp_path, monkeypatch):
