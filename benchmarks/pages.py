@@ -4,8 +4,9 @@
     python benchmarks/pages.py --check
 
 A page shows docs/results/NAME.csv between the lines `<!-- table: NAME -->` and `<!-- end -->`, with the command, the
-date, the machine and the commit below it. README.md shows a summary of the recognition tables. All pages in docs/ and
-README.md are read. --check changes nothing, prints the pages that are not up to date, and then exits with 1.
+date, the machine and the commit below it. `<!-- table: NAME by COLUMN, COLUMN -->` shows means over the rows that are
+equal in these columns. README.md shows a summary of the recognition tables. All pages in docs/ and README.md are read.
+--check changes nothing, prints the pages that are not up to date, and then exits with 1.
 """
 
 import re
@@ -16,12 +17,20 @@ import pandas as pd
 from command import ROOT, make_parser
 from tables import read_table
 
-BLOCK = re.compile(r"^<!-- table: (?P<name>\S+) -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^<!-- table: (?P<name>\S+)(?: by (?P<by>[^\n]+))? -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE
+)
 SUMMARY = {  # data → its recognition table
     "sample: 8 synthetic classes": "recognition_sample",
     "fights in surveillance videos: 2 classes, five folds": "recognition_fights",
 }
-NETWORKS = {"plain": "plain two-stream network", "full": "this project"}
+WAYS = {  # of benchmarks/recognition.py
+    "majority class": "majority class",
+    "statistics": "no network: statistics + extra trees",
+    "plain": "plain two-stream network",
+    "full": "this project",
+    "backbone": "this project, pretrained spatial stream",
+}
 
 
 def main():
@@ -40,7 +49,7 @@ def update_pages(root: Path, write: bool) -> list[Path]:
     changed = []
     for path in sorted([root / "README.md", *(root / "docs").rglob("*.md")]):
         text = path.read_text(encoding="utf-8")
-        new = BLOCK.sub(lambda block: render_block(block["name"], root / "docs" / "results"), text)
+        new = BLOCK.sub(lambda block: render_block(block["name"], block["by"], root / "docs" / "results"), text)
         if new != text:
             changed.append(path)
             if write:
@@ -48,8 +57,8 @@ def update_pages(root: Path, write: bool) -> list[Path]:
     return changed
 
 
-def render_block(name: str, folder: Path) -> str:
-    """The markers with the table and its origin between them."""
+def render_block(name: str, by: str | None, folder: Path) -> str:
+    """The markers with the table, or its means by some columns, and its origin between them."""
     if name == "summary":
         table, caption = make_summary(folder)
     else:
@@ -57,7 +66,15 @@ def render_block(name: str, folder: Path) -> str:
         measured = f"{origin['date']}, {origin['machine']}, commit {origin['commit']}"
         caption = f"`{name}.csv`: `{origin['command']}`, {measured}"
         caption += " (carried over)" if "carried over" in origin else ""
+    if by:
+        table, name = average(table, by.split(", ")), f"{name} by {by}"
     return f"<!-- table: {name} -->\n{to_markdown(table)}\n\n{caption}\n<!-- end -->"
+
+
+def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Means of all other columns, which hold numbers."""
+    means = table.drop(columns=by).astype(float).groupby([table[column] for column in by], sort=False).mean()
+    return means.map("{:.3f}".format).reset_index()
 
 
 def make_summary(folder: Path) -> tuple[pd.DataFrame, str]:
@@ -67,7 +84,7 @@ def make_summary(folder: Path) -> tuple[pd.DataFrame, str]:
         origin, table = read_table(name, folder)
         for way, seeds in table.groupby("way", sort=False):
             means = {stream: f"{seeds[stream].astype(float).mean():.3f}" for stream in ("spatial", "temporal", "fused")}
-            row = {"test accuracy": data, "network": NETWORKS[way], "parameters set": describe_parameters(origin)}
+            row = {"test accuracy": data, "way": WAYS[way], "parameters set": describe_parameters(origin)}
             rows.append(row | {"clips": seeds.n.iloc[0], "seeds": str(len(seeds))} | means)
     files = " and ".join(f"`docs/results/{name}.csv`" for name in SUMMARY.values())
     return pd.DataFrame(rows), f"From {files}."

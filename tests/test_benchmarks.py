@@ -102,6 +102,16 @@ def test_page_shows_the_table_and_its_origin(tmp_path, origin):
     assert pages.update_pages(tmp_path, write=False) == []
 
 
+def test_page_shows_means_by_columns(tmp_path, origin):
+    tables.write_table("speed", pd.concat([TABLE, TABLE.assign(seed=1, fused=[0.43, 1])]), ["way", "seed"], tmp_path)
+    text = pages.render_block("speed", "way", tmp_path)
+    assert (
+        "| way | seed | fused |\n| --- | ---: | ---: |\n| plain | 0.500 | 0.420 |\n| full | 0.500 | 0.666 |\n" in text
+    )
+    assert text.startswith("<!-- table: speed by way -->\n")
+    assert pages.BLOCK.search(text)["by"] == "way"
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [("", ""), ("--set a=1 --set b=x", "a=1, b=x"), ("--set a=1 --set b=2 --set c=3", "3, chosen for this data")],
@@ -118,13 +128,13 @@ def test_pages_of_the_repository_are_up_to_date():
 def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.png"))
     shutil.copy(ROOT / "README.md", tmp_path)
-    table = tmp_path / "docs" / "results" / "ablation_sample.csv"
+    table = tmp_path / "docs" / "results" / "store_formats_gray.csv"
     table.write_text(table.read_text() + table.read_text().splitlines()[-1] + "\n")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["benchmarks/pages.py", "--check"])
     with pytest.raises(SystemExit, match="1"):
         pages.main()
-    assert capsys.readouterr().out == "docs/results/ablation.md: out of date\n"
+    assert capsys.readouterr().out == "docs/results/format.md: out of date\n"
 
 
 def run_recognition(monkeypatch, folder, *options):
