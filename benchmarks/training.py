@@ -1,155 +1,142 @@
-"""Speed of training, of the input pipeline alone, and of a head on kept features.
+"""Time of training on a data folder: seconds a step of the networks from scratch, and of a head on a frozen backbone.
 
-    python benchmarks/training.py datasets/ssv2-mini [--weights compact] [--precision float32 mixed_bfloat16]
-    python benchmarks/training.py datasets/ssv2-mini --head backbone.keras
+    python benchmarks/training.py datasets/ssv2-mini --clips 200
+    python benchmarks/training.py datasets/ssv2-mini --clips 200 --backbone mobilenet_v2.keras --preprocessing tf
 
-The first command compares the real pipeline with one batch that stays in memory, in turn within one process, and
-measures the pipeline alone. The second trains a head on features that are computed once and kept, and the slow way, on
-images, for the same epochs, and compares time and validation accuracy.
+Networks from scratch take their steps in turn, in one process, on clips that are kept in memory after the first
+round, so that their ratios hold on a busy machine. "on one batch" are steps on a batch that stays in memory: what is
+missing to a ratio of 1 is the time for which the network waits for its data. "to finish" is the time of as many steps
+as are taken by default; validation after each twelfth comes on top. With --backbone the spatial stream is fitted twice:
+the first time with the features of all frames, the second time on these.
 """
 
+import copy
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
 
 import command
+import fits
 import keras
 import numpy as np
 import pandas as pd
 from tables import write_table
 
-from models import build_finetuned_resnet, build_temporal_cnn, freeze_backbone, resolve_weights
-from src.config import PRECISIONS, STREAMS, TrainConfig
-from src.inputs import EvaluationBatches, FeatureBatches, FrameFeatures, MiddleFeatures, TrainingBatches, read_clips
-from src.training import build_extractor, build_head, compile_model, on_devices
+from models import build_consensus, build_finetuned_resnet
+from src.config import TrainConfig
+from src.inputs import TrainingBatches, read_clips
+from src.store import manifest_digest
+from src.training import choose_steps, compile_model, start_run, train_spatial
 
-HEAD_EPOCHS = 24
+STEPS = 5  # in a round
+NETWORKS = {  # stream, parameters
+    "temporal, small": ("temporal", {}),
+    "temporal, cnn_m": ("temporal", {"temporal_network": "cnn_m", "temporal_crop_size": 64}),
+    "spatial, compact": ("spatial", {"spatial_weights": "compact"}),
+}
 
 
 def main():
-    """Prints and writes the table of one of the two parts."""
+    """Prints and writes one table: a row for each network."""
     parser = command.make_parser(__doc__)
     parser.add_argument("data", help="a prepared data folder")
-    parser.add_argument("--weights", default="compact", help="spatial_weights of the first part")
-    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["float32"])
-    parser.add_argument("--crop-size", type=int, default=TrainConfig.crop_size)
+    parser.add_argument("--clips", type=int, help="training clips, drawn at random; without it all")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--head", metavar="WEIGHTS", help="measure the second part, with these spatial_weights")
+    parser.add_argument("--backbone", metavar="WEIGHTS", help="spatial_weights: a name or a file")
+    parser.add_argument("--preprocessing", default=TrainConfig.backbone_preprocessing)
     arguments = parser.parse_args()
-    print(f"{keras.backend.backend()} on {keras.distribution.list_devices()}")
-    data = read_clips(arguments.data)
-    if arguments.head:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = compare_heads(data, arguments, Path(folder))
-        keys = ["trained on"]
-    else:
-        pairs = [(precision, stream) for precision in arguments.precision for stream in STREAMS]
-        rows = [measure_stream(stream, data, precision, arguments) for precision, stream in pairs]
-        keys = ["stream", "precision"]
+    clips, store, class_names = read_clips(arguments.data)
+    clips = clips[clips.split == "train"]
+    data = clips.sample(arguments.clips, random_state=0) if arguments.clips else clips, store, class_names
+    rows = measure_steps(data, arguments.rounds)
+    if arguments.backbone:
+        config = TrainConfig(spatial_weights=arguments.backbone, backbone_preprocessing=arguments.preprocessing)
+        rows += time_heads(data, config)
     table = pd.DataFrame(rows)
     print(table.round(3).to_string(index=False))
-    write_table(arguments.table, table, keys)
+    write_table(arguments.table, table, keys=["network"])
 
 
 class OneBatch(keras.utils.PyDataset):
-    """The same batch, as often as the real pipeline has steps."""
+    """The same batch in each step of a round."""
 
-    def __init__(self, batch, steps):
+    def __init__(self, batch):
         super().__init__()
-        self.batch, self.steps = batch, steps
+        self.batch = batch
 
     def __len__(self):
-        return self.steps
+        return STEPS
 
     def __getitem__(self, index):
         return self.batch
 
 
-def measure_stream(stream, data, precision, arguments):
-    """A row: clips/s of the pipeline alone, in its first epoch and later, and of training; the ratio of both."""
+def measure_steps(data, rounds):
+    """A row for each network from scratch; seconds are medians over the rounds, ratios those within a round."""
     clips, store, class_names = data
-    config = TrainConfig(crop_size=arguments.crop_size, precision=precision, spatial_weights=arguments.weights)
-    batches = TrainingBatches(clips, store, stream, class_names, config)
-    first = pipeline_rate(batches, epoch=0)
+    prepared = {name: prepare(stream, data, TrainConfig(**given)) for name, (stream, given) in NETWORKS.items()}
+    seconds = {name: [] for name in NETWORKS}
+    for turn in range(rounds):
+        for name, (model, batches) in prepared.items():
+            seconds[name].append((fit(model, batches, turn), fit(model, OneBatch(batches[0]), turn)))
+    seconds, rows = {name: np.array(pairs) / STEPS for name, pairs in seconds.items()}, []
+    first = seconds[next(iter(NETWORKS))][:, 0]
+    for name, (model, batches) in prepared.items():
+        steps = choose_steps(None, batches.clips_per_pass, batches.batch_size)
+        real, held = seconds[name].T
+        rows.append({
+            "network": name,
+            "clips": len(clips),
+            "inputs a step": batches.batch_size * batches.num_segments,
+            "input, px": model.input.shape[2],
+            "s a step": np.median(real),
+            "÷ temporal, small": np.median(real / first),
+            "on one batch ÷ real": np.median(held / real),
+            "steps": steps,
+            "to finish, s": steps * np.median(real),
+        })  # fmt: skip
+    return rows
+
+
+def prepare(stream, data, config):
+    """(compiled model, its batches), after one round, which traces the graph, and with all segments in memory."""
+    clips, store, class_names = data
+    batches = TrainingBatches(clips, store, stream, class_names, config, STEPS)
     for clip in batches.clips:
         for segment in range(store.config.num_segments):
-            batches.inputs.read(clip, segment)  # kept in memory, as after some epochs
-    later = pipeline_rate(batches, epoch=1)
-    with on_devices(precision, data_parallel=False):
-        model = build_stream(stream, class_names, store, config)
-        compile_model(model, 1e-3, 10**6)
-        held = OneBatch(batches[0], len(batches))
-        fit(model, held, 0)  # traces the graph
-        pairs = [(fit(model, batches, 4 + turn), fit(model, held, turn)) for turn in range(arguments.rounds)]
-    ratios = np.array([in_memory / real for real, in_memory in pairs])
-    real, in_memory = np.median(pairs, axis=0)
-    return {
-        "stream": stream,
-        "precision": precision,
-        "pipeline alone, first epoch, clips/s/core": first,
-        "later, clips/s/core": later,
-        "training, clips/s": batches.count / real,
-        "on one batch in memory, clips/s": batches.count / in_memory,
-        "ratio": f"{np.median(ratios):.3f} ({ratios.min():.3f} … {ratios.max():.3f})",
-    }
-
-
-def build_stream(stream, class_names, store, config):
+            batches.inputs.read(clip, segment)
     if stream == "temporal":
-        return build_temporal_cnn(len(class_names), config.crop_size, store.config.flow_length)
-    network = resolve_weights(config.spatial_weights)
-    return build_finetuned_resnet(len(class_names), config.crop_size, network["weights"], network["backbone"])
+        network = fits.build_temporal(batches, class_names, config)
+    else:
+        network = build_finetuned_resnet(len(class_names), config.crop_size, None, "compact")
+    model = build_consensus(network, batches.num_segments)
+    compile_model(model, 1e-3, 1000, config)
+    fit(model, batches, 0)
+    return model, batches
 
 
-def pipeline_rate(batches, epoch):
-    """Clips a second and core of the pipeline without a network."""
-    batches.epoch, start = epoch, time.process_time()  # of all threads
-    for index in range(len(batches)):
-        batches[index]
-    return batches.count / (time.process_time() - start)
-
-
-def fit(model, batches, epoch):
-    """Seconds of one epoch."""
-    batches.epoch, start = epoch, time.perf_counter()
-    model.fit(batches, shuffle=False, epochs=1, verbose=0)
+def fit(model, batches, turn):
+    """Seconds of one round."""
+    batches.epoch, start = turn, time.perf_counter()
+    model.fit(batches, shuffle=False, verbose=0)
     return time.perf_counter() - start
 
 
-def compare_heads(data, arguments, folder):
-    """Two rows: a head on features kept in `folder`, and one on images; seconds, and validation accuracy."""
+def time_heads(data, config):
+    """Two rows: the spatial stream on a frozen backbone, with and without the features of its frames."""
     clips, store, class_names = data
-    config = TrainConfig(crop_size=arguments.crop_size, spatial_epochs=HEAD_EPOCHS, spatial_weights=arguments.head)
-    rows = []
-    for way in ("kept features", "images"):
-        keras.utils.set_random_seed(0)
-        model = build_stream("spatial", class_names, store, config)
-        freeze_backbone(model)
-        batches = TrainingBatches(clips, store, "spatial", class_names, config)
-        validation = EvaluationBatches(clips, store, "spatial", "validation", len(class_names), config)
-        fitted, start = model, time.perf_counter()
-        if way == "kept features":
-            features = FrameFeatures(build_extractor(model), store, config)
-            features.folder = folder  # without those that are kept beside the clips
-            features.compute(clips[clips.split != "test"])
-            batches = FeatureBatches(features, clips, store, class_names, config)
-            validation, fitted = MiddleFeatures(features, validation), build_head(model)
-        prepared = time.perf_counter() - start
-        compile_model(fitted, config.spatial_learning_rate, HEAD_EPOCHS * len(batches))
-        times, accuracies = [], []
-        for epoch in range(HEAD_EPOCHS):
-            times.append(fit(fitted, batches, epoch))
-            accuracies.append(fitted.evaluate(validation, verbose=0, return_dict=True)["accuracy"])
-        rows.append({
-            "trained on": way,
-            "clips": batches.count,
-            "features, s": round(prepared, 1),
-            "an epoch, s": float(np.median(times)),
-            f"{HEAD_EPOCHS} epochs in all, s": prepared + sum(times),
-            "best validation accuracy": max(accuracies),
-            "last": accuracies[-1],
-        })  # fmt: skip
-        print(rows[-1], flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        store = copy.copy(store)
+        store.root = Path(folder)  # for features; those beside the clips are not read
+        rows = []
+        for seed, name in enumerate(("spatial, backbone, with features", "spatial, backbone, features kept")):
+            seeded = dataclasses.replace(config, seed=seed)
+            run = start_run(None, store.root, manifest_digest(clips), store.config, seeded, root=Path(folder) / "runs")
+            start = time.perf_counter()
+            train_spatial(run, clips, store, class_names, seeded)
+            found = {"input, px": config.crop_size, "to finish, s": time.perf_counter() - start}
+            rows.append({"network": name, "clips": len(clips)} | found)
     return rows
 
 
