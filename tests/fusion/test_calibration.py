@@ -56,6 +56,7 @@ def test_a_temperature_helps_only_uncalibrated_scores():
     assert helpful_temperature(softmax(logits, axis=1), labels) is None
     assert helpful_temperature(softmax(4 * logits, axis=1), labels) == pytest.approx(4, rel=0.3)
     assert helpful_temperature(softmax(logits, axis=1)[:3], np.arange(3)) is None  # too few to tell
+    assert helpful_temperature(softmax(4 * logits, axis=1), labels, np.zeros(60)) is None  # one group does not tell
 
 
 def test_folds_keep_groups_whole_and_hold_every_clip_out_once():

@@ -7,6 +7,7 @@ import pytest
 from made_scores import accuracy, make_scores, random_labels
 from scipy.special import softmax
 
+from src.fusion import late_fusion
 from src.fusion.calibration import apply_temperature, fit_temperature
 from src.fusion.late_fusion import CLASSIFIERS, KINDS, UNLEARNED, average_scores, fit_fusion, out_of_fold_hits
 
@@ -80,6 +81,7 @@ def test_temperature_is_used_only_for_the_stream_that_it_helps():
     np.testing.assert_allclose(fitted.apply(scores), (calibrated + scores["temporal"]) / 2)
     calibrated = dict.fromkeys(scores, scores["temporal"])
     assert fit_fusion("calibrated average", calibrated, labels).learned == "T: none helps"
+    assert fit_fusion("calibrated average", scores, labels, np.zeros(60)).learned == "T: none helps"  # of one group
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,6 +155,15 @@ def test_accuracy_of_kinds_that_learn_is_on_held_out_clips():
     scores = make_scores(random_labels(60, 20, seed=1), 20, spatial=0, temporal=0)
     assert accuracy(fit_fusion("svm", scores, labels).apply(scores), labels) > 0.5
     assert out_of_fold_hits("svm", scores, labels).mean() < 0.2
+
+
+def test_clips_of_a_group_are_held_out_together_also_where_temperatures_are_chosen(monkeypatch):
+    labels, groups, asked = random_labels(60, 3), np.arange(60) // 4, []
+    monkeypatch.setattr(late_fusion, "fit_fusion", lambda *given: asked.append(given) or fit_fusion(*given))
+    out_of_fold_hits("weighted", make_scores(labels, 3), labels, groups)
+    assert len(asked) == 5
+    for _, scores, seen_labels, seen in asked:
+        assert len(scores["spatial"]) == len(seen_labels) == len(seen) == 4 * len(set(seen)) < 60
 
 
 def test_one_group_cannot_be_divided_but_the_average_does_not_learn():

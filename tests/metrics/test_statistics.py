@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import beta, binom, binomtest
 
 from src.metrics.statistics import accuracy_interval, sign_flip_test
 
@@ -65,6 +65,16 @@ def test_groups_of_equal_clips_count_as_one_clip_each():
     alone = accuracy_interval(scenes)
     assert low <= alone[0] and high >= alone[1] and high - low < 1.2 * (alone[1] - alone[0])
     assert accuracy_interval(np.repeat(scenes, 10))[0] > alone[0] + 0.1
+
+
+def test_interval_of_few_groups_by_hand():
+    """Four groups of ten with 10, 10, 8 and 4 right, 32 of 40. The variance of the accuracy is
+    4/3 · (2² + 2² + 0² + 4²) / 40² = 0.02, as that of 0.8 · 0.2 / 0.02 = 8 clips. By the quantiles of t with 3 and with
+    39 degrees of freedom, 3.182 and 2.023, they are worth 8 · (2.023 / 3.182)² = 3.23 clips."""
+    right = np.concatenate([hits(n, 10 - n) for n in (10, 10, 8, 4)])
+    clips = 8 * (2.0227 / 3.1824) ** 2
+    expected = beta.ppf(0.025, 0.8 * clips, 0.2 * clips + 1), beta.ppf(0.975, 0.8 * clips + 1, 0.2 * clips)
+    np.testing.assert_allclose(accuracy_interval(right, np.arange(40) // 10), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("right", [True, False])
