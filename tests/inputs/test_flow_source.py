@@ -20,6 +20,7 @@ from src.inputs.stream_inputs import StreamInputs
 from src.preprocessing import check_store, extract_clip, find_example
 from src.store import ClipStore, encode_clip, manifest_digest
 from src.training import start_run, train_temporal
+from src.training.networks import build_temporal
 from src.video import read_segments
 from src.video.crops import crop_window, scored_crops
 
@@ -174,6 +175,15 @@ def test_a_video_file_gets_the_scores_of_its_stored_clip(frames_store, two_strea
     np.testing.assert_array_equal(moments[clip.indices[0][middle]].frame, clip.frames[0])
     windows = [moments[window[middle]].scores["temporal"] for window in clip.indices]
     np.testing.assert_allclose(np.mean(windows, axis=0), scores["temporal"], atol=1e-4)
+
+
+def test_displacements_that_the_network_computes_have_unit_size_on_training_clips(frames_store, run):
+    clips, store, names = frames_store
+    model, _ = build_temporal(run, clips, store, names, CONFIG)
+    inputs, train = StreamInputs(store, "temporal", CONFIG), clips[clips.split == "train"]
+    windows = np.concatenate([inputs.crop_scored(inputs.read(name, 1), 1) for name in train.clip_name])
+    scaled = keras.Model(model.input, model.get_layer("unit_scale").output)(windows)
+    assert np.square(keras.ops.convert_to_numpy(scaled)).mean() == pytest.approx(1, rel=0.02)
 
 
 @pytest.mark.slow
