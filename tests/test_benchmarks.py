@@ -1,6 +1,7 @@
 """Benchmarks can be imported and explain themselves, and the pages show the tables that they wrote."""
 
 import importlib
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -17,12 +18,15 @@ ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import ablation  # noqa: E402
 import command  # noqa: E402
 import fits  # noqa: E402
 import last_weights  # noqa: E402
 import pages  # noqa: E402
 import recognition  # noqa: E402
 import tables  # noqa: E402
+
+import training  # noqa: E402
 
 SHARED = {"command", "fits", "tables"}  # modules without a command of their own
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
@@ -137,15 +141,20 @@ def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "docs/results/format.md: out of date\n"
 
 
+def run_benchmark(monkeypatch, module, *arguments):
+    """The table that the main function of a benchmark would write."""
+    kept = []
+    monkeypatch.setattr(module, "write_table", lambda name, table, keys: kept.append(table))
+    monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
+    module.main()
+    return kept[0]
+
+
 def run_recognition(monkeypatch, folder, *options):
     """The accuracies by way that benchmarks/recognition.py finds on a prepared folder, in networks of two steps."""
-    kept = []
-    monkeypatch.setattr(recognition, "write_table", lambda name, table, keys: kept.append(table.set_index("way")))
-    steps = ["spatial_steps=2", "temporal_steps=2", "crop_size=32"]
-    given = [argument for step in steps for argument in ("--set", step)]
-    monkeypatch.setattr(sys, "argv", ["recognition.py", str(folder), "--seeds", "1", *given, *options])
-    recognition.main()
-    return kept[0]
+    steps = [argument for name in ("spatial_steps", "temporal_steps") for argument in ("--set", f"{name}=2")]
+    given = (folder, "--seeds", 1, *steps, "--set", "crop_size=32", *options)
+    return run_benchmark(monkeypatch, recognition, *given).set_index("way")
 
 
 @pytest.mark.slow
@@ -219,3 +228,24 @@ def test_rounds_are_fitted_once_and_kept(tiny_store, tmp_path, monkeypatch):
     assert {split: rounds.shape for split, rounds in right.items()} == {"validation": (12, 6), "test": (12, 6)}
     monkeypatch.setattr(last_weights, "predict_scores", None)
     np.testing.assert_equal(last_weights.fit_rounds(clips, store, class_names, config), right)
+
+
+@pytest.mark.slow
+def test_ablation_changes_a_parameter_or_the_segments_in_each_row(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = "--set", "temporal_steps=2", "--set", "temporal_crop_size=32", "--seeds", 0
+    rows = "--rows", "defaults", "one segment", "mean subtracted"
+    table = run_benchmark(monkeypatch, ablation, tiny_store[0], *small, *rows)
+    assert table["row"].tolist() == ["defaults", "one segment", "mean subtracted"]
+    assert (table.n == 6).all()
+    runs = [json.loads(path.read_text()) for path in tmp_path.rglob("config.json")]
+    found = {(run["clips"]["num_segments"], run["training"]["subtract_mean"]) for run in runs}
+    assert found == {(2, False), (1, False), (2, True)}
+
+
+@pytest.mark.slow
+def test_time_of_training_has_a_row_for_each_network(tiny_store, monkeypatch):
+    table = run_benchmark(monkeypatch, training, tiny_store[0], "--rounds", 1, "--clips", 6).set_index("network")
+    assert table.index.tolist() == ["temporal, small", "temporal, cnn_m", "spatial, compact"]
+    assert (table.clips == 6).all() and (table["inputs a step"] == 16 * 2).all()
+    assert (table["s a step"] > 0).all() and table.loc["temporal, small", "÷ temporal, small"] == 1
