@@ -9,8 +9,8 @@
 - "plain" is a two-stream network without this project's additions: one middle frame and one flow stack of each clip, no
   augmentation, the paper's temporal network, one crop at test. It is compared by recipe, not by patience: loss,
   optimizer, the rule for the number of steps and the size of the input (64 px of flow) are those of this project, and
-  the line of each fit says whether it was too short. So is its head, global average pooling: the paper's dense layers
-  with dropout 0.9 need thousands of steps before they learn at all.
+  the line of each fit says whether it was too short. So is its head, global average pooling: with the paper's dense
+  layers and dropout 0.9, training accuracy was below 0.3 after 300 steps on 47 clips, where it is 1.0 with pooling.
 - "full" is this project with its default parameters, but "compact" as spatial network, which needs no download.
 - "backbone" is the same with the pretrained spatial network of --backbone. Its temporal stream is that of "full".
 
@@ -158,7 +158,7 @@ def fit(stream, train, run, clips, store, class_names, config):
 
 
 def score_statistics(seed, clips, store, class_names, split):
-    """The same for the baselines of both streams, for the scored split alone; a run keeps them."""
+    """{"spatial", "temporal", "fused"}: scores (N, C) of the baselines of the same inputs; a run keeps them."""
     run, rows = fits.open_run("statistics", clips, store, TrainConfig(seed=seed)), clips[clips.split == split]
     kept = run.read_scores(split, rows, "extra trees")
     if kept is not None:
