@@ -10,7 +10,9 @@ C_VALUES = tuple(10.0**exponent for exponent in range(-5, 1))  # inverse strengt
 FOLDS = 5
 MOST_INPUTS = 6_000  # drawn at random, from which C is chosen: so 25,000 clips take minutes
 TOLERANCE, ITERATIONS = 1e-3, 200  # of L-BFGS
-ABSENT = -1e9  # bias of a class without clips: its score is exactly 0
+# Bias of a class without clips: beside the other scores its own is 1e-10 or less, which fusion counts as 0. If it were
+# exactly 0, the label smoothing of a fine-tuning would make the loss infinite.
+ABSENT = float(np.log(1e-10))
 
 
 def fit_head(
@@ -32,8 +34,8 @@ def fit_head(
     Returns:
         (kernel float32 (F, C), bias float32 (C,), report). They take features that are not standardised. The report, in
         units of JSON: "C", the inverse strength of the penalty; "log_loss" and "accuracy" of cross-validation, classes
-        weighted equally; "uniform_log_loss" of equal scores, the natural logarithm of the number of classes; "inputs",
-        how many were fitted.
+        weighted equally, None if no class is in two groups, where C is the strongest penalty; "uniform_log_loss" of
+        equal scores, the natural logarithm of the number of classes; "inputs", how many were fitted.
 
     Raises:
         ValueError: fewer than two classes have inputs.
@@ -51,8 +53,8 @@ def fit_head(
         *_, (kernel, bias) = _fit_path(x, y, weight, C_VALUES[: C_VALUES.index(c) + 1], num_classes)
     report = {
         "C": c,
-        "log_loss": round(log_loss, 4),
-        "accuracy": round(accuracy, 4),
+        "log_loss": log_loss,
+        "accuracy": accuracy,
         "uniform_log_loss": round(float(np.log(len(np.unique(y)))), 4),
         "inputs": len(x),
     }
@@ -62,6 +64,11 @@ def fit_head(
 def describe_head(stream: str, report: dict) -> str:
     """Says in a sentence how well a fitted head does on training clips of other groups."""
     loss, uniform = report["log_loss"], report["uniform_log_loss"]
+    if loss is None:
+        return (
+            f"The {stream} stream's head: C = {report['C']:g}. It could not be tested on other groups, because each "
+            "class has training clips of one group only, so its scores are nearly equal. Add groups."
+        )
     text = (
         f"The {stream} stream's head: C = {report['C']:g}. On training clips of groups that it was not fitted to, "
         f"a single input has balanced accuracy {report['accuracy']:.2f} and log loss {loss:.2f} (equal scores: "
@@ -73,7 +80,10 @@ def describe_head(stream: str, report: dict) -> str:
 
 
 def _choose_c(x, y, groups, weight, num_classes):
-    """(C, log loss, accuracy) with the lowest log loss on inputs of other groups, classes weighted equally."""
+    """(C, log loss, accuracy) with the lowest log loss on inputs of other groups, classes weighted equally.
+
+    If nothing is known about other groups, C is the strongest penalty, and log loss and accuracy are None.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     if len(x) > MOST_INPUTS:
@@ -81,8 +91,9 @@ def _choose_c(x, y, groups, weight, num_classes):
         x, y, groups = x[some], y[some], groups[some]
     losses, hits = np.zeros((2, len(C_VALUES), len(x)))
     counted = np.zeros(len(x), bool)
-    splitter = StratifiedGroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=0)
-    for train, held_out in splitter.split(x, y, groups):
+    folds = min(FOLDS, len(np.unique(groups)), np.bincount(y).max())
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=0) if folds > 1 else None
+    for train, held_out in splitter.split(x, y, groups) if splitter else ():
         held_out = held_out[np.isin(y[held_out], y[train])]  # a class that has no other group cannot be learned here
         if len(np.unique(y[train])) < 2 or not len(held_out):
             continue
@@ -91,12 +102,12 @@ def _choose_c(x, y, groups, weight, num_classes):
             logits = log_softmax(x[held_out] @ kernel + bias, axis=1)
             losses[number, held_out] = -logits[np.arange(len(held_out)), y[held_out]]
             hits[number, held_out] = logits.argmax(axis=1) == y[held_out]
-    if not counted.any():  # every class is in one group: nothing is known about other groups
-        return C_VALUES[0], float(np.log(len(np.unique(y)))), 0.0
+    if not counted.any():  # each class is in one group
+        return C_VALUES[0], None, None
     weights = _balanced(y[counted])
     losses, hits = (np.average(values[:, counted], axis=1, weights=weights) for values in (losses, hits))
     best = int(losses.argmin())
-    return C_VALUES[best], float(losses[best]), float(hits[best])
+    return C_VALUES[best], round(float(losses[best]), 4), round(float(hits[best]), 4)
 
 
 def _fit_path(x, y, weight, values, num_classes):
