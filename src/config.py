@@ -141,7 +141,7 @@ class TrainConfig:
         fine_tune_steps: Steps in which the last stage of a pretrained spatial backbone is trained, after its head; 0
             is none.
         temporal_steps: Training steps of the temporal stream; None chooses them.
-        spatial_learning_rate: Peak learning rate of a spatial network from scratch, or of a new head.
+        spatial_learning_rate: Peak learning rate of a spatial network from scratch.
         fine_tune_learning_rate: Peak learning rate of pretrained layers, in both streams.
         temporal_learning_rate: Peak learning rate of a temporal network from scratch.
         weight_decay: Of AdamW, multiplied by the learning rate in each step: 0.1 alone would shrink the weights by
@@ -189,7 +189,12 @@ class TrainConfig:
     data_parallel: bool = False
     seed: int = 0
 
-    __post_init__ = _check_fields
+    def __post_init__(self):
+        _check_fields(self)  # all that follows would be found only after the spatial stream was trained
+        has_head = self.temporal_head == "pool" or self.temporal_network == "cnn_m"
+        _require(has_head, self, 'temporal_head="dense" needs temporal_network="cnn_m"', self.temporal_network)
+        rule = 'temporal_weights must not be "convnexttiny", whose first convolution cannot be adapted to flow'
+        _require(self.temporal_weights != "convnexttiny", self, rule, self.temporal_weights)
 
     def crop_size_of(self, stream: str) -> int:
         """Side of the square input of a stream's network, pixels."""

@@ -50,6 +50,14 @@ def test_train_config_names_the_field_and_what_was_received(name, value):
         TrainConfig(**{name: value})
 
 
+def test_temporal_networks_that_cannot_be_built_are_refused_before_a_training():
+    with pytest.raises(ValueError, match='temporal_head="dense" needs temporal_network="cnn_m". Received: \'small\''):
+        TrainConfig(temporal_head="dense")
+    with pytest.raises(ValueError, match='temporal_weights must not be "convnexttiny"'):
+        TrainConfig(temporal_weights="convnexttiny")
+    assert TrainConfig(temporal_head="dense", temporal_network="cnn_m", spatial_weights="convnexttiny")
+
+
 def test_different_values_have_different_keys():
     changed = {"short_side": 256, "num_segments": 5, "flow_length": 5, "flow_algorithm": "dis", "flow_bound": 12.5}
     changed |= {"flow_source": "layer"}
