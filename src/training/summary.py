@@ -32,7 +32,7 @@ def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
 def _describe_steps(stream, history):
     last, quarter = history.iloc[-1], -(-len(history) // 4)
     text = (
-        f"The {stream} stream: {last.step:,.0f} steps, accuracy {last.accuracy:.2f} on training clips (augmented), "
+        f"The {stream} stream: {last.step:,.0f} steps, accuracy {last.accuracy:.2f} on training clips, "
         f"{last.val_accuracy:.2f} on validation."
     )
     before, end = history.loss.iloc[-2 * quarter : -quarter].mean(), history.loss.iloc[-quarter:].mean()
