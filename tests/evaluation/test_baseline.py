@@ -1,10 +1,11 @@
 """Baselines without a network: their statistics against known flow and frames, their scores on moving textures."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import TINY_NAMES
 
-from src.evaluation import baseline_scores, describe_baselines
+from src.evaluation import baseline, baseline_scores, describe_baselines
 from src.evaluation.baseline import FLOW_STATISTICS, FRAME_STATISTICS, flow_statistics, frame_statistics
 from src.inputs import read_clips
 from src.metrics import compute_metrics
@@ -74,6 +75,21 @@ def test_a_class_without_training_clips_scores_zero(tiny_store):
     clips = clips[(clips.split != "train") | (clips.class_index != 1)]
     values = baseline_scores(clips, store, names, ["test"], seed=0)["test"][FLOW_STATISTICS]
     assert values.shape == (6, 3) and not values[:, 1].any()
+
+
+def test_trees_are_fitted_a_few_at_a_time_to_a_part_of_many_clips(tiny_store, monkeypatch):
+    """Few trees at a time give the scores of one forest, and clips beyond the limit are left out."""
+    clips, store, names = read_clips(tiny_store[0])
+    train = clips[clips.split == "train"]
+    some = train.sample(len(train) - 2, random_state=0)
+    few = pd.concat([some, clips[clips.split == "test"]])
+    monkeypatch.setattr(baseline, "TREES", 20)
+    monkeypatch.setattr(baseline, "TREES_AT_ONCE", 20)
+    at_once = baseline_scores(few, store, names, ["test"], seed=0)["test"]
+    monkeypatch.setattr(baseline, "TREES_AT_ONCE", 5)
+    monkeypatch.setattr(baseline, "MOST_CLIPS", len(some))
+    for name, values in baseline_scores(clips, store, names, ["test"], seed=0)["test"].items():
+        np.testing.assert_allclose(values, at_once[name], atol=1e-6)
 
 
 def make_entry(spatial, temporal, fused, majority_class=0.2):
