@@ -70,6 +70,15 @@ def test_flow_statistics_tell_directions_and_are_the_same_each_time(tiny_store):
     np.testing.assert_array_equal(again[FRAME_STATISTICS], scores["test"][FRAME_STATISTICS])
 
 
+def test_frames_are_averaged_and_flow_is_in_order(tiny_store):
+    """The order of frames tells motion, which a single frame does not show, and the spatial stream averages frames."""
+    _, store, _ = read_clips(tiny_store[0])
+    name, segments = sorted(store.names())[0], range(store.config.num_segments)
+    frames = [frame_statistics(store.read_frame(name, segment)) for segment in segments]
+    np.testing.assert_allclose(baseline._describe_frames(store, name), sum(frames) / len(frames), rtol=1e-6)
+    assert baseline._describe_flow(store, name).shape == (len(segments) * (97 + 3 * store.config.flow_length),)
+
+
 def test_a_class_without_training_clips_scores_zero(tiny_store):
     clips, store, names = read_clips(tiny_store[0])
     clips = clips[(clips.split != "train") | (clips.class_index != 1)]
