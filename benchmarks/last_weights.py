@@ -54,7 +54,8 @@ def fit_rounds(clips, store, class_names, config) -> dict[str, np.ndarray]:
     if path.exists():
         return dict(np.load(path))
     data = clips, store, "temporal", class_names, config
-    steps = choose_steps(config.temporal_steps, TrainingBatches(*data).clips_per_pass, config.batch_size)
+    one = TrainingBatches(*data)
+    steps = choose_steps(config.temporal_steps, one.clips_per_pass, one.num_segments, config.batch_size)
     batches = TrainingBatches(*data, -(-steps // ROUNDS))
     network = fits.build_temporal(batches, class_names, config)
     model = build_consensus(network, batches.num_segments)

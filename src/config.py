@@ -177,7 +177,7 @@ class TrainConfig:
     spatial_steps: int | None = None
     fine_tune_steps: int = 0
     temporal_steps: int | None = None
-    spatial_learning_rate: float = 1e-3
+    spatial_learning_rate: float = 3e-3
     fine_tune_learning_rate: float = 1e-4
     temporal_learning_rate: float = 1e-3
     weight_decay: float = 0.1

@@ -6,13 +6,20 @@ from src.config import TrainConfig
 from src.training.devices import jit_compile
 
 # Networks from scratch need so many steps, however few clips there are: on 48 real clips, 18 steps leave the temporal
-# stream at the majority class, and 300 steps bring it to 0.7. With more clips, each is seen so many times.
-LEAST_STEPS, PASSES = 300, 24
+# stream at the majority class, and 300 steps bring it to 0.7. With more clips, each gives so many inputs.
+LEAST_STEPS, INPUTS_OF_CLIP = 300, 80
 
 
-def choose_steps(steps: int | None, clips_per_pass: int, batch_size: int) -> int:
-    """The training steps of a stream: `steps`, or, for None, 300, and 24 passes over the clips where that is more."""
-    return steps or max(LEAST_STEPS, -(-PASSES * clips_per_pass // batch_size))
+def choose_steps(steps: int | None, clips_per_pass: int, segments: int, batch_size: int) -> int:
+    """The training steps of a stream.
+
+    Args:
+        steps: the number itself, or None, to choose it: 300, and more if else a clip would give fewer than 80 inputs.
+        clips_per_pass: of `TrainingBatches`.
+        segments: inputs that a clip gives in a step.
+        batch_size: clips of a step.
+    """
+    return steps or max(LEAST_STEPS, -(-INPUTS_OF_CLIP * clips_per_pass // (segments * batch_size)))
 
 
 def compile_model(model: keras.Model, learning_rate: float, steps: int, config: TrainConfig, xla: bool = False) -> None:

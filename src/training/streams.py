@@ -85,7 +85,7 @@ def _fit_head(run, model, clips, store, class_names, config, devices):
 def _phase(name, stream, steps, rate, clips, store, class_names, config, set_trainable=lambda model: None):
     """A phase, with its number of steps chosen from the clips if it is None."""
     training = TrainingBatches(clips, store, stream, class_names, config)
-    steps = choose_steps(steps, training.clips_per_pass, config.batch_size)
+    steps = choose_steps(steps, training.clips_per_pass, training.num_segments, config.batch_size)
     training = TrainingBatches(clips, store, stream, class_names, config, round_steps(steps))
     validation = ValidationBatches(clips, store, stream, class_names, config)
     return Phase(name, steps, rate, training, validation, set_trainable)

@@ -37,10 +37,11 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
 
 
 @pytest.mark.parametrize(
-    "steps, clips, expected", [(None, 48, 300), (None, 200, 300), (None, 1000, 1500), (None, 1001, 1502), (7, 1000, 7)]
+    "steps, clips, segments, expected",
+    [(None, 48, 6, 300), (None, 400, 2, 1000), (None, 1000, 6, 834), (None, 1000, 1, 5000), (7, 1000, 6, 7)],
 )
-def test_the_number_of_steps_depends_on_the_clips(steps, clips, expected, monkeypatch):
-    """At least 300, and 24 passes in batches of 16, the last one begun: 24 · 1001 / 16 = 1501.5."""
+def test_the_number_of_steps_depends_on_the_clips(steps, clips, segments, expected, monkeypatch):
+    """At least 300, and 80 inputs of each clip, the last step begun: 80 · 1000 / (6 · 16) = 833.3."""
     monkeypatch.setattr(compiling, "LEAST_STEPS", 300)
-    monkeypatch.setattr(compiling, "PASSES", 24)
-    assert choose_steps(steps, clips, 16) == expected
+    monkeypatch.setattr(compiling, "INPUTS_OF_CLIP", 80)
+    assert choose_steps(steps, clips, segments, 16) == expected

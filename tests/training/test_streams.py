@@ -280,10 +280,10 @@ def test_the_head_is_fitted_to_the_training_clips_by_group(pretrained, data, tmp
 
 
 def test_without_given_steps_their_number_comes_from_the_training_clips(data, tmp_path, monkeypatch):
-    """Of the 12 training clips one class keeps one: a pass still has 4 of each class, 12 samples. Three passes in
-    batches of 5 are 7.2, so 8 steps, in two rounds."""
+    """Of the 12 training clips one class keeps one: a pass still has 4 of each class, 12 samples. Six inputs of each
+    in batches of 5 samples, two inputs each, are 7.2, so 8 steps, in two rounds."""
     monkeypatch.setattr(compiling, "LEAST_STEPS", 1)
-    monkeypatch.setattr(compiling, "PASSES", 3)
+    monkeypatch.setattr(compiling, "INPUTS_OF_CLIP", 6)
     config, clips = dataclasses.replace(CONFIG, temporal_steps=None), data[0]
     few = clips.drop(clips.index[(clips.split == "train") & (clips.class_index == 1)][1:])
     _, history = train_temporal(make_run(tmp_path, "chosen", config), few, *data[1:], config)
