@@ -28,7 +28,7 @@ NETWORKS = {
 # learning rate of the head relative to that of the backbone, whatever the number and scale of the features.
 FEATURE_LENGTH = 10
 COMPACT_FILTERS = (32, 64, 128, 192)
-COMPACT_SIZE = 64  # pixels, at most: from scratch on a CPU, larger images take minutes more
+COMPACT_SIZE = 80  # pixels, at most: from scratch on a CPU, larger images take minutes more
 MOMENTUM = 0.9  # of batch norm; Keras' 0.99 is too slow for small data sets, which have few steps per epoch
 
 
@@ -54,7 +54,7 @@ def build_backbone(
     Args:
         backbone: a key of `NETWORKS`, "compact" (a residual network of about a million parameters, for training from
             scratch), or the path of a saved Keras model that maps one image to features.
-        crop_size: side of the input, pixels; the compact network has at most 64, and a saved model of a fixed size
+        crop_size: side of the input, pixels; the compact network has at most 80, and a saved model of a fixed size
             keeps its own.
         weights: for a key of `NETWORKS`: "imagenet", a file of this network's weights (without top), or None for
             random weights.
@@ -156,7 +156,7 @@ def _copy_layer(layer):
 
 
 def _compact(crop_size):
-    """A small ResNet-like network (about 0.9 million parameters): 64 → 16 → 16 → 8 → 4 → 2."""
+    """A small ResNet-like network (about 0.9 million parameters): 80 → 20 → 20 → 10 → 5 → 3."""
     image = keras.Input((crop_size, crop_size, 3))
     x = _conv_norm(image, COMPACT_FILTERS[0], 3, 2, "stem")
     x = layers.ReLU(name="stem_relu")(x)
