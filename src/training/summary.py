@@ -2,19 +2,21 @@
 
 import pandas as pd
 
+from src.training.compiling import LEAST_STEPS
 from src.training.head import describe_head
 from src.training.runs import Run
 
 FITTED = 0.9  # training accuracy from which more steps are not needed
-STILL_FALLING = 0.1  # a training whose loss falls by this share in its last quarter was too short
+STILL_FALLING = 0.1  # a training whose loss falls by this share in its second half was too short
 
 
 def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
     """Says what a training reached, and whether it was too short.
 
     It was too short if the training accuracy is below 0.9, and the loss of the last quarter is more than a tenth lower
-    than that of the quarter before. (Where no stream can tell the classes apart, the accuracy stays low, and the loss
-    level.)
+    than that of the second quarter, or all layers were trained in fewer than `LEAST_STEPS` steps. The last two quarters
+    are not compared, because the learning rate, which falls to zero, levels the loss of any training. (Where no stream
+    can tell the classes apart, the accuracy stays low, and the loss is level in the whole second half.)
 
     Args:
         run: the run, which has recorded the fit of a head.
@@ -35,11 +37,14 @@ def _describe_steps(stream, history):
         f"The {stream} stream: {last.step:,.0f} steps, accuracy {last.accuracy:.2f} on training clips, "
         f"{last.val_accuracy:.2f} on validation."
     )
-    before, end = history.loss.iloc[-2 * quarter : -quarter].mean(), history.loss.iloc[-quarter:].mean()
-    if last.accuracy < FITTED and end < (1 - STILL_FALLING) * before:
-        parameter = "fine_tune_steps" if last.phase == "last stage" else f"{stream}_steps"
-        text += (
-            f" It was too short: its loss fell by {1 - end / before:.0%} in the last quarter. "
-            f"Try {parameter}={2 * last.step:.0f}."
-        )
+    before, end = history.loss.iloc[-3 * quarter : -2 * quarter].mean(), history.loss.iloc[-quarter:].mean()
+    reason, steps, parameter = None, 2 * last.step, f"{stream}_steps"
+    if end < (1 - STILL_FALLING) * before:
+        reason = f"its loss fell by {1 - end / before:.0%} in the second half"
+    if last.phase == "last stage":
+        parameter = "fine_tune_steps"
+    elif last.step < LEAST_STEPS:
+        reason, steps = f"a network needs {LEAST_STEPS} steps or more, however few clips there are", LEAST_STEPS
+    if reason and last.accuracy < FITTED:
+        text += f" It was too short: {reason}. Try {parameter}={steps:.0f}."
     return text
