@@ -55,7 +55,7 @@ def fit_rounds(clips, store, class_names, config) -> dict[str, np.ndarray]:
         return dict(np.load(path))
     data = clips, store, "temporal", class_names, config
     one = TrainingBatches(*data)
-    steps = choose_steps(config.temporal_steps, one.clips_per_pass, one.num_segments, config.batch_size)
+    steps = config.temporal_steps or choose_steps(len(one.clips), one.num_segments, one.batch_size)
     batches = TrainingBatches(*data, -(-steps // ROUNDS))
     network = fits.build_temporal(batches, class_names, config)
     model = build_consensus(network, batches.num_segments)

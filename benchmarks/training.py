@@ -83,7 +83,7 @@ def measure_steps(data, rounds):
     seconds, rows = {name: np.array(pairs) / STEPS for name, pairs in seconds.items()}, []
     first = seconds[next(iter(NETWORKS))][:, 0]
     for name, (model, batches) in prepared.items():
-        steps = choose_steps(None, batches.clips_per_pass, batches.num_segments, batches.batch_size)
+        steps = choose_steps(len(batches.clips), batches.num_segments, batches.batch_size)
         real, held = seconds[name].T
         rows.append({
             "network": name,

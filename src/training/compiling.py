@@ -10,16 +10,15 @@ from src.training.devices import jit_compile
 LEAST_STEPS, INPUTS_OF_CLIP = 300, 80
 
 
-def choose_steps(steps: int | None, clips_per_pass: int, segments: int, batch_size: int) -> int:
-    """The training steps of a stream.
+def choose_steps(clips: int, segments: int, batch_size: int) -> int:
+    """The training steps of a stream: 300, and more if else a clip would give fewer than 80 inputs on average.
 
     Args:
-        steps: the number itself, or None, to choose it: 300, and more if else a clip would give fewer than 80 inputs.
-        clips_per_pass: of `TrainingBatches`.
+        clips: number of training clips.
         segments: inputs that a clip gives in a step.
         batch_size: clips of a step.
     """
-    return steps or max(LEAST_STEPS, -(-INPUTS_OF_CLIP * clips_per_pass // (segments * batch_size)))
+    return max(LEAST_STEPS, -(-INPUTS_OF_CLIP * clips // (segments * batch_size)))
 
 
 def compile_model(model: keras.Model, learning_rate: float, steps: int, config: TrainConfig, xla: bool = False) -> None:

@@ -16,7 +16,7 @@ from src.training.devices import EvenBatches, on_devices, synchronized_batch_nor
 from src.training.runs import Run
 from src.training.saving import write_model
 
-ROUNDS, LONGEST_ROUND = 12, 500  # a round ends with validation and a backup; a kill loses at most one
+ROUNDS, LONGEST_ROUND = 12, 2000  # a round ends with validation and a backup; a kill loses at most one
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,14 @@ def train_spatial(
         model, pretrained = build_spatial(run, class_names, config)
         data = clips, store, class_names, config
         if not pretrained:
-            return model, [_phase("all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)]
+            return model, [
+                _phase(run, "all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)
+            ]
         _fit_head(run, model, clips, store, class_names, config, devices)
         if not config.fine_tune_steps:
             return model, []
         rate = config.fine_tune_learning_rate
-        return model, [_phase("last stage", "spatial", config.fine_tune_steps, rate, *data, unfreeze_last_stage)]
+        return model, [_phase(run, "last stage", "spatial", config.fine_tune_steps, rate, *data, unfreeze_last_stage)]
 
     return fit_stream(run, "spatial", build, config)
 
@@ -66,7 +68,7 @@ def train_temporal(
     def build(devices):
         model, rate = build_temporal(run, clips, store, class_names, config)
         data = clips, store, class_names, config
-        return model, [_phase("all layers", "temporal", config.temporal_steps, rate, *data)]
+        return model, [_phase(run, "all layers", "temporal", config.temporal_steps, rate, *data)]
 
     return fit_stream(run, "temporal", build, config)
 
@@ -82,10 +84,23 @@ def _fit_head(run, model, clips, store, class_names, config, devices):
     run.record_facts(spatial_head=report)
 
 
-def _phase(name, stream, steps, rate, clips, store, class_names, config, set_trainable=lambda model: None):
-    """A phase, with its number of steps chosen from the clips if it is None."""
+def _phase(
+    run, name, stream, steps, rate, clips, store, class_names, config, set_trainable=lambda model: None
+):  # fmt: skip
+    """A phase. If its number of steps is None, it is chosen once, and recorded."""
     training = TrainingBatches(clips, store, stream, class_names, config)
-    steps = choose_steps(steps, training.clips_per_pass, training.num_segments, config.batch_size)
+    steps = steps or _choose_once(run, stream, training)
     training = TrainingBatches(clips, store, stream, class_names, config, round_steps(steps))
     validation = ValidationBatches(clips, store, stream, class_names, config)
     return Phase(name, steps, rate, training, validation, set_trainable)
+
+
+def _choose_once(run, stream, training):
+    """The steps that the run recorded; otherwise those that are chosen now (the rule may change)."""
+    name, clips = f"{stream}_steps", len(training.clips)
+    chosen = run.record.get("notes", {}).get(name) or {
+        "steps": choose_steps(clips, training.num_segments, training.batch_size),
+        "clips": clips,
+    }
+    run.record_facts(**{name: chosen})
+    return chosen["steps"]

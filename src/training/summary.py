@@ -19,22 +19,23 @@ def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
     can tell the classes apart, the accuracy stays low, and the loss is level in the whole second half.)
 
     Args:
-        run: the run, which has recorded the fit of a head.
+        run: the run, which has recorded the fit of a head, and the steps that were chosen.
         stream: "spatial" or "temporal".
         history: from `train_spatial` or `train_temporal`.
     """
-    sentences = []
-    if f"{stream}_head" in run.record.get("notes", {}):
-        sentences.append(describe_head(stream, run.record["notes"][f"{stream}_head"]))
+    sentences, notes = [], run.record.get("notes", {})
+    if f"{stream}_head" in notes:
+        sentences.append(describe_head(stream, notes[f"{stream}_head"]))
     if len(history):
-        sentences.append(_describe_steps(stream, history))
+        sentences.append(_describe_steps(stream, history, notes.get(f"{stream}_steps")))
     return " ".join(sentences)
 
 
-def _describe_steps(stream, history):
+def _describe_steps(stream, history, chosen):
     last, quarter = history.iloc[-1], -(-len(history) // 4)
+    why = f", chosen for {chosen['clips']:,} training clips" if chosen else ""
     text = (
-        f"The {stream} stream: {last.step:,.0f} steps, accuracy {last.accuracy:.2f} on training clips, "
+        f"The {stream} stream: {last.step:,.0f} steps{why}: accuracy {last.accuracy:.2f} on training clips, "
         f"{last.val_accuracy:.2f} on validation."
     )
     before, end = history.loss.iloc[-3 * quarter : -2 * quarter].mean(), history.loss.iloc[-quarter:].mean()

@@ -36,12 +36,9 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
     assert model.optimizer.weight_decay == 0.3
 
 
-@pytest.mark.parametrize(
-    "steps, clips, segments, expected",
-    [(None, 48, 6, 300), (None, 400, 2, 1000), (None, 1000, 6, 834), (None, 1000, 1, 5000), (7, 1000, 6, 7)],
-)
-def test_the_number_of_steps_depends_on_the_clips(steps, clips, segments, expected, monkeypatch):
+@pytest.mark.parametrize("clips, segments, expected", [(48, 6, 300), (400, 2, 1000), (1000, 6, 834), (1000, 1, 5000)])
+def test_the_number_of_steps_depends_on_the_clips(clips, segments, expected, monkeypatch):
     """At least 300, and 80 inputs of each clip, the last step begun: 80 · 1000 / (6 · 16) = 833.3."""
     monkeypatch.setattr(compiling, "LEAST_STEPS", 300)
     monkeypatch.setattr(compiling, "INPUTS_OF_CLIP", 80)
-    assert choose_steps(steps, clips, segments, 16) == expected
+    assert choose_steps(clips, segments, 16) == expected

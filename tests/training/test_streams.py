@@ -280,14 +280,18 @@ def test_the_head_is_fitted_to_the_training_clips_by_group(pretrained, data, tmp
 
 
 def test_without_given_steps_their_number_comes_from_the_training_clips(data, tmp_path, monkeypatch):
-    """Of the 12 training clips one class keeps one: a pass still has 4 of each class, 12 samples. Six inputs of each
-    in batches of 5 samples, two inputs each, are 7.2, so 8 steps, in two rounds."""
+    """Of the 12 training clips one class keeps one, so 9 are left. Eight inputs of each, two a step in batches of 5
+    clips, are 7.2 steps, so 8, in two rounds. They are recorded: a resumed run keeps them under another rule."""
     monkeypatch.setattr(compiling, "LEAST_STEPS", 1)
-    monkeypatch.setattr(compiling, "INPUTS_OF_CLIP", 6)
+    monkeypatch.setattr(compiling, "INPUTS_OF_CLIP", 8)
     config, clips = dataclasses.replace(CONFIG, temporal_steps=None), data[0]
     few = clips.drop(clips.index[(clips.split == "train") & (clips.class_index == 1)][1:])
-    _, history = train_temporal(make_run(tmp_path, "chosen", config), few, *data[1:], config)
-    assert history.step.tolist() == [4, 8]
+    run = make_run(tmp_path, "chosen", config)
+    _, history = train_temporal(run, few, *data[1:], config)
+    assert history.step.tolist() == [4, 8] and run.record["notes"]["temporal_steps"] == {"steps": 8, "clips": 9}
+    monkeypatch.setattr(compiling, "INPUTS_OF_CLIP", 80)
+    (run.folder / "temporal.keras").unlink()
+    assert train_temporal(run, few, *data[1:], config)[1].step.tolist() == [4, 8]
 
 
 def test_a_diverged_training_is_refused(data, tmp_path, monkeypatch):

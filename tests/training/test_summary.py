@@ -27,7 +27,7 @@ def make_history(losses, accuracy, phase="all layers", last_step=400):
 )
 def test_a_training_that_was_too_short_says_so(losses, accuracy, too_short):
     text = describe_fit(Run(Path("run"), {}), "temporal", make_history(losses, accuracy))
-    assert f"400 steps, accuracy {accuracy:.2f}" in text
+    assert f"400 steps: accuracy {accuracy:.2f}" in text
     assert ("too short: its loss fell by 26% in the second half" in text) == too_short
     assert ("temporal_steps=800" in text) == too_short
 
@@ -40,6 +40,12 @@ def test_a_network_that_had_few_steps_was_too_short_though_its_loss_has_hardly_m
     assert (f"needs {LEAST_STEPS} steps" in text and f"Try temporal_steps={LEAST_STEPS}." in text) == too_short
     text = describe_fit(Run(Path("run"), {}), "spatial", make_history([1.79], accuracy, "last stage", 18))
     assert "too short" not in text
+
+
+def test_the_reason_for_the_number_of_steps_is_named():
+    run = Run(Path("run"), {"notes": {"temporal_steps": {"steps": 400, "clips": 1200}}})
+    text = describe_fit(run, "temporal", make_history([1.3, 1.2], 0.95))
+    assert text.startswith("The temporal stream: 400 steps, chosen for 1,200 training clips: accuracy 0.95")
 
 
 def test_the_parameter_of_the_phase_is_named():
