@@ -81,15 +81,16 @@ def build_temporal(batches: TrainingBatches, class_names: list[str], config: Tra
     )  # fmt: skip
 
 
-def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Run:
-    """A run named by its data and parameters, so that the same fit is continued or read.
+def run_folder(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Path:
+    """The folder of a run, named by its data and parameters, so that the same fit is continued or read."""
+    content = json.dumps([manifest_digest(clips), store.config.key, config.to_dict()]).encode()
+    return Path("runs") / "benchmarks" / f"{name}-{hashlib.sha256(content).hexdigest()[:10]}"
 
-    Prints a message if the run was started at another commit.
-    """
-    digest = manifest_digest(clips)
-    content = json.dumps([digest, store.config.key, config.to_dict()]).encode()
-    run_name = f"{name}-{hashlib.sha256(content).hexdigest()[:10]}"
-    run = start_run(run_name, store.root, digest, store.config, config, root=Path("runs") / "benchmarks")
+
+def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Run:
+    """Starts or continues the run in `run_folder`. Prints a message if it was started at another commit."""
+    folder = run_folder(name, clips, store, config)
+    run = start_run(folder.name, store.root, manifest_digest(clips), store.config, config, root=folder.parent)
     started, now = run.record["environment"]["git_commit"], git_commit()
     if started != now:
         print(f"{run.folder}: started at commit {started}, the code is at {now}. Remove the folder to train again.")
