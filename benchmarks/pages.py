@@ -5,7 +5,8 @@
 
 A page shows docs/results/NAME.csv between the lines `<!-- table: NAME -->` and `<!-- end -->`, with the command, the
 date, the machine and the commit below it. `<!-- table: NAME by COLUMN, COLUMN -->` shows means over the rows that are
-equal in these columns. README.md shows a summary of the recognition tables. All pages in docs/ and README.md are read.
+equal in these columns. A table without a CSV file is said to be not measured. README.md shows a summary of the
+recognition tables. All pages in docs/ and README.md are read.
 --check changes nothing, prints the pages that are not up to date, and then exits with 1.
 """
 
@@ -22,10 +23,11 @@ BLOCK = re.compile(
 )
 SUMMARY = {  # data → its recognition table
     "sample: 8 synthetic classes": "recognition_sample",
+    "UT-Interaction: 6 classes, one fold a sequence": "recognition_ut",
     "fights in surveillance videos: 2 classes, five folds": "recognition_fights",
 }
-WAYS = {  # of benchmarks/recognition.py
-    "majority class": "majority class",
+STREAMS = ["spatial", "temporal", "fused"]
+WAYS = {  # of benchmarks/recognition.py, beside the majority class
     "statistics": "no network: statistics + extra trees",
     "plain": "plain two-stream network",
     "full": "this project",
@@ -60,15 +62,21 @@ def update_pages(root: Path, write: bool) -> list[Path]:
 def render_block(name: str, by: str | None, folder: Path) -> str:
     """The markers with the table, or its means by some columns, and its origin between them."""
     if name == "summary":
-        table, caption = make_summary(folder)
+        content = make_summary(folder)
+    elif (folder / f"{name}.csv").exists():
+        content = show_table(name, by, folder)
     else:
-        origin, table = read_table(name, folder)
-        measured = f"{origin['date']}, {origin['machine']}, commit {origin['commit']}"
-        caption = f"`{name}.csv`: `{origin['command']}`, {measured}"
-        caption += " (carried over)" if "carried over" in origin else ""
-    if by:
-        table, name = average(table, by.split(", ")), f"{name} by {by}"
-    return f"<!-- table: {name} -->\n{to_markdown(table)}\n\n{caption}\n<!-- end -->"
+        content = f"*Not measured yet: no `{name}.csv`.*"
+    return f"<!-- table: {name}{f' by {by}' if by else ''} -->\n{content}\n<!-- end -->"
+
+
+def show_table(name: str, by: str | None, folder: Path) -> str:
+    """A table, or its means by some columns, with its origin below it."""
+    origin, table = read_table(name, folder)
+    measured = f"{origin['date']}, {origin['machine']}, commit {origin['commit']}"
+    caption = f"`{name}.csv`: `{origin['command']}`, {measured}"
+    caption += " (carried over)" if "carried over" in origin else ""
+    return f"{to_markdown(average(table, by.split(', ')) if by else table)}\n\n{caption}"
 
 
 def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -77,22 +85,26 @@ def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return means.map("{:.3f}".format).reset_index()
 
 
-def make_summary(folder: Path) -> tuple[pd.DataFrame, str]:
-    """(test accuracies, their origin): the means over seeds of the recognition tables."""
+def make_summary(folder: Path) -> str:
+    """Test accuracies, means over seeds, of the recognition tables that there are, with the names of their files."""
+    names = {data: name for data, name in SUMMARY.items() if (folder / f"{name}.csv").exists()}
     rows = []
-    for data, name in SUMMARY.items():
+    for data, name in names.items():
         origin, table = read_table(name, folder)
-        for way, seeds in table.groupby("way", sort=False):
-            means = {stream: f"{seeds[stream].astype(float).mean():.3f}" for stream in ("spatial", "temporal", "fused")}
+        means = table[STREAMS].astype(float).groupby(table.way, sort=False).mean().map("{:.3f}".format)
+        majority = means.fused.get("majority class", "")
+        for way, accuracies in means.drop(index="majority class", errors="ignore").iterrows():
+            seeds = table[table.way == way]
             row = {"test accuracy": data, "way": WAYS[way], "parameters set": describe_parameters(origin)}
-            rows.append(row | {"clips": seeds.n.iloc[0], "seeds": str(len(seeds))} | means)
-    files = " and ".join(f"`docs/results/{name}.csv`" for name in SUMMARY.values())
-    return pd.DataFrame(rows), f"From {files}."
+            row |= {"clips": seeds.n.iloc[0], "seeds": str(len(seeds)), "majority class": majority}
+            rows.append(row | accuracies.to_dict())
+    files = ", ".join(f"`docs/results/{name}.csv`" for name in names.values())
+    return f"{to_markdown(pd.DataFrame(rows))}\n\nFrom {files}."
 
 
 def describe_parameters(origin: dict[str, str]) -> str:
     """The parameters that the command of a table sets; only their number if they are many."""
-    given = re.findall(r"--set (\S+)", origin["command"])
+    given = re.findall(r"--set (\S+)", origin["command"]) or ["none"]
     return ", ".join(given) if len(given) <= 2 else f"{len(given)}, chosen for this data"
 
 

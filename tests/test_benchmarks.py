@@ -20,6 +20,7 @@ BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import ablation  # noqa: E402
+import averaging  # noqa: E402
 import command  # noqa: E402
 import fits  # noqa: E402
 import last_weights  # noqa: E402
@@ -117,9 +118,24 @@ def test_page_shows_means_by_columns(tmp_path, origin):
     assert pages.BLOCK.search(text)["by"] == "way"
 
 
+def test_a_table_without_a_file_is_not_measured(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(PAGE + "<!-- table: summary -->\n<!-- end -->\n")
+    measured = pd.DataFrame({"way": "full", "seed": [0, 1], "spatial": 0.5, "temporal": 0.7, "fused": [0.7, 0.8]})
+    majority = pd.DataFrame({"way": ["majority class"], "seed": 0, "spatial": 1 / 6, "temporal": 1 / 6, "fused": 1 / 6})
+    measured = pd.concat([majority, measured]).assign(n=60)
+    tables.write_table("recognition_ut", measured, ["way", "seed"], tmp_path / "docs" / "results")
+    pages.update_pages(tmp_path, write=True)
+    text = page.read_text()
+    assert "<!-- table: speed -->\n*Not measured yet: no `speed.csv`.*\n<!-- end -->\nAfter\n" in text
+    assert "one fold a sequence | this project | none | 60 | 2 | 0.167 | 0.500 | 0.700 | 0.750 |" in text
+    assert "From `docs/results/recognition_ut.csv`.\n" in text
+    assert pages.update_pages(tmp_path, write=True) == []
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
-    [("", ""), ("--set a=1 --set b=x", "a=1, b=x"), ("--set a=1 --set b=2 --set c=3", "3, chosen for this data")],
+    [("", "none"), ("--set a=1 --set b=x", "a=1, b=x"), ("--set a=1 --set b=2 --set c=3", "3, chosen for this data")],
 )
 def test_summary_says_which_parameters_were_set(given, text):
     assert pages.describe_parameters({"command": f"python benchmarks/recognition.py data {given}"}) == text
@@ -244,6 +260,39 @@ def test_rounds_are_fitted_once_and_kept(tiny_store, tmp_path, monkeypatch):
     assert {split: rounds.shape for split, rounds in right.items()} == {"validation": (12, 6), "test": (12, 6)}
     monkeypatch.setattr(last_weights, "predict_scores", None)
     np.testing.assert_equal(last_weights.fit_rounds(clips, store, class_names, config), right)
+
+
+def test_both_means_of_the_scores_of_a_clip_by_hand():
+    scores = np.array([[0.5, 0.5], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0]])  # two clips of two segments, one crop
+    found = averaging.average_both(scores, 2, ["a", "b"], TrainConfig(test_crops=1))
+    np.testing.assert_allclose(found["mean of scores"], [[0.7, 0.3], [0.25, 0.75]], rtol=1e-6)
+    np.testing.assert_allclose(found["mean of log-scores"], [[0.75, 0.25], [1e-5, 1]], rtol=1e-4)  # √0.45 : √0.05
+
+
+def test_orders_of_averaging_are_counted_by_hand():
+    right = {"mean of scores": [True, True, False, False], "mean of log-scores": [True, False, True, True]}
+    given = {"split": "test", "stream": "temporal", "group": list("abcc"), "fit": list("xxyy")}
+    (row,) = averaging.summarize(pd.DataFrame(right | given)).to_dict("records")
+    assert (row["clips"], row["fits"]) == (4, 2)
+    assert (row["mean of scores"], row["mean of log-scores"]) == (0.5, 0.75)
+    assert (row["logs better, clips"], row["logs worse, clips"]) == (2, 1)
+    assert row["p"] == 1  # groups b and c differ by 1 and 2: no choice of their signs gives less than 1
+
+
+@pytest.mark.slow
+def test_orders_of_averaging_are_those_of_finished_fits(tiny_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    given = tiny_store[0], "--set", "spatial_steps=2", "--set", "temporal_steps=2", "--set", "crop_size=32"
+    run_benchmark(monkeypatch, recognition, *given, "--seeds", 1, "--ways", "full")
+    before = sorted(tmp_path.rglob("*"))
+    table = run_benchmark(monkeypatch, averaging, *given, "--seeds", 1, 2)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "fits left out, because they are not finished: {'spatial': 1, 'temporal': 1}" in capsys.readouterr().out
+    assert table.stream.tolist() == ["spatial", "temporal", "fused"] * 2
+    assert (table.clips == 6).all() and (table.fits == 1).all()
+    kept = np.load(next(tmp_path.rglob("scores_test.npz")))
+    expected = {name: (kept[name].argmax(axis=1) == kept["label"]).mean() for name in ("spatial", "temporal", "fused")}
+    assert table[table.split == "test"].set_index("stream")["mean of scores"].to_dict() == pytest.approx(expected)
 
 
 @pytest.mark.slow
