@@ -1,4 +1,4 @@
-"""A training in one sentence: how long it was, what it reached, and whether it was too short."""
+"""A training in one sentence: how long it was, what it reached, and whether it may have been too short."""
 
 import pandas as pd
 
@@ -7,16 +7,16 @@ from src.training.head import describe_head
 from src.training.runs import Run
 
 FITTED = 0.9  # training accuracy from which more steps are not needed
-STILL_FALLING = 0.1  # a training whose loss falls by this share in its second half was too short
+STILL_FALLING = 0.1  # a training whose loss falls by this share in its second half may have been too short
 
 
 def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
-    """Says what a training reached, and whether it was too short.
+    """Says what a training reached, and whether it may have been too short.
 
-    It was too short if the training accuracy is below 0.9, and the loss of the last quarter is more than a tenth lower
-    than that of the second quarter, or all layers were trained in fewer than `LEAST_STEPS` steps. The last two quarters
-    are not compared, because the learning rate, which falls to zero, levels the loss of any training. (Where no stream
-    can tell the classes apart, the accuracy stays low, and the loss is level in the whole second half.)
+    It may if the training accuracy is below 0.9, and the loss of the last quarter is more than a tenth lower than that
+    of the second quarter, or all layers were trained in fewer than `LEAST_STEPS` steps. The last two quarters are not
+    compared, because the learning rate, which falls to zero, levels the loss of any training. (Where no stream can tell
+    the classes apart, the accuracy stays low; whether more steps help, only a longer training shows.)
 
     Args:
         run: the run, which has recorded the fit of a head, and the steps that were chosen.
@@ -47,5 +47,5 @@ def _describe_steps(stream, history, chosen):
     elif last.step < LEAST_STEPS:
         reason, steps = f"a network needs {LEAST_STEPS} steps or more, however few clips there are", LEAST_STEPS
     if reason and last.accuracy < FITTED:
-        text += f" It was too short: {reason}. Try {parameter}={steps:.0f}."
+        text += f" It may have been too short: {reason}. Try {parameter}={steps:.0f}."
     return text
