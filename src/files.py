@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,3 +35,14 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, content: object) -> None:
     """Writes indented JSON, atomically."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: str | Path, max_bytes: int) -> object:
+    """The content of a JSON file; None if there is no such regular file, it is no JSON, or larger than `max_bytes`."""
+    try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > max_bytes:  # opening a named pipe would wait forever
+            return None
+        return json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError):  # RecursionError: nested too deeply
+        return None
