@@ -20,7 +20,7 @@ from tables import write_table
 from src.config import ClipConfig
 from src.flow import ZERO, compute_flow
 from src.preprocessing import extract_clip, extract_windows
-from src.store import encode_frame, join_tiles, split_tiles
+from src.store import encoding
 
 ENCODINGS = {
     "PNG": (".png", []),
@@ -49,7 +49,7 @@ def main():
     rows, gray_rows, frame_bytes = [], [], []
     for index in chosen:
         clip = extract_clip(videos[index], config)
-        frame_bytes += [len(encode_frame(frame)) for frame in clip.frames]
+        frame_bytes += [len(encoding.encode_frame(frame)) for frame in clip.frames]
         rows += [measure(name, stack, config.flow_bound) for name in (*ENCODINGS, NPZ) for stack in clip.stacks]
         window = extract_windows(videos[index], config).window(0, config.window_length)
         gray_rows += [measure_gray(name, window) for name in ENCODINGS]
@@ -90,14 +90,14 @@ def encode(name, stack):
         np.savez_compressed(buffer, stack=stack)
         return buffer.getvalue()
     extension, options = ENCODINGS[name]
-    return cv2.imencode(extension, join_tiles(stack), options)[1]
+    return cv2.imencode(extension, encoding.join_tiles(stack), options)[1]
 
 
 def decode(name, data, shape):
     if name == NPZ:
         return np.load(io.BytesIO(data))["stack"]
     height, width, channels = shape
-    return split_tiles(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), channels // 2, height, width)
+    return encoding.split_tiles(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), channels // 2, height, width)
 
 
 def measure_gray(name, window):

@@ -15,12 +15,16 @@ PARTIAL = ".partial-"  # prefix of the names of unfinished files
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; it is renamed to `path` at the end of the block, or removed on an error.
 
+    Its content is on the disk before it is renamed, so that a power cut cannot leave an empty file.
+
     The temporary name ends like `path`, because some writers choose the format by the suffix.
     """
     path = Path(path)
     temporary = path.with_name(f"{PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

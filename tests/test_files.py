@@ -1,10 +1,11 @@
 """Atomic writing: a file is there whole, or not at all."""
 
 import json
+import os
 
 import pytest
 
-from src.files import PARTIAL, atomic_path, write_json, write_text
+from src.files import PARTIAL, atomic_path, read_json, write_json, write_text
 
 
 def names(folder):
@@ -43,3 +44,18 @@ def test_text_and_json(tmp_path):
     write_json(tmp_path / "a.json", {"a": [1, 2.5, None]})
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [1, 2.5, None]}
     assert names(tmp_path) == ["a.json", "a.txt"]
+
+
+def test_what_is_no_json_is_none(tmp_path):
+    path = tmp_path / "a.json"
+    assert read_json(path, 100) is None and read_json(tmp_path, 10**6) is None
+    for content in ("", "{", "\0", "[" * 99, "9" * 5000, "\udcff"):
+        path.write_text(content, errors="surrogateescape")
+        assert read_json(path, 10**6) is None
+    path.write_text("[" * 10**6 + "]" * 10**6)
+    assert read_json(path, 10**9) is None
+    path.write_text(json.dumps([1] * 100))
+    assert read_json(path, 299) is None and read_json(path, 300) == [1] * 100
+    path.unlink()
+    os.mkfifo(path)  # opening it would wait forever
+    assert read_json(path, 100) is None

@@ -52,7 +52,7 @@ class FrameFeatures:
                 `extractor.predict_on_batch`.
         """
         predict = predict or self.extractor.predict_on_batch
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.store.claim_features(self.folder)
         stored = {entry.name for entry in os.scandir(self.folder)}
         missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in stored]
         for clip in progress(missing, label="features of frames") if missing else ():

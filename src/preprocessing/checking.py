@@ -49,21 +49,38 @@ def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
     return max(examples.values(), key=lambda example: _count_steps(example.clip.stacks).mean())
 
 
-def check_store(root: str | Path) -> pd.DataFrame:
-    """Reads back every clip of the current subset, as training will.
+def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
+    """Reads back every clip of a subset, as training will.
+
+    Args:
+        root: the folder of the prepared data set.
+        subset: its name; None is the one that was prepared last.
 
     Returns:
         a row per stored clip: video_id, split, label, height, width, megabytes, `moving` (share of displacement values
         other than zero) and `at_bound` (share clipped at `flow_bound`).
 
     Raises:
-        ValueError: a file of a clip cannot be decoded.
+        ValueError: clips are broken; the message lists all of them, each with the reason, and says how to mend them.
     """
-    table, store = read_prepared(root)
-    clips, rows = table[table.stored], []
+    table, store = read_prepared(root, subset)
+    there = [(store.folder / name).exists() for name in table.clip_name]
+    clips, rows, broken = table[there], [], []
     for row in progress(clips.itertuples(), len(clips), "reading back"):
         entries = {"video_id": row.video_id, "split": row.split, "label": row.label}
-        rows.append(entries | _measure(store, row.clip_name))
+        defect = store.find_defect(row.clip_name)
+        try:
+            rows += [] if defect else [entries | _measure(store, row.clip_name)]
+        except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
+            defect = str(error)
+        if defect:
+            broken.append(f"{store.folder / row.clip_name}: {defect}")
+    if broken:
+        lines = "\n".join(broken)
+        raise ValueError(
+            f"{root}: {len(broken)} of {len(clips)} clips are broken. Remove their folders, and run "
+            f"preprocess_data.ipynb again, which computes them anew:\n{lines}"
+        )
     return pd.DataFrame(rows)
 
 

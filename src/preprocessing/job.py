@@ -15,6 +15,7 @@ from src.preprocessing.workers import connected
 from src.progress import progress
 from src.store import record_subset
 
+MOST_LOST = 10  # classes that a report names
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -27,6 +28,8 @@ class Report:
         failures: DataFrame video_id, path, reason.
         seconds: wall time of the extraction.
         stage_seconds: time in "decode", "flow" and "encode", summed over the workers.
+        subset: the name by which this subset can be read, from `src.store.record_subset`.
+        lost: a sentence for each split, or class of a split, all of whose videos failed.
     """
 
     wanted: int
@@ -35,6 +38,8 @@ class Report:
     failures: pd.DataFrame
     seconds: float
     stage_seconds: dict[str, float]
+    subset: str
+    lost: list[str]
 
     def __str__(self):
         lines = [
@@ -43,10 +48,10 @@ class Report:
         ]
         if len(self.failures):
             lines.append("The failures are listed with their reasons in failures.csv; the rest is complete.")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.lost, f"The subset is recorded as {self.subset!r}."])
 
 
-def preprocess(plan: Plan) -> Report:
+def preprocess(plan: Plan, name: str | None = None) -> Report:
     """Extracts the clips of a plan that the store lacks, and records manifest and failures there.
 
     Call it again after an interruption, or when failed videos were repaired: it computes what is missing by then. A
@@ -55,18 +60,20 @@ def preprocess(plan: Plan) -> Report:
 
     Args:
         plan: from `plan_preprocessing`.
+        name: of the subset in the record; None makes one that says what is in it.
 
     Returns:
         a `Report`. Videos that cannot be used are in its `failures` and in `failures.csv`; they do not stop the job.
 
     Raises:
         OSError: the disk has too little space, by the plan or in fact. Clips that were written stay in the store.
+        ValueError: files of the user's are in the folder, or another subset has this name. Nothing was written then.
     """
     plan = plan.refresh()
     plan.check_space()
     with connected(plan.cluster) as client, _explain_full_disk(plan.store.root):
         plan.store.prepare()
-        record_subset(plan.subset, plan.store)
+        subset = record_subset(plan.subset, plan.store, name)
         start = time.perf_counter()
         reasons, stage_seconds = _extract(plan, client)
         wall = time.perf_counter() - start
@@ -74,7 +81,24 @@ def preprocess(plan: Plan) -> Report:
         failures = pd.DataFrame(rows, columns=["video_id", "path", "reason"], dtype=str)
         write_text(plan.store.root / "failures.csv", failures.to_csv(index=False))
     wanted, missing = len(plan.subset), len(plan.tasks)
-    return Report(wanted, wanted - missing, missing - len(failures), failures, wall, dict(stage_seconds))
+    lost = describe_lost(plan.subset, failures)
+    return Report(wanted, wanted - missing, missing - len(failures), failures, wall, dict(stage_seconds), subset, lost)
+
+
+def describe_lost(subset: pd.DataFrame, failures: pd.DataFrame) -> list[str]:
+    """A sentence for each split of which all videos failed, and for each class of which all in a split did."""
+    failed = subset.video_id.isin(failures.video_id)
+    whole = failed.groupby(subset.split).agg(["all", "size"])
+    splits = whole[whole["all"]]
+    sentences = [f"All {row['size']} {split} videos failed: see failures.csv." for split, row in splits.iterrows()]
+    rest = ~subset.split.isin(splits.index)
+    classes = failed[rest].groupby([subset.label[rest], subset.split[rest]]).agg(["all", "size"])
+    classes = classes[classes["all"]]
+    for (label, split), row in classes[:MOST_LOST].iterrows():
+        sentences.append(f"All {row['size']} {split} videos of the class {label!r} failed: see failures.csv.")
+    if len(classes) > MOST_LOST:
+        sentences.append(f"So did those of {len(classes) - MOST_LOST} other classes and splits.")
+    return sentences
 
 
 def _extract(plan, client):

@@ -2,19 +2,22 @@
 
 import errno
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from src.config import ClipConfig
+from src.preprocessing.arguments import check_seconds, check_subset, check_workers
+from src.preprocessing.copies import describe_copies, find_copies, find_transcoded, leave_out
 from src.preprocessing.tasks import Outcome, Task, extract_on_cores
 from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected, count_workers
 from src.sources import seeded_keys
-from src.store import ClipStore, clip_name, read_digests
+from src.store import ClipStore, name_clips, read_digests
 
 PROBE = 8  # clips to measure
 PROBE_SECONDS = 60.0  # limit per clip of the probe
@@ -26,7 +29,8 @@ class Plan:
     """What `preprocess` will do: all that it needs, and what that costs.
 
     Attributes:
-        subset: the table, with `digest` and `clip_name`, the clip's name in the store.
+        subset: the table, with `digest` and `clip_name`, the clip's name in the store, without copies that were left
+            out.
         store: where the clips go.
         tasks: the clips that the store lacks.
         workers: number of tasks at a time.
@@ -35,6 +39,7 @@ class Plan:
         extract: how clips are computed.
         probe: outcomes of a few tasks that were measured; empty if there were few to do.
         free_bytes: free space on the disk of the store.
+        copies: videos of the same bytes as another one, from `find_copies`.
     """
 
     subset: pd.DataFrame
@@ -46,6 +51,7 @@ class Plan:
     extract: Callable[..., Iterator[Outcome]]
     probe: list[Outcome]
     free_bytes: int
+    copies: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def minutes(self) -> float:
@@ -77,11 +83,14 @@ class Plan:
             "free": f"{_short(self.free_bytes / 1e9)} GB on the disk of {self.store.root}",
             "parameters": self.store.config.key,
         }
+        if len(self.copies):
+            lines["equal bytes"] = f"{len(self.copies):,} copies, {self.copies.left_out.sum():,} of them left out"
         return pd.DataFrame({"plan": lines})
 
     def refresh(self) -> "Plan":
         """The same plan for the videos, clips and free space that are on disk now, with the probe of before."""
-        subset, tasks = _find_tasks(self.subset, self.store)
+        subset, tasks, copies = _find_tasks(self.subset, self.store)
+        _warn(describe_copies(copies[copies.left_out]))  # of videos that were replaced since
         return replace(self, subset=subset, tasks=tasks, free_bytes=_free_bytes(self.store.root))
 
     def check_space(self) -> None:
@@ -109,31 +118,41 @@ def plan_preprocessing(
     seconds_per_clip: float = SECONDS_PER_CLIP,
     extract: Callable[..., Iterator[Outcome]] = extract_on_cores,
 ) -> Plan:
-    """Dry run: finds the missing clips, and the time and disk space they will take. Writes only digests.json.
+    """Dry run: finds the missing clips, and the time and disk space they will take. Writes only digests and a stamp.
 
     A few of the missing clips, at most a quarter, are computed as in the job, and discarded.
 
+    Videos of the same bytes, and parts of one video that overlap, are named in a warning. No two splits share them: the
+    one in training stays, or else the one in validation, and the others are left out. Within a split they stay.
+
     Args:
-        subset: from `src.subsets.choose_subset`.
-        root: the folder of the prepared data set, for example datasets/ssv2-mini.
+        subset: from `src.subsets.choose_subset`, or from `src.store.read_subset`.
+        root: the folder of the prepared data set, for example datasets/ssv2-mini; new, empty, or prepared before.
         config: what to extract.
-        workers: processes, each with one thread; None takes all cores. 1 works in this process, which nothing protects
-            from a video that hangs or crashes the decoder.
+        workers: processes, each with one thread; None or -1 takes all cores. 1 works in this process, which nothing
+            protects from a video that hangs or crashes the decoder.
         cluster: a `dask.distributed.Client`, or the address of a Dask scheduler. Its workers, with one thread each,
             must find the videos and `root` under the same paths. They take the place of `workers`.
         seconds_per_clip: a video that takes longer is given up.
         extract: how clips are computed, from `choose_extraction`.
 
     Raises:
-        ValueError: `extract` does not support `config` or `cluster`, or clips of other parameters are in the folder.
+        ValueError: `extract` does not support `config` or `cluster`; clips of other parameters, or files of the user's,
+            are in the folder; ids are not unique or no folder names; or all videos of a split are copies.
     """
-    store = ClipStore(root, config)
-    subset, tasks = _find_tasks(subset, store)
+    workers, store = check_workers(workers), ClipStore(root, config)
+    check_seconds(seconds_per_clip)
+    check_subset(subset)
+    store.claim()
+    subset, tasks, copies = _find_tasks(subset, store)
+    _warn([*describe_copies(copies), *find_transcoded(subset)])
     with connected(cluster) as client:
         workers = count_workers(workers, client)
         extract([], store, None, workers, client)  # raises an error for what it does not support, before any work
         probe = _measure(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
-    return Plan(subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, _free_bytes(store.root))
+    return Plan(
+        subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, _free_bytes(store.root), copies
+    )
 
 
 def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
@@ -146,13 +165,19 @@ def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
 
 
 def _find_tasks(subset, store):
-    """Returns the subset with `digest` and `clip_name`, and a task for each clip that the store lacks."""
-    digests = read_digests(subset.path.tolist(), store.root / "digests.json")
-    names = [clip_name(*row) for row in zip(subset.video_id, digests, strict=True)]
-    subset = subset.assign(digest=digests, clip_name=names)
+    """Returns the subset with `digest` and `clip_name`, a task for each clip that the store lacks, and the copies."""
+    subset = subset.assign(digest=read_digests(subset.path.tolist(), store.root / "digests.json"))
+    subset = name_clips(subset)
+    copies = find_copies(subset)
+    subset = leave_out(subset, copies)
     missing = subset[~subset.clip_name.isin(store.names())]
-    rows = zip(missing.video_id, missing.path, missing.digest, missing.clip_name, strict=True)
-    return subset, [Task(*row) for row in rows]
+    columns = ["video_id", "path", "digest", "clip_name", "start", "end", "rate"]
+    return subset, [Task(*row) for row in missing[columns].itertuples(index=False)], copies
+
+
+def _warn(messages):
+    for message in messages:
+        warnings.warn(message, stacklevel=3)
 
 
 def _measure(tasks, store, workers, client, seconds_per_clip, extract):

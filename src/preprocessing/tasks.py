@@ -1,5 +1,6 @@
 """One clip as a task of the job: it ends with the clip in the store, or with the reason why there is none."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from src.flow import compute_flow
 from src.preprocessing.extraction import extract_clip, extract_windows
 from src.preprocessing.watchdog import Watchdog
 from src.preprocessing.workers import one_thread, run_tasks
-from src.store import Clip, ClipStore, encode_clip, read_digest
+from src.store import Clip, ClipStore, encoding, read_digest
 from src.video import VideoError
 
 FILE_BLOCK = 4096  # bytes; a file takes a multiple of this on disk
@@ -21,12 +22,18 @@ FILE_BLOCK = 4096  # bytes; a file takes a multiple of this on disk
 
 @dataclass(frozen=True)
 class Task:
-    """A clip to compute: its video, the digest of the video's bytes, and its name in the store."""
+    """A clip to compute: its video, the digest of the video's bytes, its name in the store, and its part of the video.
+
+    `start` and `end` are seconds, and `rate` is that of a folder of images, frames/s; NaN as in the annotation table.
+    """
 
     video_id: str
     path: str
     digest: str
     clip: str
+    start: float = math.nan
+    end: float = math.nan
+    rate: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def finish_clip(task: Task, clip: Clip, store: ClipStore, watchdog: Watchdog, wr
     """Writes a clip or, without `write`, returns the bytes that it would take on disk."""
     if write:
         return store.write(task.clip, clip, task.digest, watchdog.staging)
-    sizes = [len(content) for content in encode_clip(clip, task.digest).values()]
+    sizes = [len(content) for content in encoding.encode_clip(clip, task.digest).values()]
     return FILE_BLOCK * sum(-(-size // FILE_BLOCK) for size in [*sizes, 1])  # 1: the folder
 
 

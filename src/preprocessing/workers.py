@@ -53,7 +53,7 @@ def _find_project():
 
 
 def count_workers(workers: int | None, client=None) -> int:
-    """Number of tasks at a time; without a client, None takes all cores."""
+    """Number of tasks at a time; None takes all cores. A client's cluster has its own number."""
     if client is not None:
         return sum(client.ncores().values())
     return workers or max(2, joblib.cpu_count())  # at least two: a single one would be this process, unprotected

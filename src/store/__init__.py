@@ -1,6 +1,8 @@
-"""The prepared data on disk: clips, manifests, digests. (`src.store.unused` is a command, and not imported here.)"""
+"""The prepared data on disk: clips, subsets, digests. (`src.store.unused` is a command, and not imported here.)"""
 
-from src.store.clip_store import ClipStore, clip_name
+from src.store import encoding
+from src.store.clip_store import ClipStore
 from src.store.digests import read_digest, read_digests
-from src.store.encoding import Clip, encode_clip, encode_frame, join_tiles, split_tiles
-from src.store.manifest import manifest_digest, read_prepared, record_subset
+from src.store.encoding import Clip
+from src.store.manifest import manifest_digest, name_clips
+from src.store.records import forget_subset, list_subsets, read_prepared, read_subset, record_subset

@@ -1,42 +1,45 @@
 """The store on disk: one folder per clip, written whole or not at all, with images that any viewer shows.
 
 ```
+<root>/two-stream.json                      stamp: this project writes here (see `src.ownership`)
 <root>/config.json                          the current ClipConfig
 <root>/digests.json                         remembered digest of each video's bytes (see `src.store.digests`)
-<root>/manifest.csv, subsets/               the current subset, and all that were prepared (see `src.store.manifest`)
+<root>/manifest.csv, subsets/               the current subset, and all that were prepared (see `src.store.records`)
 <root>/failures.csv                         videos that could not be used, and why
 <root>/clips/<config key>/<video_id>-<digest>/
     frame_0.jpg … frame_{S-1}.jpg           RGB, the middle frame of each segment
     flow_0.jpg … flow_{S-1}.jpg             grey tiles: a row per field in time, u in the left column, v in the right
     gray.mjpeg                              with flow_source="layer", instead of flow: the frames to compute it from
-    clip.json                               frame indices, size, digest of the video
+    clip.json                               frame indices, size, digest of the video, sizes of the files
 <root>/features/                            cached features of frames (see `src.inputs.features`); may be removed
 <root>/incomplete/<job>/                    staging directory: clips being written, moved to their place when complete
 ```
-A clip depends on its video's bytes and on the configuration, and its path contains both. So a clip is never out of
-date, a replaced video gets another clip, and clips of two configurations never mix.
+A clip depends on its video's bytes, on the part of it that is used, and on the configuration, and its path contains
+all three. So a clip is never out of date, a replaced video gets another clip, and clips of two configurations never
+mix.
 """
 
+import errno
+import hashlib
 import json
+import math
 import os
 import shutil
-import socket
-import time
 import uuid
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
-import psutil
 
-from src.config import ClipConfig, clip_config_from_dict, differences
+from src import ownership
+from src.config import ClipConfig, differences
 from src.files import write_json
 from src.flow import compute_flow, stack_fields
+from src.store.contents import FEATURES, claim_root, is_feature_folder, read_config_file
 from src.store.encoding import Clip, decode_image, decode_segment, encode_clip, split_tiles
+from src.store.wholeness import find_defect, find_foreign_files
 from src.video import hold_last
 
-ABANDONED_AFTER = 3600  # seconds without a change after which a staging directory of another machine is abandoned
 READABLE = 80  # bytes of a video id in the name of its clip
 
 
@@ -53,58 +56,65 @@ class ClipStore:
     """
 
     def __init__(self, root: str | Path, config: ClipConfig | None = None):
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self.config = config or read_config(self.root)
         self.folder = self.root / "clips" / self.config.key
-        stamp = self.folder / "config.json"
-        if stamp.exists():
-            found = clip_config_from_dict(json.loads(stamp.read_text()))
-            if found != self.config:
-                changed = "; ".join(differences(found.to_dict(), self.config.to_dict()))
-                raise ValueError(
-                    f"{stamp}: clips of other parameters are in this folder ({changed}). "
-                    "Remove the folder, or choose another output."
-                )
+        self.incomplete = self.root / "incomplete"
+        found = read_config_file(self.folder / "config.json")
+        if found is not None and found != self.config:
+            changed = "; ".join(differences(found.to_dict(), self.config.to_dict()))
+            raise ValueError(
+                f"{self.folder / 'config.json'}: clips of other parameters are in this folder ({changed}). "
+                "Remove the folder, or choose another output."
+            )
+
+    def claim(self) -> None:
+        """Makes the root folder and stamps it as this project's.
+
+        Raises:
+            ValueError: it holds files of the user's. Nothing was written then.
+        """
+        claim_root(self.root)
+
+    def claim_features(self, folder: Path) -> None:
+        """Makes a folder for features of frames and stamps it, as `claim` does with the root."""
+        ownership.claim(folder, FEATURES, is_feature_folder)
 
     def prepare(self) -> None:
-        """Makes the folder, records the configuration as the current one, and removes abandoned staging directories."""
+        """Claims the root, records the configuration as the current one, and removes abandoned staging directories."""
+        self.claim()
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in (self.folder / "config.json", self.root / "config.json"):
             write_json(path, self.config.to_dict())
         for staging in self.list_staging():
-            if is_abandoned(staging):
+            if ownership.is_abandoned(staging):
                 self.remove(staging)
 
     def list_staging(self) -> list[Path]:
         """The staging directories of jobs that are running or were killed."""
-        incomplete = self.root / "incomplete"
-        return sorted(path for path in incomplete.iterdir() if path.is_dir()) if incomplete.exists() else []
+        return ownership.list_staging(self.incomplete)
 
     def make_staging(self) -> Path:
-        """Makes a job's staging directory, named after its process; the job removes it when it ends."""
-        staging = self.root / "incomplete" / f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        staging.mkdir(parents=True)
-        return staging
+        """Makes a job's staging directory; the job removes it when it ends."""
+        return ownership.make_staging(self.incomplete)
 
     def remove(self, path: Path) -> None:
-        """Removes a staging directory, a clip or a file of features.
-
-        It is moved away first, so that no process finds half of it or continues to write there.
-        """
-        away = self.root / "incomplete" / f"removed_{uuid.uuid4().hex}"
-        away.parent.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):
-            os.rename(path, away)
-        with suppress(FileNotFoundError):
-            away.unlink() if away.is_file() else shutil.rmtree(away, ignore_errors=True)
+        """Removes a staging directory, a clip or a file of features."""
+        ownership.remove(path, self.incomplete)
 
     def holds(self, name: str) -> bool:
-        """Whether a clip is in the store; it is complete then."""
-        return (self.folder / name).exists()
+        """Whether a clip is in the store, and whole."""
+        return self.find_defect(name) is None
+
+    def find_defect(self, name: str) -> str | None:
+        """Why a clip has to be computed (again), such as "flow_1.jpg is empty"; None if it is stored, and whole."""
+        return find_defect(self.folder / name)
 
     def names(self) -> set[str]:
-        """The names of all clips in the store, from one directory listing."""
-        return {entry.name for entry in os.scandir(self.folder) if entry.is_dir()} if self.folder.exists() else set()
+        """The names of all clips in the store that are whole, by the sizes of their files."""
+        if not self.folder.exists():
+            return set()
+        return {entry.name for entry in os.scandir(self.folder) if entry.is_dir() and self.holds(entry.name)}
 
     def write(self, name: str, clip: Clip, digest: str, staging: Path) -> None:
         """Writes a clip atomically: even if the process is killed, the store holds it complete or not at all.
@@ -116,6 +126,8 @@ class ClipStore:
         try:
             for file_name, content in encode_clip(clip, digest).items():
                 (temporary / file_name).write_bytes(content)
+            if (self.folder / name).exists() and not self.holds(name):
+                self._remove_broken(name)
             os.rename(temporary, self.folder / name)
         except OSError:
             if not self.holds(name):  # otherwise another job has written the same clip
@@ -160,36 +172,57 @@ class ClipStore:
         start = info["runs"][segment].index(info["indices"][segment][0])
         return hold_last(frames, self.config.window_length), start
 
+    def _remove_broken(self, name):
+        foreign = find_foreign_files(self.folder / name)
+        if foreign:
+            raise FileExistsError(
+                errno.EEXIST, f"a clip's folder holds what is none of its files: {', '.join(foreign)}. Move it away",
+                str(self.folder / name),
+            )  # fmt: skip
+        self.remove(self.folder / name)
+
     def num_bytes(self, name: str) -> int:
         """Bytes of a clip's files."""
         return sum(entry.stat().st_size for entry in os.scandir(self.folder / name))
 
 
-def clip_name(video_id: str, digest: str) -> str:
-    """A clip's folder name: the video's id, shortened to what file systems accept, and the digest of its bytes.
+def clip_name(
+    video_id: str, digest: str, start: float = math.nan, end: float = math.nan, rate: float = math.nan
+) -> str:
+    """A clip's folder name: the video's id, shortened to what file systems accept, and a digest.
 
-    Ids that start alike may share a name only if the bytes are equal, and then the clip is the same.
+    The digest is that of the video's bytes or, for a part of a video, of those and the part. Ids that start alike may
+    share a name only if both are equal, and then the clip is the same.
+
+    Args:
+        video_id: of the annotation table.
+        digest: of the bytes.
+        start, end: seconds; NaN where the clip begins or ends with the file.
+        rate: frames/s of a folder of images, which seconds refer to; it does not matter where the whole is used.
+
+    Raises:
+        ValueError: the id is not a valid folder name.
     """
-    return f"{video_id.encode(errors='surrogateescape')[:READABLE].decode(errors='ignore')}-{digest}"
+    check_id(video_id)
+    if not (math.isnan(start) and math.isnan(end)):
+        part = json.dumps([digest, float(start), float(end), float(rate)])
+        digest = hashlib.blake2b(part.encode(), digest_size=8).hexdigest()
+    return f"{video_id.encode(errors='ignore')[:READABLE].decode(errors='ignore')}-{digest}"
 
 
-def is_abandoned(staging: Path) -> bool:
-    """Whether the job that made a staging directory has ended.
-
-    On this machine: whether its process has. On another one: whether nothing changed for `ABANDONED_AFTER` seconds.
-    """
-    host, _, process = staging.name.rpartition("_")[0].rpartition("_")
-    if host == socket.gethostname() and process.isdecimal():
-        return not psutil.pid_exists(int(process))
-    try:
-        return time.time() - staging.stat().st_mtime > ABANDONED_AFTER
-    except FileNotFoundError:  # its job has just removed it
-        return False
+def check_id(video_id: str) -> None:
+    """Raises ValueError for an id that could lead out of the store's folder."""
+    if not isinstance(video_id, str) or not video_id or any(part in video_id for part in ("/", "\\", "\0", "..")):
+        raise ValueError(
+            "a video_id becomes a folder name, so it must be text, not empty, and without / \\ .. or NUL. "
+            f"Received: {video_id!r}. Give another id."
+        )
 
 
 def read_config(root: str | Path) -> ClipConfig:
     """The `ClipConfig` that a folder was last prepared with."""
-    path = Path(root) / "config.json"
-    if not path.exists():
+    path = Path(root).expanduser() / "config.json"
+    config = read_config_file(path)
+    if config is None:
         raise FileNotFoundError(f"{path}: no prepared data here. Run preprocess_data.ipynb with output={str(root)!r}.")
-    return clip_config_from_dict(json.loads(path.read_text()))
+    return config

@@ -50,6 +50,7 @@ def encode_clip(clip: Clip, digest: str) -> dict[str, bytes]:
         images = [_encode_image(clip.gray[index], GRAY_QUALITY) for index in kept]
         files["gray.mjpeg"] = b"".join(images)
         info |= {"runs": clip.segments, "kept": kept, "ends": np.cumsum([len(image) for image in images]).tolist()}
+    info["sizes"] = {name: len(content) for name, content in files.items()}
     return files | {"clip.json": json.dumps(info).encode()}
 
 

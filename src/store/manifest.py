@@ -1,86 +1,102 @@
-"""The record of a prepared folder: its current subset, with the digest of each video's bytes, and all earlier ones.
-
-The current subset is <root>/manifest.csv. Each that was prepared is <root>/subsets/<config key>/<name>.csv, and its
-clips count as used.
-"""
+"""A subset as a CSV file: the annotation table's rows, with the digest of each video's bytes."""
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
 
 from src.files import write_text
-from src.sources import COLUMNS, SPLITS, check_disjoint
-from src.store.clip_store import ClipStore, clip_name
+from src.sources import SPLITS, check_disjoint
+from src.store.clip_store import clip_name
+from src.store.contents import MANIFEST_COLUMNS, OLD_COLUMNS, SPANS
 
-MANIFEST = "manifest.csv"
+
+def with_spans(subset: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns start, end and rate as float, NaN where it lacks them."""
+    return subset.assign(**{name: subset[name].astype(float) if name in subset else math.nan for name in SPANS})
+
+
+def name_clips(subset: pd.DataFrame) -> pd.DataFrame:
+    """The table (with `digest`) with one more column, `clip_name`, each clip's name in the store."""
+    subset = with_spans(subset)
+    rows = zip(subset.video_id, subset.digest, subset.start, subset.end, subset.rate, strict=True)
+    return subset.assign(clip_name=[clip_name(*row) for row in rows])
 
 
 def write_manifest(subset: pd.DataFrame, path: str | Path) -> None:
-    """Write a subset as CSV (UTF-8), with its `digest` column. The file appears complete or not at all."""
+    """Writes a subset as CSV (UTF-8), with its `digest` column. The file appears complete or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, subset[[*COLUMNS, "digest"]].to_csv(index=False, lineterminator="\n"))
+    write_text(path, format_manifest(subset))
+
+
+def format_manifest(subset: pd.DataFrame) -> str:
+    """The text of a manifest."""
+    return with_spans(subset)[MANIFEST_COLUMNS].to_csv(index=False, lineterminator="\n")
 
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
-    """Read what `write_manifest` wrote: the same columns, types, rows and order.
+    """Reads what `write_manifest` wrote: the same columns, types, rows and order.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a column is missing, a split or class_index is invalid, or two splits share a group.
+        ValueError: a column is missing, a split, a class_index or a time is invalid, or two splits share a group.
     """
-    subset = pd.read_csv(
-        path, dtype=str, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape", lineterminator="\n"
-    )
-    missing = [column for column in (*COLUMNS, "digest") if column not in subset]
+    again = "Write it again with preprocess_data.ipynb."
+    try:
+        subset = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape",
+            lineterminator="\n",
+        )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path}: must be a manifest, but is no CSV: {error}. {again}") from None
+    missing = [column for column in OLD_COLUMNS if column not in subset]
     if missing:
         raise ValueError(
-            f"{path}: a manifest has the columns {', '.join(COLUMNS)}, digest. Missing: {', '.join(missing)}. "
-            "Write it again with preprocess_data.ipynb."
+            f"{path}: a manifest has the columns {', '.join(OLD_COLUMNS)}. Missing: {', '.join(missing)}. {again}"
         )
-    wrong = subset[~subset["split"].isin(SPLITS) | ~subset["class_index"].str.fullmatch("[0-9]+")]
+    subset = subset.reindex(columns=MANIFEST_COLUMNS, fill_value="")  # older versions had no parts of videos
+    spans = subset[SPANS].map(_read_number)
+    is_index = subset["class_index"].str.fullmatch("[0-9]{1,9}")
+    wrong = subset[~subset["split"].isin(SPLITS) | ~is_index | spans.eq(math.inf).any(axis=1)]
     if len(wrong):
         raise ValueError(
-            f"{path}: split must be one of {', '.join(SPLITS)}, and class_index a number. {len(wrong)} rows "
-            f"are invalid, first {wrong.iloc[0].to_dict()}. Write it again with preprocess_data.ipynb."
+            f"{path}: split must be one of {', '.join(SPLITS)}, class_index a number, and start, end and rate numbers "
+            f"or empty. {len(wrong)} rows are invalid, first {wrong.iloc[0].to_dict()}. {again}"
         )
     check_disjoint(subset)
-    return subset.astype({"class_index": int})[[*COLUMNS, "digest"]]
+    return subset.assign(**spans).astype({"class_index": int})
 
 
-def manifest_digest(subset: pd.DataFrame) -> str:
-    """12 hex characters that identify a subset: SHA-256 over each row's video_id, label, split and group.
+def manifest_digest(subset: pd.DataFrame, version: int = 2) -> str:
+    """12 hex characters that identify a subset, from each row's video_id, label, split, group, bytes, and part.
 
-    It does not depend on the order of the rows or on the paths of the videos, so that machines agree.
+    They do not depend on the order of the rows or on the paths of the videos, so that machines agree. The bytes are
+    those that the column `digest` stands for.
+
+    Args:
+        subset: with `digest`.
+        version: 1 gives the digest that older runs recorded, which did not depend on bytes.
     """
-    return _hash_rows(subset[["video_id", "label", "split", "group"]])
+    columns = ["video_id", "label", "split", "group"]
+    if version == 1:
+        return hash_rows(subset[columns])
+    spans = with_spans(subset)[SPANS].map(lambda value: "" if math.isnan(value) else repr(float(value)))
+    return hash_rows(subset[[*columns, "digest"]].join(spans))
 
 
-def record_subset(subset: pd.DataFrame, store: ClipStore) -> None:
-    """Makes a subset (with `digest`) the current one, and records that it uses its clips in `store`."""
-    name = _hash_rows(subset[["video_id", "label", "split", "group", "path"]])  # paths: other videos may share the ids
-    write_manifest(subset, store.root / "subsets" / store.config.key / f"{name}.csv")
-    write_manifest(subset, store.root / MANIFEST)
-
-
-def read_prepared(root: str | Path) -> tuple[pd.DataFrame, ClipStore]:
-    """Read the manifest of a prepared folder.
-
-    Returns:
-        (table, store): the manifest with two more columns: `clip_name`, the name in the store, and `stored`, whether
-        the clip is there; it is not if its video could not be used.
-
-    Raises:
-        FileNotFoundError: `root` was never prepared.
-    """
-    store, table = ClipStore(root), read_manifest(Path(root) / MANIFEST)
-    table["clip_name"] = [clip_name(*row) for row in zip(table.video_id, table.digest, strict=True)]
-    table["stored"] = table.clip_name.isin(store.names())
-    return table, store
-
-
-def _hash_rows(table):
+def hash_rows(table: pd.DataFrame) -> str:
+    """12 hex characters from the rows of a table of text, in any order."""
     rows = sorted(table.to_numpy().tolist())
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+
+
+def _read_number(text):
+    """The number, exactly as it was written; NaN for no text, and infinity for what is no number."""
+    try:
+        number = float(text or "nan")
+    except ValueError:
+        return math.inf
+    return math.inf if text and not math.isfinite(number) else number

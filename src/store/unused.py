@@ -1,46 +1,57 @@
-"""Finds what a prepared folder holds that no recorded subset uses.
+"""Lists the subsets of a prepared folder, and what it holds that none of them uses.
 
-    python -m src.store.unused datasets/ssv2-mini             lists it
-    python -m src.store.unused datasets/ssv2-mini --remove    and removes it
+    python -m src.store.unused datasets/ssv2-mini                  lists both
+    python -m src.store.unused datasets/ssv2-mini --forget NAME    gives up a subset (also --forget=NAME)
+    python -m src.store.unused datasets/ssv2-mini --remove         removes what is unused
 
-Every subset that was prepared is recorded in <root>/subsets/<parameters>/. Its clips are used, and so are those of the
-current subset, manifest.csv. To give a subset up, prepare another one and remove its file there.
+Every subset that was prepared is recorded, and its clips are used, until it is forgotten. Only what this project wrote
+is ever removed.
 """
 
 import argparse
-import os
+import sys
 from pathlib import Path
 
 import pandas as pd
 
-from src.store.clip_store import ClipStore, clip_name, is_abandoned
-from src.store.manifest import MANIFEST, read_manifest
+from src import ownership
+from src.store import contents
+from src.store.clip_store import ClipStore
+from src.store.manifest import name_clips, read_manifest
+from src.store.records import MANIFEST, forget_subset, list_subsets
+from src.store.wholeness import is_clip
+
+NAMED = 5  # foreign things that are named
 
 
 def find_unused(root: str | Path) -> pd.DataFrame:
     """Finds clips and features that no recorded subset uses, and the staging directories of killed jobs.
+
+    Only what is this project's by its content is listed, see `src.store.contents`.
 
     Returns:
         a row per path: `path`, `why`, `megabytes`.
 
     Raises:
         FileNotFoundError: `root` was never prepared.
-        ValueError: a recorded subset cannot be read, so that its clips are unknown.
+        ValueError: `root` is a folder of the user's; or a recorded subset cannot be read, and its clips are unknown.
     """
-    root = Path(root)
-    if not (root / "subsets").is_dir():
-        raise FileNotFoundError(f"{root}: no prepared data here: it has no folder subsets/. Give the output folder.")
-    rows = []
-    store = ClipStore(root)
-    for folder in sorted(path for path in (root / "clips").glob("*") if path.is_dir()):
-        manifests = [*(root / "subsets" / folder.name).glob("*.csv"), *[root / MANIFEST] * (folder == store.folder)]
-        subsets = [read_manifest(path) for path in manifests]
-        used = {clip_name(*row) for subset in subsets for row in zip(subset.video_id, subset.digest, strict=True)}
-        unused = [entry for entry in os.scandir(folder) if entry.is_dir() and entry.name not in used]
-        rows += [(entry.path, "no subset uses it", _megabytes(entry.path)) for entry in unused]
-        features = sorted(root.glob(f"features/{folder.name}-crop*/*.npy"))
-        rows += [(str(path), "no subset uses it", _megabytes(path)) for path in features if path.stem not in used]
-    abandoned = [staging for staging in store.list_staging() if is_abandoned(staging)]
+    root = _open(root)
+    store, rows = ClipStore(root), []
+    for folder in sorted(filter(contents.is_key_folder, (root / "clips").glob("*"))):
+        manifests = [*(root / "subsets" / folder.name).glob("*.csv")]
+        if folder == store.folder and (root / MANIFEST).exists():
+            manifests.append(root / MANIFEST)
+        used = {name for path in manifests for name in name_clips(read_manifest(path)).clip_name}
+        clips = [path for path in folder.iterdir() if path.name not in used and path.is_dir() and is_clip(path)]
+        features = [
+            path
+            for kept in filter(contents.is_feature_folder, root.glob(f"features/{folder.name}-crop*"))
+            for path in kept.glob("*.npy")
+            if contents.is_feature_file(path) and path.stem not in used
+        ]
+        rows += [(str(path), "no subset uses it", _megabytes(path)) for path in [*clips, *features]]
+    abandoned = [staging for staging in store.list_staging() if ownership.is_abandoned(staging)]
     rows += [(str(staging), "its job was killed", _megabytes(staging)) for staging in abandoned]
     return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
 
@@ -52,23 +63,48 @@ def remove_unused(unused: pd.DataFrame, root: str | Path) -> None:
         store.remove(Path(path))
 
 
+def _open(root):
+    root = Path(root).expanduser()
+    if not (root / "subsets").is_dir():
+        raise FileNotFoundError(f"{root}: no prepared data here: it has no folder subsets/. Give the output folder.")
+    ownership.is_claimed(root, contents.PREPARED, contents.is_prepared)  # raises an error if it is the user's
+    return root
+
+
 def _megabytes(path):
     paths = [Path(path), *Path(path).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
 def main():
-    """Lists what is unused, and removes it on request."""
+    """Lists subsets and what is unused; forgets and removes on request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", help="the output folder of preprocess_data.ipynb")
-    parser.add_argument("--remove", action="store_true")
+    parser.add_argument("--forget", metavar="NAME", action="append", default=[], help="a subset to give up")
+    parser.add_argument("--remove", action="store_true", help="remove what is unused")
     arguments = parser.parse_args()
-    unused = find_unused(arguments.root)
+    try:
+        _run(_open(arguments.root), arguments.forget, arguments.remove)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{parser.prog}: {error}")
+
+
+def _run(root, forget, remove):
+    for name in forget:
+        forget_subset(root, name)
+        print(f"forgotten: {name}")
+    for row in list_subsets(root).itertuples():
+        counts = f"{row.classes} classes, {row.train} + {row.validation} + {row.test} clips"
+        print(f"subset {row.name}  ({counts}, {row.prepared}, {row.parameters}{', current' * row.current})")
+    unused = find_unused(root)
     for row in unused.itertuples():
         print(f"{row.path}  ({row.why}, {row.megabytes:.2f} MB)")
-    if arguments.remove:
-        remove_unused(unused, arguments.root)
-    print(f"{'removed' if arguments.remove else 'unused'}: {len(unused)}, {unused.megabytes.sum():.1f} MB")
+    if remove:
+        remove_unused(unused, root)
+    foreign = [str(path) for path in contents.find_foreign(root)]
+    if foreign:
+        print(f"not ours, left alone: {', '.join(foreign[:NAMED])}{', …' * (len(foreign) > NAMED)} ({len(foreign)})")
+    print(f"{'removed' if remove else 'unused'}: {len(unused)}, {unused.megabytes.sum():.1f} MB")
 
 
 if __name__ == "__main__":

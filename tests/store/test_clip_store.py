@@ -1,15 +1,19 @@
+import json
+import math
 import os
-import time
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import moving_texture, write_video
+from conftest import moving_texture, read_content, write_video
 
 from src.config import ClipConfig
 from src.flow import compute_flow, dequantize_flow, stack_fields
+from src.ownership import STAMP
 from src.preprocessing import extract_clip
 from src.store import encoding
-from src.store.clip_store import ABANDONED_AFTER, ClipStore, clip_name
+from src.store.clip_store import ClipStore, clip_name
 from src.store.encoding import Clip
 
 CONFIG = ClipConfig(short_side=48, num_segments=2, flow_length=3)
@@ -84,8 +88,10 @@ def test_the_files_of_a_clip(store, staging):
     clip = make_clip()
     store.write(NAME, clip, DIGEST, staging)
     indices = [[0, 1, 2, 3], [10, 11, 12, 13]]
-    assert store.read_info(NAME) == {"video": DIGEST, "height": 48, "width": 64, "indices": indices}
     files = list((store.folder / NAME).iterdir())
+    sizes = {file.name: file.stat().st_size for file in files if file.name != "clip.json"}
+    expected = {"video": DIGEST, "height": 48, "width": 64, "indices": indices, "sizes": sizes}
+    assert store.read_info(NAME) == expected
     assert {file.name for file in files} == {"frame_0.jpg", "frame_1.jpg", "flow_0.jpg", "flow_1.jpg", "clip.json"}
     assert store.num_bytes(NAME) == sum(len(file.read_bytes()) for file in files)
     for path in [store.folder / NAME, store.folder / "config.json", store.root / "config.json"]:
@@ -116,7 +122,7 @@ def test_a_write_that_fails_leaves_nothing(store, staging, monkeypatch, what):
         with pytest.raises(OSError, match="No space left"):
             store.write(NAME, make_clip(), DIGEST, staging)
     assert store.names() == set() and not store.holds(NAME)
-    assert list(staging.iterdir()) == []
+    assert os.listdir(staging) == [STAMP]
     store.write(NAME, make_clip(), DIGEST, staging)
     assert store.holds(NAME)
 
@@ -129,7 +135,7 @@ def test_a_clip_that_another_job_wrote_first_stays(store, staging):
     store.write(NAME, clip, DIGEST, store.make_staging())
     assert {path: path.stat().st_mtime_ns for path in (store.folder / NAME).iterdir()} == before
     assert store.names() == {NAME}
-    assert [list(folder.iterdir()) for folder in store.list_staging()] == [[], []]
+    assert [os.listdir(folder) for folder in store.list_staging()] == [[STAMP]] * 2
 
 
 def test_a_job_whose_staging_directory_was_removed_writes_nothing(store, staging, monkeypatch):
@@ -146,32 +152,98 @@ def test_a_job_whose_staging_directory_was_removed_writes_nothing(store, staging
     assert store.names() == set() and store.list_staging() == []
 
 
+# Wholeness
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+DAMAGE = [  # as a power cut leaves files
+    (empty, "frame_1.jpg", "frame_1.jpg is empty"),
+    (cut, "flow_0.jpg", "flow_0.jpg has .* bytes, but .* were written"),
+    (Path.unlink, "flow_1.jpg", "flow_1.jpg is missing"),
+    (empty, "clip.json", "clip.json is missing, or cannot be read"),
+    (cut, "clip.json", "clip.json is missing, or cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("damage", "file", "defect"), DAMAGE)
+def test_a_broken_clip_is_not_in_the_store_and_is_written_again(store, staging, damage, file, defect):
+    store.write(NAME, make_clip(), DIGEST, staging)
+    whole = read_content(store)
+    assert store.find_defect(NAME) is None and store.names() == {NAME}
+    damage(store.folder / NAME / file)
+    assert re.fullmatch(defect, store.find_defect(NAME))
+    assert not store.holds(NAME) and store.names() == set()
+    store.write(NAME, make_clip(), DIGEST, staging)
+    assert store.holds(NAME) and read_content(store) == whole
+
+
+def test_empty_and_missing_files_of_clips_without_sizes_are_found(store, staging):
+    """Those of older versions."""
+    store.write(NAME, make_clip(), DIGEST, staging)
+    info = store.read_info(NAME)
+    del info["sizes"]
+    (store.folder / NAME / "clip.json").write_text(json.dumps(info))
+    assert store.holds(NAME)
+    for damage in (empty, Path.unlink):
+        damage(store.folder / NAME / "flow_1.jpg")
+        assert not store.holds(NAME)
+
+
+def test_what_a_user_put_into_the_folder_of_a_broken_clip_stays(store, staging):
+    store.write(NAME, make_clip(), DIGEST, staging)
+    empty(store.folder / NAME / "frame_0.jpg")
+    (store.folder / NAME / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="none of its files: notes.txt. Move it away"):
+        store.write(NAME, make_clip(), DIGEST, staging)
+    assert (store.folder / NAME / "notes.txt").read_text() == "mine"
+
+
 # Staging directories
 
 
 def test_abandoned_staging_directories_are_removed(store, staging):
-    """Those of ended processes at once; those of other machines, whose processes cannot be seen, when they are old."""
-    host, ended = staging.name.rsplit("_", 2)[0], 10**9  # no process has this number
-    kept = {staging.name: 100 * ABANDONED_AFTER}  # its process is running
-    removed = {f"{host}_{ended}_0123abcd": 0}
-    for name in ("another-machine_1_0123abcd", "under_scored_1_0123abcd", "old"):
-        kept[name], removed[f"x{name}"] = 60, ABANDONED_AFTER + 60
-    for name, age in (kept | removed).items():
-        (staging.parent / name / "clip").mkdir(parents=True)
-        os.utime(staging.parent / name, (time.time() - age,) * 2)
+    [(left, stamp)] = [(path, json.loads((path / STAMP).read_text())) for path in [store.make_staging()]]
+    (left / STAMP).write_text(json.dumps(stamp | {"pid": 10**9}))  # no process has this number
+    (unknown := staging.parent / "x_1_0123abcd").mkdir()
     store.prepare()
-    assert {path.name for path in store.list_staging()} == set(kept)
+    assert store.list_staging() == [staging] and unknown.is_dir()
 
 
 # Names and configurations
 
 
 @pytest.mark.parametrize("video_id", ["clip 12", "a" * 300, "手" * 100, "a手" * 60, "🎬" * 90, "caf\udce9" * 40])
-def test_any_id_makes_a_folder_name(store, video_id):
+def test_any_id_makes_a_folder_name(store, staging, video_id):
     name = clip_name(video_id, DIGEST)
-    (store.folder / name).mkdir()
+    store.write(name, make_clip(), DIGEST, staging)
     assert store.names() == {name} and len(name.encode()) < 100
     assert name.endswith(f"-{DIGEST}") and name.startswith(video_id[:3])
+
+
+def test_a_part_of_a_video_has_a_clip_of_its_own():
+    assert clip_name("7", DIGEST, math.nan, math.nan, 25.0) == NAME == f"7-{DIGEST}"
+    parts = [(0.0, math.nan, math.nan), (0.0, 2.5, math.nan), (1.0, 2.5, math.nan), (1.0, 2.5, 25.0)]
+    names = {clip_name("7", digest, *part) for part in parts for digest in (DIGEST, "f" * 16)}
+    assert len(names) == 8 and all(re.fullmatch("7-[0-9a-f]{16}", name) for name in names)
+    assert clip_name("7", DIGEST, 1, 2.5) == clip_name("7", DIGEST, 1.0, 2.5)
+
+
+@pytest.mark.parametrize("video_id", ["../../../escaped", "a/b", "a\\b", "", "..", "a\0b", 7, None])
+def test_an_id_that_leads_out_of_the_folder_is_refused(video_id):
+    with pytest.raises(ValueError, match="a video_id becomes a folder name"):
+        clip_name(video_id, DIGEST)
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ClipStore("~/prepared", CONFIG).root == tmp_path / "prepared"
 
 
 def test_an_unprepared_folder_says_what_to_do(tmp_path):

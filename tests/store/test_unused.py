@@ -1,3 +1,4 @@
+import json
 import os
 import time
 from pathlib import Path
@@ -7,8 +8,9 @@ import pytest
 from conftest import TINY_CONFIG, make_subset, moving_texture, read_content, write_good, write_video
 
 from src.config import ClipConfig
+from src.ownership import ABANDONED_AFTER, STAMP
 from src.preprocessing import check_store
-from src.store.clip_store import ABANDONED_AFTER, ClipStore, clip_name
+from src.store.clip_store import ClipStore, clip_name
 from src.store.digests import read_digest
 from src.store.manifest import read_manifest
 from src.store.unused import find_unused, main, remove_unused
@@ -44,11 +46,16 @@ def replace(path):
 
 
 def give_up(videos, root, config=TINY_CONFIG):
-    """Removes a subset from the record, as a person does."""
+    """Forgets the subsets of these videos, but leaves the current one, manifest.csv."""
     ids = [video_id for video_id, _ in videos]
     for path in (root / "subsets" / config.key).iterdir():
         if read_manifest(path).video_id.tolist() == ids:
             path.unlink()
+
+
+def change_stamp(staging, **values):
+    stamp = json.loads((staging / STAMP).read_text())
+    (staging / STAMP).write_text(json.dumps(stamp | values))
 
 
 def test_clips_of_other_configurations_are_used(videos, root):
@@ -127,14 +134,16 @@ def test_cached_features_of_unused_clips_are_unused(root, videos):
 
 def test_staging_of_killed_jobs_is_unused(videos, root):
     prepare(videos, root)
-    own, left = ClipStore(root).make_staging(), root / "incomplete" / "another-machine_1_0123abcd"
+    own, left = (ClipStore(root).make_staging() for _ in range(2))
+    change_stamp(left, host="another-machine")
     (left / "clip").mkdir(parents=True)
     (left / "clip" / "frame_0.jpg").write_bytes(b"x" * 5000)
     assert find_unused(root).empty
     for staging in (own, left):  # `own` is of this process, which is running
         os.utime(staging, (time.time() - ABANDONED_AFTER - 60,) * 2)
     unused = find_unused(root)
-    assert unused.to_numpy().tolist() == [[str(left), "its job was killed", 0.005]]
+    assert unused[["path", "why"]].to_numpy().tolist() == [[str(left), "its job was killed"]]
+    assert unused.megabytes[0] == pytest.approx(0.0051, abs=2e-4)
     remove_unused(unused, root)
     assert own.exists() and not left.exists()
 
@@ -167,20 +176,90 @@ def test_a_folder_that_was_never_prepared_is_refused(videos, tmp_path):
         find_unused(tmp_path / "videos")
 
 
-def test_the_command_lists_and_removes_the_clip_of_a_replaced_video(videos, root, monkeypatch, capsys):
-    prepare(videos, root)
+def run(monkeypatch, capsys, root, *arguments):
+    """The lines that the command prints."""
+    monkeypatch.setattr("sys.argv", ["unused", str(root), *arguments])
+    capsys.readouterr()
+    main()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_command_forgets_a_subset_and_removes_the_clip_of_a_replaced_video(videos, root, monkeypatch, capsys):
+    first = prepare(videos, root).subset
     old = name_of(videos[1])
     replace(videos[1][1])
-    assert find_unused(root).empty  # before the new video is prepared
-    prepare(videos, root)
-    printed = []
-    for arguments, left in (([], {old}), (["--remove"], set())):
-        monkeypatch.setattr("sys.argv", ["unused", str(root), *arguments])
-        capsys.readouterr()
-        main()
-        printed.append(capsys.readouterr().out.splitlines())
-        assert ClipStore(root).names() == {name_of(video) for video in videos} | left
-    [listed, found], [again, removed] = printed
-    assert listed == again and listed.startswith(f"{ClipStore(root).folder / old}  (no subset uses it, 0.0")
-    assert (found, removed) == ("unused: 1, 0.0 MB", "removed: 1, 0.0 MB")
+    second = prepare(videos, root).subset
+    subsets = run(monkeypatch, capsys, root)
+    assert [line.split()[:2] for line in subsets[:2]] == [["subset", first], ["subset", second]]
+    assert subsets[1].endswith(", current)") and subsets[2:] == ["unused: 0, 0.0 MB"]
+    forgotten, kept, listed, found = run(monkeypatch, capsys, root, "--forget", first)
+    assert (forgotten, kept) == (f"forgotten: {first}", subsets[1])
+    assert (
+        listed.startswith(f"{ClipStore(root).folder / old}  (no subset uses it, 0.0") and found == "unused: 1, 0.0 MB"
+    )
+    assert old in ClipStore(root).names()
+    assert run(monkeypatch, capsys, root, "--remove") == [kept, listed, "removed: 1, 0.0 MB"]
+    assert ClipStore(root).names() == {name_of(video) for video in videos}
     assert prepare(videos, root).found == 4
+
+
+@pytest.mark.parametrize("arguments", [["--forget=-x"], ["--forget", "nothing"]])
+def test_the_command_says_which_subsets_there_are(videos, root, monkeypatch, arguments):
+    name = prepare(videos[:1], root).subset
+    monkeypatch.setattr("sys.argv", ["unused", *arguments, "--", str(root)])
+    with pytest.raises(SystemExit, match=f"there is no subset .* Prepared there: '{name}'"):
+        main()
+
+
+# What is not ours
+
+
+def read_tree(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_the_user_put_into_the_folder_stays(videos, root, monkeypatch, capsys):
+    prepare(videos, root)
+    key = ClipStore(root).folder
+    mine = [
+        *("clips/train/run/a.avi", "clips/notes.txt", "my notes.txt", "videos/a.avi", "features/mine/a.npy"),
+        *("incomplete/removed_x/a.avi", "incomplete/a.avi", f"features/{key.name}-crop1-x/a.npy"),
+        *(f"clips/{key.name}/frames-0123456789abcdef/frame_0.jpg", f"clips/{key.name}/x-0123456789abcdef/clip.json"),
+        f"clips/{key.name}/more/a.avi",
+        f"clips/{name_of(videos[0])}/frame_0.jpg",
+    ]
+    for name in mine:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text('{"mine": 1}')
+    for folder in (root / "incomplete").iterdir():
+        os.utime(folder, (time.time() - 100 * ABANDONED_AFTER,) * 2)
+    before = read_tree(root)
+    lines = run(monkeypatch, capsys, root, "--remove")
+    assert lines[-1] == "removed: 0, 0.0 MB" and lines[-2].startswith(f"not ours, left alone: {root}/clips/")
+    assert lines[-2].endswith("(12)") and read_tree(root) == before
+    assert prepare(videos, root).found == 4 and read_tree(root) == before
+
+
+def test_a_clip_to_which_the_user_added_a_file_stays(videos, root):
+    prepare(videos, root)
+    added = ClipStore(root).folder / name_of(videos[0]) / "notes.txt"
+    added.write_text("mine")
+    prepare(videos[1:], root)
+    give_up(videos, root)
+    assert find_unused(root).empty and added.exists()
+
+
+def test_a_folder_of_the_users_that_has_a_folder_subsets_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "subsets").mkdir()
+    (tmp_path / "clips").mkdir()
+    with pytest.raises(ValueError, match="must be a new or an empty folder"):
+        find_unused(tmp_path)
+
+
+def test_a_folder_of_an_older_version_is_known_by_its_content(videos, root):
+    prepare(videos, root)
+    prepare(videos[1:], root)
+    (root / STAMP).unlink()
+    give_up(videos, root)
+    assert names(find_unused(root)) == {name_of(videos[0])}
+    assert prepare(videos, root).found == 4 and (root / STAMP).exists()
