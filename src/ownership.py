@@ -7,6 +7,7 @@
 ```
 """
 
+import errno
 import os
 import shutil
 import socket
@@ -26,6 +27,7 @@ STAGING = "staging"  # kind of staging directories
 STAMP_BYTES = 100_000  # at most
 IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory", "lost+found"}  # systems put them into empty folders
 ABANDONED_AFTER = 3600  # seconds without a change after which a staging directory of another machine is abandoned
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 SAME_START = 10  # seconds: start times of one process may differ by so much, because the clock is adjusted
 
 
@@ -80,11 +82,14 @@ def read_stamp(folder: str | Path) -> dict | None:
 
 def make_staging(parent: str | Path) -> Path:
     """Makes a staging directory of this process under `parent`; the process discards it when it ends."""
-    host, process = socket.gethostname(), psutil.Process()
-    staging = Path(parent) / f"{host}_{process.pid}_{uuid.uuid4().hex[:8]}"
+    process, staging = psutil.Process(), _name_staging(parent)
     staging.mkdir(parents=True)
-    owner = {"host": host, "pid": process.pid, "started": process.create_time()}
-    write_json(staging / STAMP, {"written_by": WRITER, "kind": STAGING} | owner)
+    owner = {"host": socket.gethostname(), "pid": process.pid, "started": process.create_time()}
+    try:
+        write_json(staging / STAMP, {"written_by": WRITER, "kind": STAGING} | owner)
+    except OSError:  # the disk is full
+        _delete(staging)
+        raise
     return staging
 
 
@@ -125,11 +130,17 @@ def remove(path: str | Path, parent: str | Path) -> None:
     """Removes a file or a folder of ours; what is gone already is no error.
 
     It is moved into a new staging directory under `parent` first, so that no process finds half of it or continues to
-    write there, and that the rest is known as ours if this process is killed.
+    write there, and that the rest is known as ours if this process is killed. A staging directory is renamed.
     """
-    away = make_staging(parent)
+    try:
+        away = _name_staging(parent) if is_staging(path) else make_staging(parent)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _delete(Path(path))  # where it is: no space is left to move it to
+        return
     with suppress(FileNotFoundError):
-        os.rename(path, away / "removed")
+        os.rename(path, away / "removed" if away.exists() else away)
     discard(away)
 
 
@@ -139,6 +150,10 @@ def discard(staging: str | Path) -> None:
         if path.name != STAMP:
             _delete(path)
     _delete(Path(staging))
+
+
+def _name_staging(parent):
+    return Path(parent) / f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
 
 
 def _delete(path):

@@ -138,6 +138,22 @@ def test_what_is_removed_is_gone_and_links_are_not_followed(tmp_path):
     assert (kept / "below" / "file").exists()
 
 
+def test_on_a_full_disk_something_can_be_removed(tmp_path, monkeypatch):
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    staging = make_staging(tmp_path / "incomplete")
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("src.ownership.write_json", refuse)
+    with pytest.raises(OSError, match="No space"):
+        make_staging(tmp_path / "incomplete")
+    for path in (tmp_path / "folder", staging):
+        remove(path, tmp_path / "incomplete")
+        assert not path.exists()
+    assert list((tmp_path / "incomplete").iterdir()) == []
+
+
 def test_a_removal_that_is_killed_leaves_a_staging_directory(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").touch()

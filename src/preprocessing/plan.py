@@ -91,7 +91,7 @@ class Plan:
         """The same plan for the videos, clips and free space that are on disk now, with the probe of before."""
         subset, tasks, copies = _find_tasks(self.subset, self.store)
         _warn(describe_copies(copies[copies.left_out]))  # of videos that were replaced since
-        return replace(self, subset=subset, tasks=tasks, free_bytes=_free_bytes(self.store.root))
+        return replace(self, subset=subset, tasks=tasks, free_bytes=shutil.disk_usage(self.store.root).free)
 
     def check_space(self) -> None:
         """Stops a job that the disk has no space for.
@@ -143,16 +143,14 @@ def plan_preprocessing(
     workers, store = check_workers(workers), ClipStore(root, config)
     check_seconds(seconds_per_clip)
     check_subset(subset)
-    store.claim()
     subset, tasks, copies = _find_tasks(subset, store)
     _warn([*describe_copies(copies), *find_transcoded(subset)])
     with connected(cluster) as client:
         workers = count_workers(workers, client)
         extract([], store, None, workers, client)  # raises an error for what it does not support, before any work
         probe = _measure(tasks, store, workers, client, min(seconds_per_clip, PROBE_SECONDS), extract)
-    return Plan(
-        subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, _free_bytes(store.root), copies
-    )
+    free = shutil.disk_usage(store.root).free
+    return Plan(subset, store, tasks, workers, cluster, seconds_per_clip, extract, probe, free, copies)
 
 
 def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
@@ -166,6 +164,7 @@ def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
 
 def _find_tasks(subset, store):
     """Returns the subset with `digest` and `clip_name`, a task for each clip that the store lacks, and the copies."""
+    store.claim()  # before the first write
     subset = subset.assign(digest=read_digests(subset.path.tolist(), store.root / "digests.json"))
     subset = name_clips(subset)
     copies = find_copies(subset)
@@ -190,11 +189,6 @@ def _measure(tasks, store, workers, client, seconds_per_clip, extract):
     with open_staging(store, seconds_per_clip) as watchdog:
         outcomes = list(extract(chosen, store, watchdog, workers, client, write=False))
     return [outcome for outcome in outcomes if outcome.reason is None]
-
-
-def _free_bytes(folder):
-    there = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    return shutil.disk_usage(there).free
 
 
 def _short(number):

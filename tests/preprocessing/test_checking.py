@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, write_good, write_video
@@ -5,7 +7,8 @@ from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, write_go
 from src.config import ClipConfig
 from src.preprocessing.checking import check_store, find_example
 from src.preprocessing.extraction import extract_clip
-from src.store import ClipStore, clip_name, read_digest
+from src.store import ClipStore, read_digest
+from src.store.clip_store import clip_name
 from src.video import VideoError
 
 
@@ -49,6 +52,31 @@ def test_check_store_measures_each_clip_of_the_current_subset(videos, tmp_path):
     assert table[["height", "width"]].to_numpy().tolist() == [[64, 48], [48, 64]]
     assert table.megabytes[0] == store.num_bytes(clip_name("good_1", read_digest(videos.path[3]))) / 1e6
     assert (table.moving > 0.7).all() and (table.at_bound < 0.05).all()
+
+
+def test_check_store_lists_all_broken_clips(videos, tmp_path):
+    prepare(videos[2:], tmp_path)
+    store = ClipStore(tmp_path)
+    first, second, third = (store.folder / clip_name(f"good_{n}", read_digest(videos.path[2 + n])) for n in range(3))
+    (first / "frame_0.jpg").write_bytes(b"")
+    (second / "flow_1.jpg").write_bytes(bytes((second / "flow_1.jpg").stat().st_size))  # as large as it was written
+    with pytest.raises(ValueError) as error:
+        check_store(tmp_path)
+    head, *lines = str(error.value).splitlines()
+    assert head == (
+        f"{tmp_path}: 2 of 3 clips are broken. Remove their folders, and run preprocess_data.ipynb again, "
+        "which computes them anew:"
+    )
+    assert lines[0] == f"{first}: frame_0.jpg is empty" and lines[1].startswith(f"{second}: ") and len(lines) == 2
+    shutil.rmtree(second)
+    assert prepare(videos[2:], tmp_path).computed == 2
+    assert check_store(tmp_path).video_id.tolist() == ["good_0", "good_1", "good_2"] and third.exists()
+
+
+def test_check_store_measures_a_subset_by_name(videos, tmp_path):
+    first = prepare(videos[2:3], tmp_path).subset
+    prepare(videos[3:], tmp_path)
+    assert check_store(tmp_path, first).video_id.tolist() == ["good_0"]
 
 
 def test_check_store_measures_still_and_clipped_values(tmp_path):

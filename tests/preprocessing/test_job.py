@@ -15,7 +15,8 @@ from src.preprocessing import extraction, tasks
 from src.preprocessing.checking import check_store
 from src.preprocessing.job import preprocess
 from src.preprocessing.plan import plan_preprocessing
-from src.store import ClipStore, clip_name, read_digest, read_prepared
+from src.store import ClipStore, read_digest, read_prepared, read_subset
+from src.store.clip_store import clip_name
 from src.store.unused import find_unused
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,8 @@ def test_one_process_and_two_write_the_same_bytes(parallel, mixed, tmp_path):
     assert read_content(ClipStore(tmp_path / "prepared")) == read_content(parallel[0])
     pd.testing.assert_frame_equal(report.failures, parallel[1].failures)
     assert {path.name for path in (tmp_path / "prepared").iterdir()} == {
-        *("clips", "config.json", "digests.json", "failures.csv", "incomplete", "manifest.csv", "subsets")
+        *("clips", "config.json", "digests.json", "failures.csv", "incomplete", "manifest.csv", "subsets"),
+        "two-stream.json",
     }
     assert list((tmp_path / "prepared" / "incomplete").iterdir()) == []
 
@@ -182,6 +184,50 @@ def test_a_plan_can_be_run_again(tmp_path):
     assert len(check_store(root)) == 6  # the manifest names the bytes that are there now
 
 
+def test_clips_that_a_power_cut_emptied_are_computed_again(tmp_path):
+    videos, root = write_good(tmp_path, 4), tmp_path / "prepared"
+    prepare(make_subset(videos), root)
+    whole, folders = read_content(ClipStore(root)), [ClipStore(root).folder / name_of(path) for _, path in videos]
+    for path in folders[0].iterdir():
+        path.write_bytes(b"")
+    os.truncate(folders[1] / "frame_1.jpg", 100)
+    (folders[2] / "flow_0.jpg").unlink()
+    assert read_prepared(root)[0].stored.tolist() == [False, False, False, True]
+    report = prepare(make_subset(videos), root)
+    assert (report.found, report.computed) == (1, 3)
+    assert read_content(ClipStore(root)) == whole and list((root / "incomplete").iterdir()) == []
+
+
+def test_two_jobs_on_one_folder_do_not_see_each_others_subset(tmp_path):
+    videos, root = write_good(tmp_path, 4), tmp_path / "prepared"
+    plans = [plan_preprocessing(make_subset(some), root, TINY_CONFIG, 1) for some in (videos[:2], videos[1:])]
+    reports = [preprocess(plans[0]), preprocess(plans[1], name="mine")]
+    assert reports[1].subset == "mine" and f"The subset is recorded as {reports[0].subset!r}." in str(reports[0])
+    for report, some in zip(reports, (videos[:2], videos[1:]), strict=True):
+        table, _ = read_prepared(root, report.subset)
+        assert table.video_id.tolist() == [name for name, _ in some] and table.stored.all()
+    again = plan_preprocessing(read_subset(root, reports[0].subset), root, TINY_CONFIG, 1)
+    assert again.tasks == [] and preprocess(again).subset == reports[0].subset
+
+
+def test_splits_and_classes_that_failed_are_named(tmp_path):
+    videos = write_good(tmp_path, 4)
+    bad = [(f"bad {n}", tmp_path / f"bad {n}.webm") for n in range(5)]
+    for n, (_, path) in enumerate(bad):
+        path.write_text(f"no video {n}")
+    subset = make_subset([*videos, *bad]).assign(
+        split=["train", "train", "test", "test", "train", "test", "validation", "validation", "train"],
+        label=["a", "b", "a", "b", "c", "c", "a", "b", "a"],
+    )
+    report = prepare(subset, tmp_path / "prepared")
+    assert report.lost == [
+        "All 2 validation videos failed: see failures.csv.",
+        "All 1 test videos of the class 'c' failed: see failures.csv.",
+        "All 1 train videos of the class 'c' failed: see failures.csv.",
+    ]
+    assert all(sentence in str(report) for sentence in report.lost)
+
+
 # Errors
 
 
@@ -232,7 +278,7 @@ preprocess(plan_preprocessing(pd.read_csv(sys.argv[1]), sys.argv[2], ClipConfig(
     assert store.config == TINY_CONFIG
     assert store.names() == {name_of(videos[0][1])}
     [left_over] = store.list_staging()
-    assert len(list(left_over.iterdir())) == 1  # the clip that it was writing
+    assert len(list(left_over.iterdir())) == 2  # its stamp, and the clip that it was writing
     report = prepare(make_subset(videos), root)
     assert (report.found, report.computed, len(report.failures)) == (1, 2, 0)
     assert store.list_staging() == []

@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY_CONFIG, make_subset, prepare, write_good
 
 from src.config import ClipConfig
-from src.preprocessing import plan, tasks
+from src.preprocessing import tasks
 from src.preprocessing.plan import PROBE, Plan, plan_preprocessing
 from src.preprocessing.tasks import FILE_BLOCK, Outcome, Task, extract_on_cores
 from src.store import ClipStore, read_digest
@@ -100,9 +100,9 @@ def test_the_probe_measures_what_clips_take_on_disk(videos, root):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_planning_writes_nothing_but_digests(videos, root, workers):
+def test_planning_writes_nothing_but_digests_and_the_stamp(videos, root, workers):
     make_plan(videos, root, workers=workers)
-    assert list_files(root) == {"digests.json"}
+    assert list_files(root) == {"digests.json", "two-stream.json"}
     assert ClipStore(root, TINY_CONFIG).list_staging() == []
     with pytest.raises(FileNotFoundError):  # the plan does not prepare the folder
         ClipStore(root)
@@ -179,15 +179,69 @@ def test_on_a_small_disk_nothing_is_started(videos, root, monkeypatch):
         patch.setattr("src.preprocessing.plan.shutil.disk_usage", lambda path: Usage(10**9, 10**9 - 40_000, 40_000))
         with pytest.raises(OSError, match="Nothing was started"):
             prepare(make_subset(videos), root)
-    assert list_files(root) == {"digests.json"}
+    assert list_files(root) == {"digests.json", "two-stream.json"}
     assert prepare(make_subset(videos), root).computed == 9
 
 
 def test_free_space_is_that_of_the_disk_of_the_new_folder(videos, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("src.preprocessing.plan.shutil.disk_usage", lambda path: asked.append(path) or Usage(9, 2, 7))
-    monkeypatch.setattr(plan, "read_digests", lambda paths, memory: ["d"] * len(paths))  # would make the folder
     monkeypatch.chdir(tmp_path)
-    for root in (tmp_path / "new" / "prepared", "new/prepared"):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for root in (tmp_path / "new" / "prepared", "new/prepared", "~/new/prepared"):
         assert make_plan(videos[:2], root).free_bytes == 7
-    assert [path.absolute() for path in asked] == [tmp_path, tmp_path]
+    assert [path.absolute() for path in asked] == [tmp_path / "new" / "prepared"] * 3
+
+
+# What is not ours
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["manifest.csv", "config.json", "failures.csv", "digests.json", "clips/a.avi", "incomplete/a", "a", "subsets/x"],
+)
+def test_an_output_that_holds_files_of_the_users_is_refused_unchanged(videos, root, name):
+    (root / name).parent.mkdir(parents=True)
+    (root / name).write_text("path,label\n")
+    with pytest.raises(ValueError, match=f"Found: '{name.split('/')[0]}'. Nothing was written"):
+        make_plan(videos, root)
+    assert list_files(root) == {name} and (root / name).read_text() == "path,label\n"
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "config.json", "failures.csv", "digests.json"])
+def test_a_file_that_the_user_put_into_the_output_later_is_kept(videos, root, name):
+    prepare(make_subset(videos[:1]), root)
+    (root / name).write_text('{"mine": 1}')
+    if name == "digests.json":  # not needed, so it gives its place
+        with pytest.warns(UserWarning, match="digests.json is not what this project writes. It was kept as digests-"):
+            make_plan(videos, root)
+        assert [path.read_text() for path in root.glob("digests-*.json")] == ['{"mine": 1}']
+        return
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    with pytest.raises(ValueError, match=rf"{name}: .*it was not written over. Move it"):
+        make_plan(videos, root)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def test_output_of_an_older_version_is_continued(videos, root):
+    prepare(make_subset(videos[:2]), root)
+    (root / "two-stream.json").unlink()
+    (root / "my notes.txt").touch()
+    assert len(make_plan(videos, root).tasks) == 7 and (root / "two-stream.json").exists()
+
+
+# Parts of videos
+
+
+def test_parts_of_a_video_are_clips_of_their_own(videos, root):
+    path = videos[0][1]
+    subset = make_subset([(f"part {n}", path) for n in range(3)]).assign(group="video", label="one", class_index=0)
+    subset = subset.assign(start=[np.nan, 0.0, 0.5], end=[np.nan, 0.5, np.nan])
+    with pytest.warns(UserWarning, match="2 videos have the same bytes as another one of their class and split"):
+        found = plan_preprocessing(subset, root, TINY_CONFIG, 1)
+    assert [(task.start, task.end) for task in found.tasks[1:]] == [
+        (0.0, 0.5),
+        (0.5, pytest.approx(np.nan, nan_ok=True)),
+    ]
+    assert found.tasks[0].clip == f"part 0-{read_digest(path)}"
+    assert len({task.clip.rpartition("-")[2] for task in found.tasks}) == 3

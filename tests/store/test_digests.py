@@ -91,6 +91,76 @@ def test_a_broken_memory_is_replaced(files, memory, content):
     assert set(json.loads(memory.read_text())) == set(files)
 
 
+NO_ENTRIES = ("", "1", "[[[]]], {}, null, 1, 2", "1, 2, 3, 4, 5", '1, 2, 3, 4, "../../x"', '"x", "x", "x", "x", "x"')
+HOSTILE = [
+    *('"text"', "7", "[1, 2]", "[" * 100_000, '{"a": ' * 100_000, "\0", "9" * 5000, '{"a": 1e999}'),
+    *(f'{{"PATH": [{entry}]}}' for entry in (*NO_ENTRIES, "9" * 4000)),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*is not what this project writes")
+@pytest.mark.parametrize("content", HOSTILE)
+def test_a_hostile_memory_is_ignored(files, memory, content):
+    memory.parent.mkdir()
+    memory.write_text(content.replace("PATH", files[0]))
+    assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
+    assert set(json.loads(memory.read_text())) == set(files)
+
+
+def test_entries_of_another_form_do_not_harm_the_others(files, memory, opened):
+    first = read_digests(files, memory)
+    known = json.loads(memory.read_text())
+    memory.write_text(json.dumps(known | {files[0]: [*known[files[0]][:4], "../x"], "other": [[], {}, 1, 2, 3]}))
+    opened.clear()
+    assert read_digests(files, memory) == first and opened == files[:1]
+
+
+def test_json_that_is_no_memory_is_kept(files, memory):
+    memory.parent.mkdir()
+    memory.write_text('{"mine": {"a": 1}}')
+    with pytest.warns(UserWarning, match="digests.json is not what this project writes. It was kept as digests-"):
+        read_digests(files, memory)
+    [kept] = memory.parent.glob("digests-*.json")
+    assert kept.read_text() == '{"mine": {"a": 1}}'
+
+
+# Folders of images
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for n in (1, 2, 10):
+        (folder / f"img_{n}.jpg").write_bytes(b"image %d" % n)
+    return folder
+
+
+def test_the_digest_of_a_folder_is_that_of_its_images_names_and_bytes(images, memory, opened):
+    [first] = read_digests([str(images)], memory)
+    assert first == read_digest(images) and len(first) == 16
+    opened.clear()
+    (images / "notes.txt").write_text("no image")
+    assert read_digests([str(images)], memory) == [first] and opened == []
+    seen = {first}
+    changes = (
+        lambda: (images / "img_2.jpg").write_bytes(b"other 2"),
+        lambda: (images / "img_2.jpg").rename(images / "img_3.jpg"),
+        lambda: (images / "img_11.jpg").write_bytes(b"image 11"),
+        lambda: (images / "img_10.jpg").unlink(),
+    )
+    for change in changes:
+        change()
+        [digest] = read_digests([str(images)], memory)
+        assert digest == read_digest(images) and digest not in seen
+        seen.add(digest)
+
+
+def test_a_folder_without_images_has_no_digest(tmp_path, memory):
+    (tmp_path / "empty").mkdir()
+    assert read_digests([str(tmp_path / "empty")], memory) == [""] and read_digest(tmp_path / "empty") == ""
+
+
 def test_a_memory_that_cannot_be_written_is_no_error(files, memory, monkeypatch):
     def refuse(*_):
         raise OSError(28, "No space left on device")
