@@ -1,6 +1,7 @@
 """The text of a CSV, and errors that say in which other form it is written."""
 
 import codecs
+import csv
 import io
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def read_cells(path: Path) -> pd.DataFrame:
     for separator, name in SEPARATORS.items():
         if "," not in header and separator in header:
             raise ValueError(f"{printable(path)}: the values must be separated by commas. Found {name}. {SAVE}.")
+    names = [name.strip() for name in next(csv.reader([header]), [])]
+    repeated = sorted({name for name in names if names.count(name) > 1 and name})
+    if repeated:
+        raise ValueError(f"{printable(path)}: each column must be there once. Found twice: {few(repeated)}.")
     try:
         options = {"dtype": str, "keep_default_na": False, "skip_blank_lines": False, "skipinitialspace": True}
         table = pd.read_csv(io.StringIO(text, newline=""), **options)
@@ -35,9 +40,6 @@ def read_cells(path: Path) -> pd.DataFrame:
         raise ValueError(f"{printable(path)}: line 2 has more values than the header. Quote values that hold a comma.")
     table.index += 2
     table = table.rename(columns=lambda name: str(name).strip())
-    repeated = table.columns[table.columns.duplicated()].tolist()
-    if repeated:
-        raise ValueError(f"{printable(path)}: each column must be there once. Found twice: {few(repeated)}.")
     return table.fillna("")  # rows that are shorter than the header
 
 

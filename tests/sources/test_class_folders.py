@@ -35,7 +35,7 @@ def test_the_folder_is_the_class(tmp_path):
     ]
     assert all(Path(path).is_file() for path in table.path)
     spans = table[["start", "end", "rate"]]
-    assert spans.isna().all(axis=None) and (spans.dtypes == float).all()
+    assert spans.isna().all(axis=None) and spans.dtypes.eq("float64").all()
 
 
 def test_an_id_depends_on_its_own_path_alone(tmp_path):

@@ -71,7 +71,7 @@ def test_names_stay_text(tmp_path):
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_encodings_that_say_what_they_are(tmp_path, encoding, ending):
     touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
-    (tmp_path / "c.csv").write_bytes(f"path,label\na.mp4,café\nb.mp4,x\n".replace("\n", ending).encode(encoding))
+    (tmp_path / "c.csv").write_bytes("path,label\na.mp4,café\nb.mp4,x\n".replace("\n", ending).encode(encoding))
     assert read(tmp_path / "c.csv").label.tolist() == ["café", "x"]
 
 
@@ -98,7 +98,6 @@ def test_an_id_depends_on_its_own_path_alone(tmp_path):
         ("path\tlabel\na.mp4\tx\n", r"c\.csv: .*separated by commas. Found tabs"),
         ("path,label\na.mp4,\0x\n", r"c\.csv: .*byte 17 is NUL.*binary"),
         ("p\0a\0t\0h\0,\0l\0", r"c\.csv: .*NUL.*UTF-16 without its mark"),
-        ("path,label,path\na.mp4,x,y\n", r"c\.csv: "),
         ("path,label, path\na.mp4,x,y\n", r"c\.csv: each column .*twice: path"),
         ("path,label\n", r"c\.csv: no video is listed"),
         ("path,label\na.mp4,x\nb.mp4,x,y\n", r"c\.csv: .*line 3"),
