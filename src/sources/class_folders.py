@@ -14,7 +14,9 @@ from src.sources.walking import FolderTree, walk
 
 VIDEO_SUFFIXES = (  # in upper or lower case
     ".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".gif",
+    ".mts", ".m2ts", ".ogv", ".vob", ".asf", ".divx",
 )  # fmt: skip
+IMAGES = "A video of images is a folder of its own: <class>/<video>/*.jpg"
 
 
 def read_class_folders(folder: str | Path, group_pattern: str | None = None, frame_rate: float = 25.0) -> Reading:
@@ -44,6 +46,9 @@ def read_class_folders(folder: str | Path, group_pattern: str | None = None, fra
     table["label"] = compose_labels(table["label"], folder)
     table["video_id"] = table["path"].map(make_id)
     check_ids(table["video_id"], folder)
+    refuse(
+        table.loc[table["video_id"].duplicated(), "video_id"].tolist(), folder, "ids must differ: rename these videos"
+    )
     grouping = find_groups(table["path"], table["label"], table["within"], group_pattern)
     table["group"] = fill_groups(grouping.groups, table["path"])
     if group_pattern is None:
@@ -98,7 +103,7 @@ def _check_classes(folder: Path, tree: FolderTree, layout: Layout) -> None:
         found += f", and images in {len(tree.image_folders)} folders such as {few(tree.image_folders, 1)}"
     advice = "Give a folder with one folder of videos per class"
     if tree.image_folders and set(layout.others) & set(tree.image_folders):
-        advice += ". A video of images is a folder of its own: <class>/<video>/*.jpg"
+        advice += f". {IMAGES}"
     lists = [path for path in tree.files if path.suffix.lower() == ".csv"]
     if lists:
         advice += f", or the CSV that lists the videos, such as {few(lists, 1).removesuffix(', ...')}"
@@ -114,11 +119,12 @@ def _check_classes(folder: Path, tree: FolderTree, layout: Layout) -> None:
 def _left_aside(folder: Path, tree: FolderTree, layout: Layout) -> list[str]:
     """Sentences about all that is not used; each is a warning, too."""
     sentences = []
-    level = layout.where.count("/")
+    level, frames = layout.where.count("/"), set(tree.image_folders)
     used = {parent for place in layout.places for parent in place.path.parents}
     empty = [path for path in tree.folders if path not in used and path.parent in used and len(path.parts) <= level + 1]
-    empty = [path for path in empty if path not in tree.image_folders]
-    others = sorted([path for path in tree.files if not is_video(path)] + layout.others)
+    empty = [path for path in empty if path not in frames]
+    images = [path for path in layout.others if path in frames]
+    others = sorted([path for path in tree.files if not is_video(path)] + sorted(set(layout.others) - frames))
     unused, inside = set(empty), Counter(parent for path in others for parent in path.parents)
     others = [path for path in others if unused.isdisjoint(path.parents)]
     if others:
@@ -127,6 +133,8 @@ def _left_aside(folder: Path, tree: FolderTree, layout: Layout) -> list[str]:
         named = few(f"{path} ({inside[path]} files)" if inside[path] else f"{path} (empty)" for path in empty)
         lists = ". For lists of splits, give a CSV" if any(inside[path] for path in empty) else ""
         sentences.append(f"{len(empty)} folders hold no video of a class: {named}{lists}")
+    if images:
+        sentences.append(f"{len(images)} folders hold images where classes hold videos: {few(images)}. {IMAGES}")
     if tree.repeats:
         sentences.append(
             f"{len(tree.repeats)} paths are left aside, so that each file counts once: {few(_repeats(tree))}"

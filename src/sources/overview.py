@@ -1,11 +1,14 @@
 """What was understood of a source, as a tree of a few lines."""
 
+import textwrap
 from pathlib import Path
 
 from src.sources.names import few, printable
 from src.sources.video_table import SPLITS, Reading
 
 MAX_CLASSES = 6  # that are named
+WIDTH = 110  # characters of a line
+WRAPPING = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
 
 
 def describe_reading(source: str | Path, reading: Reading) -> str:
@@ -25,6 +28,8 @@ def describe_reading(source: str | Path, reading: Reading) -> str:
     if frames:
         lines.append(f"folders of images: {frames}, at {table['rate'].max():g} frames/s (frame_rate)")
     lines += [f"left aside: {sentence}" for sentence in reading.left_aside]
-    signs = ["├─"] * (len(lines) - 1) + ["└─"]
-    tree = [f"  {sign} {line}" for sign, line in zip(signs, lines, strict=True)]
+    tree = []
+    for number, line in enumerate(lines, 1):
+        sign, rest = ("├─", "│ ") if number < len(lines) else ("└─", "  ")
+        tree += textwrap.wrap(line, WIDTH, initial_indent=f"  {sign} ", subsequent_indent=f"  {rest}     ", **WRAPPING)
     return "\n".join([f"{printable(source)}: {printable(reading.kind)}", *tree])

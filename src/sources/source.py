@@ -58,7 +58,12 @@ def _read(path: Path, seed: int, group_pattern: str | None, frame_rate: float) -
             raise ValueError(f"{path}: an SSv2 download has its own splits, so group_pattern must be None.")
         return Reading(read_ssv2(path, seed, keep_absent=in_archives), "an SSv2 download")
     visible = sorted(entry for entry in path.glob("*") if not entry.name.startswith("."))
-    if any(entry.is_dir() for entry in visible):
+    folders = [entry for entry in visible if entry.is_dir()]
+    if len(folders) == 1 and (is_archive_folder(folders[0]) or is_ssv2(folders[0])):
+        raise ValueError(
+            f"{printable(path)}: holds an SSv2 download in a folder of its own. Give {printable(folders[0])}."
+        )
+    if folders:
         return read_class_folders(path, group_pattern, frame_rate)
     other = "an empty folder" if path.is_dir() else "another file" if path.exists() else "no such path"
     raise ValueError(

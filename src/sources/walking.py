@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from src.image_folder import IMAGE_SUFFIXES, is_image_folder
+from src.image_folder import IMAGE_SUFFIXES, is_image_folder, list_images
 
 
 @dataclass
@@ -14,7 +14,7 @@ class FolderTree:
 
     Attributes:
         files: visible files, without those in `image_folders`.
-        image_folders: folders of images that are videos.
+        image_folders: folders of images that are videos; what else is in them is not listed.
         folders: visible folders.
         repeats: (path, why) of what is not read again, or cannot be read: links to what is reached another way, second
             names of one file, links to nothing, unreadable folders.
@@ -39,11 +39,8 @@ def walk(folder: str | Path) -> FolderTree:
         for path in links:
             walker.follow(path)
     tree = walker.tree
-    candidates = {path.parent for path in tree.files if path.suffix.lower() in IMAGE_SUFFIXES} - {PurePath()}
-    tree.image_folders = sorted(path for path in candidates if is_image_folder(Path(folder) / path))
-    inside = set(tree.image_folders)
-    tree.files = sorted(path for path in tree.files if path.parent not in inside)
-    tree.folders.sort()
+    for paths in (tree.files, tree.image_folders, tree.folders):
+        paths.sort()
     return tree
 
 
@@ -65,6 +62,9 @@ class _Walker:
             except OSError as error:
                 self.tree.repeats.append((place, f"cannot be read: {error.strerror}"))
                 continue
+            if self._is_video(place, [entry.name for entry in found]):
+                self.tree.image_folders.append(place)
+                continue
             deeper = []
             for entry in found:
                 path = place / entry.name
@@ -76,6 +76,13 @@ class _Walker:
                 else:
                     self._add(path, os.path.join(real, entry.name))
             places += reversed(deeper)  # in sorted order
+
+    def _is_video(self, place: PurePath, names: list[str]) -> bool:
+        """Whether a folder is one of images; not if the folder around it holds images, too."""
+        has_images = sum(name.lower().endswith(IMAGE_SUFFIXES) for name in names) > 1
+        if has_images and place.parts and is_image_folder(self.folder / place):
+            return len(place.parts) == 1 or len(list_images(self.folder / place.parent)) < 2
+        return False
 
     def follow(self, path: PurePath) -> None:
         real = os.path.realpath(self.folder / path)

@@ -158,6 +158,16 @@ def test_classes_of_images_are_refused(tmp_path):
         read(tmp_path)
 
 
+def test_a_folder_of_images_among_classes_is_left_aside(tmp_path):
+    make_images(tmp_path / "thumbs", tmp_path / "run/v1", tmp_path / "run/v1/flow")  # which of the two is the video?
+    touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
+    with pytest.warns(UserWarning) as record:
+        table = read(tmp_path)
+    others, images = (str(item.message) for item in record)
+    assert "6 files" in others and "1 folders hold images" in images and "thumbs" in images
+    assert table.video_id.tolist() == ["run__a.mp4", "walk__b.mp4"]
+
+
 def test_ucf101_is_grouped_by_scene(tmp_path):
     for name in ("Archery", "Basketball"):
         touch(*(tmp_path / name / f"v_{name}_g{g:02d}_c{c:02d}.avi" for g in range(1, 4) for c in range(1, 5)))

@@ -61,6 +61,12 @@ def test_the_video_folder_of_ssv2_without_label_files_is_not_a_class(tmp_path):
         read_source(tmp_path)
 
 
+def test_an_ssv2_download_in_a_wrapper_is_named(tmp_path):
+    write_ssv2(tmp_path / "data/ssv2")
+    with pytest.raises(ValueError, match=r"SSv2 download in a folder of its own. Give .*data/ssv2\."):
+        read_source(tmp_path / "data")
+
+
 @pytest.mark.parametrize("place", ["", "labels"])
 def test_a_labels_json_among_class_folders_is_not_ssv2(tmp_path, place):
     touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
