@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from src.sources.csv_text import is_list
 from src.sources.groups import find_groups, separate_splits
 from src.sources.layout import Layout, find_layout
 from src.sources.names import few, make_id, nfc, printable
@@ -67,18 +68,22 @@ def is_video(path: PurePath) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
+def without_suffix(path: PurePath) -> PurePath:
+    """The path without the suffix of a video: equal for a video and its transcoded copy."""
+    return path.with_suffix("") if is_video(path) else path
+
+
 def fill_groups(groups: list[str], paths: pd.Series) -> list[str]:
     """The groups, and for videos without one: the id without suffix, so that a transcoded copy is in the same group."""
-    own = [make_id(path.with_suffix("") if is_video(path) else path) for path in paths]
-    return [nfc(group) or alone for group, alone in zip(groups, own, strict=True)]
+    return [nfc(group) or make_id(without_suffix(path)) for group, path in zip(groups, paths, strict=True)]
 
 
 def describe_copies(paths: pd.Series) -> str:
     """A sentence about files whose names differ only in their suffix, or ""."""
-    table = pd.DataFrame({"path": paths, "name": [path.with_suffix("") for path in paths]})[[*map(is_video, paths)]]
-    table = table.drop_duplicates("path")  # several clips of one file
-    copies = table.loc[table["name"].duplicated(keep=False), "path"].sort_values()
-    if copies.empty:
+    files = sorted(set(filter(is_video, paths)))  # several clips may be of one file
+    count = Counter(map(without_suffix, files))
+    copies = [path for path in files if count[without_suffix(path)] > 1]
+    if not copies:
         return ""
     return (
         f"{len(copies)} videos differ from another only in the suffix, such as {few(copies, 2)}: perhaps transcoded "
@@ -125,6 +130,11 @@ def _left_aside(folder: Path, tree: FolderTree, layout: Layout) -> list[str]:
     empty = [path for path in empty if path not in frames]
     images = [path for path in layout.others if path in frames]
     others = sorted([path for path in tree.files if not is_video(path)] + sorted(set(layout.others) - frames))
+    lists = [path.name for path in others if len(path.parts) == 1 and is_list(folder / path)]
+    if lists:
+        sentences.append(
+            f"{few(lists)} lists videos: give the CSV as source, if its labels, splits or groups are wanted"
+        )
     unused, inside = set(empty), Counter(parent for path in others for parent in path.parents)
     others = [path for path in others if unused.isdisjoint(path.parents)]
     if others:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from src.files import expand
-from src.sources.class_folders import describe_copies, fill_groups, is_video, tell
+from src.sources.class_folders import describe_copies, fill_groups, tell, without_suffix
 from src.sources.csv_text import read_cells
 from src.sources.groups import find_groups, separate_splits
 from src.sources.locating import Locator, identity
@@ -54,15 +54,13 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
         spans = table[["start", "end"]].itertuples(index=False)
         table["video_id"] = [make_id(listed, name_span(*span)) for listed, span in zip(paths, spans, strict=True)]
     check_ids(table["video_id"], path)
-    table = drop_repeats(table, path)
+    table, classes = drop_repeats(table, path), table["label"]
+    table = table[table["path"].ne("")].copy()
+    paths = paths[table.index]
     how = _find_groups(table, paths, path, group_pattern)
     warn_of_overlaps(table, path)
-    is_frames = [
-        not is_video(listed) and os.path.isdir(found) for listed, found in zip(paths, table["path"], strict=True)
-    ]
-    table["rate"] = pd.Series(float(frame_rate), index=table.index).where(is_frames)
-    reading = tidy(table[table["path"].ne("")].copy(), table["label"], path)
-    return Reading(reading, "a CSV", how, sentences)
+    table["rate"] = pd.Series(float(frame_rate), index=table.index).where(table["path"].map(os.path.isdir))
+    return Reading(tidy(table, classes, path), "a CSV", how, sentences)
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
@@ -151,7 +149,6 @@ def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, sour
 
 def _find_groups(table: pd.DataFrame, paths: pd.Series, source: Path, pattern: str | None) -> str:
     """Fills the column `group`; returns how, in words."""
-    paths = paths[table.index]
     if table["group"].ne("").any():
         how = f"{table['group'].replace('', pd.NA).nunique()}, in the column group"
         how += "; group_pattern is not used" if pattern is not None else ""
@@ -173,7 +170,7 @@ def _find_groups(table: pd.DataFrame, paths: pd.Series, source: Path, pattern: s
 
 
 def _copies_in_two_splits(table: pd.DataFrame, paths: pd.Series) -> list[str]:
-    names = [str(path.with_suffix("") if is_video(path) else path) for path in paths]
+    names = [str(without_suffix(path)) for path in paths]
     return [printable(repr(name)) for name in in_two_splits(table.assign(name=names), "name")]
 
 

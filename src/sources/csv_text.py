@@ -11,6 +11,7 @@ from src.sources.names import few, printable
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+MAX_HEADER = 10_000  # characters
 SAVE = "Save it as CSV UTF-8, separated by commas"
 
 
@@ -41,6 +42,14 @@ def read_cells(path: Path) -> pd.DataFrame:
     table.index += 2
     table = table.rename(columns=lambda name: str(name).strip())
     return table.fillna("")  # rows that are shorter than the header
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file is a CSV that lists videos, by its first line."""
+    if path.suffix.lower() != ".csv":
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return {"path", "label"} <= {name.strip() for name in file.readline(MAX_HEADER).split(",")}
 
 
 def _decode(path: Path) -> str:

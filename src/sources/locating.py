@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePath
@@ -31,7 +32,7 @@ class Locator:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._names: dict[str, list[str]] = {}
+        self._names: dict[tuple, dict[str, list[str]]] = {}
 
     def find(self, listed: str) -> Located:
         """The file or folder of images that a CSV lists, also if it is written with backslashes, with spaces around it,
@@ -60,7 +61,7 @@ class Locator:
             if found:
                 return reason, f"the file is {printable(repr(os.path.basename(found)))}"
         name = PurePath(listed).name
-        places = self._elsewhere.get(nfc(name).casefold(), [])
+        places = self._elsewhere.get(_without_case(name), [])
         is_foreign = PurePath(listed).is_absolute() or DRIVE.match(listed)
         if places:
             kind = "is a path of another machine" if is_foreign else "is in another folder"
@@ -85,22 +86,21 @@ class Locator:
             if part == ".." or (os.path.isdir(exact) and not is_last):
                 place = exact
                 continue
-            wanted = key(part) if is_last or key is not _stem else part
-            found = [
-                name for name in self._list(place) if (key(name) if is_last or key is not _stem else name) == wanted
-            ]
+            rule = key if is_last or key is not _stem else nfc
+            found = self._list(place, rule).get(rule(part), [])
             if len(found) != 1:
                 return ""
             place = os.path.join(place, found[0])
         return place if _is_usable(place) else ""
 
-    def _list(self, place: str) -> list[str]:
-        if place not in self._names:
-            try:
-                self._names[place] = sorted(os.listdir(place))
-            except OSError:
-                self._names[place] = []
-        return self._names[place]
+    def _list(self, place: str, key: Callable[[str], str]) -> dict[str, list[str]]:
+        """The names in a folder by their key."""
+        if (place, key) not in self._names:
+            names = self._names[place, key] = {}
+            with suppress(OSError):
+                for name in sorted(os.listdir(place)):
+                    names.setdefault(key(name), []).append(name)
+        return self._names[place, key]
 
     @cached_property
     def _elsewhere(self) -> dict[str, list[PurePath]]:
@@ -108,12 +108,16 @@ class Locator:
         places: dict[str, list[PurePath]] = {}
         walked = ((place, name) for place, _, names in os.walk(self.folder) for name in sorted(names))
         for place, name in islice(walked, MAX_WALKED):
-            places.setdefault(nfc(name).casefold(), []).append(PurePath(os.path.relpath(place, self.folder), name))
+            places.setdefault(_without_case(name), []).append(PurePath(os.path.relpath(place, self.folder), name))
         return places
 
 
 def _stem(name: str) -> str:
-    return os.path.splitext(nfc(name).casefold())[0]
+    return os.path.splitext(_without_case(name))[0]
+
+
+def _without_case(name: str) -> str:
+    return nfc(name).casefold()
 
 
 def _without_spaces(name: str) -> str:
@@ -121,7 +125,7 @@ def _without_spaces(name: str) -> str:
 
 
 REASONS = {
-    "is written in other letter case": lambda name: nfc(name).casefold(),
+    "is written in other letter case": _without_case,
     "has other spaces": _without_spaces,
     "lacks the suffix of the file, or has another": _stem,
 }

@@ -1,5 +1,6 @@
 """Recognises which kind of source a path is, and reads it into the annotation table."""
 
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,7 @@ def read_source(
         ValueError: the path is no source, or its content breaks a rule of its reader.
         FileNotFoundError: a label file is missing, or all listed videos are.
     """
-    if not (isinstance(frame_rate, int | float) and 0 < frame_rate < float("inf")):
+    if not (isinstance(frame_rate, Real) and 0 < frame_rate < float("inf")):
         raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
     path = expand(write_sample() if source == "sample" else source)
     reading = _read(path, seed, group_pattern, float(frame_rate))
@@ -49,7 +50,13 @@ def read_source(
 
 def _read(path: Path, seed: int, group_pattern: str | None, frame_rate: float) -> Reading:
     if path.is_file() and path.suffix.lower() == ".csv":
-        return read_csv(path, group_pattern, frame_rate)
+        reading = read_csv(path, group_pattern, frame_rate)
+        classes = reading.table["label"].unique()
+        if len(classes) < 2:
+            raise ValueError(
+                f"{printable(path)}: one class only, {few(classes)}; at least two are needed. List others."
+            )
+        return reading
     in_archives = is_archive_folder(path)
     if in_archives or find_label_zip(path):
         unpack_labels(path)

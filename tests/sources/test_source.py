@@ -12,11 +12,11 @@ def test_the_content_of_a_path_decides_what_it_is(tmp_path):
     write_ssv2(tmp_path / "ssv2")
     touch(tmp_path / "folders/run/a.mp4", tmp_path / "folders/walk/b.mp4", tmp_path / "x.csv/hop/a.mp4")
     touch(tmp_path / "x.csv/jump/a.mp4")
-    csv = write_csv(tmp_path / "clips.CSV", "path,label\nfolders/run/a.mp4,jog\n")
+    csv = write_csv(tmp_path / "clips.CSV", "path,label\nfolders/run/a.mp4,jog\nfolders/walk/b.mp4,stroll\n")
     assert set(read_source(tmp_path / "ssv2").label) == {HOLD, PUSH}
     assert set(read_source(str(tmp_path / "folders")).label) == {"run", "walk"}
     assert set(read_source(tmp_path / "x.csv").label) == {"hop", "jump"}
-    assert set(read_source(csv).label) == {"jog"}
+    assert set(read_source(csv).label) == {"jog", "stroll"}
 
 
 def test_home_and_relative_paths(tmp_path, monkeypatch):
@@ -84,6 +84,18 @@ def test_a_zip_with_a_labels_json_is_not_ssv2(tmp_path):
     with pytest.warns(UserWarning, match=r"backup\.zip"):
         assert len(read_source(tmp_path)) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zip", "run", "walk"]
+
+
+def test_one_class_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"c\.csv: one class only, run; at least two"):
+        read_source(write_csv(tmp_path / "c.csv", "path,label\na.mp4,run\n", ["a.mp4"]))
+
+
+def test_a_csv_beside_class_folders_is_named(tmp_path):
+    touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
+    write_csv(tmp_path / "clips.csv", "path,label,group\nrun/a.mp4,run,g\n")
+    with pytest.warns(UserWarning, match=r"clips\.csv lists videos: give the CSV as source"):
+        read_source(tmp_path)
 
 
 def test_what_was_understood_is_printed(tmp_path, capsys):
