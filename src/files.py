@@ -1,4 +1,4 @@
-"""Atomic writing: a reader sees the old file or the new one, never a part of it."""
+"""Paths as users write them, and atomic writing: a reader sees the old file or the new one, never a part of it."""
 
 import json
 import os
@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL = ".partial-"  # prefix of the names of unfinished files
+
+
+def expand(path: str | Path) -> Path:
+    """A path as users write it, with a leading ~ or ~name replaced by the home folder, if there is one."""
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager

@@ -37,5 +37,5 @@ def _is_visible(path, suffixes):
 
 def _natural_key(path):
     """Numbers compare by value; the name itself decides between img_1 and img_01."""
-    parts = re.split(r"([0-9]+)", path.name)
+    parts = re.split(r"([0-9]+)", path.stem)
     return [*((int(part), "") if n % 2 else (0, part) for n, part in enumerate(parts))], path.name

@@ -1,5 +1,7 @@
 """Any source of videos (an SSv2 download, class folders, a CSV, the sample) → one annotation table."""
 
 from src.sources.archive import unpack_subset
+from src.sources.names import few, printable
 from src.sources.source import read_source
-from src.sources.video_table import COLUMNS, SPLITS, check_disjoint, few, in_two_splits, seeded_keys
+from src.sources.spans import add_background_clips
+from src.sources.video_table import COLUMNS, SPLITS, check_disjoint, check_ids, in_two_splits, seeded_keys

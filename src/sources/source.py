@@ -1,45 +1,80 @@
 """Recognises which kind of source a path is, and reads it into the annotation table."""
 
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
 
+from src.files import expand
 from src.sample import write_sample
 from src.sources.archive import is_archive_folder
 from src.sources.archive_labels import find_label_zip, unpack_labels
 from src.sources.class_folders import read_class_folders
 from src.sources.csv_table import read_csv
+from src.sources.names import few, printable
+from src.sources.overview import describe_reading
 from src.sources.ssv2 import is_ssv2, read_ssv2
-from src.sources.video_table import few
+from src.sources.video_table import Reading
 
 
-def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
+def read_source(
+    source: str | Path,
+    seed: int = 0,
+    group_pattern: str | None = None,
+    frame_rate: float = 25.0,
+) -> pd.DataFrame:
     """Reads any source of videos into the annotation table (columns: see `src.sources.video_table`).
+
+    What was understood (classes, splits, groups, what is left aside) is printed.
 
     Args:
         source: "sample" (first written to datasets/sample if it is missing), an SSv2 download, the archives of an
             SSv2 download (the paths are then those of videos to be extracted, see `src.sources.archive`), a folder with
             one folder of videos per class, or a .csv file. The content of the path decides which kind it is.
         seed: seed of the validation split of an SSv2 download without test answers.
+        group_pattern: regular expression, searched in each path below the source; its first group, or else the match,
+            names the group of the clip. None looks for the names of well-known data sets, and for a level of folders.
+        frame_rate: of videos that are folders of images, frames/s.
 
     Raises:
         ValueError: the path is no source, or its content breaks a rule of its reader.
         FileNotFoundError: a label file is missing, or all listed videos are.
     """
-    path = Path(write_sample() if source == "sample" else source).expanduser()
+    if not (isinstance(frame_rate, Real) and 0 < frame_rate < float("inf")):
+        raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
+    path = expand(write_sample() if source == "sample" else source)
+    reading = _read(path, seed, group_pattern, float(frame_rate))
+    print(describe_reading(path, reading))
+    return reading.table
+
+
+def _read(path: Path, seed: int, group_pattern: str | None, frame_rate: float) -> Reading:
     if path.is_file() and path.suffix.lower() == ".csv":
-        return read_csv(path)
+        reading = read_csv(path, group_pattern, frame_rate)
+        classes = reading.table["label"].unique()
+        if len(classes) < 2:
+            raise ValueError(
+                f"{printable(path)}: one class only, {few(classes)}; at least two are needed. List others."
+            )
+        return reading
     in_archives = is_archive_folder(path)
     if in_archives or find_label_zip(path):
         unpack_labels(path)
     if in_archives or is_ssv2(path):
-        return read_ssv2(path, seed, keep_absent=in_archives)
+        if group_pattern is not None:
+            raise ValueError(f"{path}: an SSv2 download has its own splits, so group_pattern must be None.")
+        return Reading(read_ssv2(path, seed, keep_absent=in_archives), "an SSv2 download")
     visible = sorted(entry for entry in path.glob("*") if not entry.name.startswith("."))
-    if any(entry.is_dir() for entry in visible):
-        return read_class_folders(path)
+    folders = [entry for entry in visible if entry.is_dir()]
+    if len(folders) == 1 and (is_archive_folder(folders[0]) or is_ssv2(folders[0])):
+        raise ValueError(
+            f"{printable(path)}: holds an SSv2 download in a folder of its own. Give {printable(folders[0])}."
+        )
+    if folders:
+        return read_class_folders(path, group_pattern, frame_rate)
     other = "an empty folder" if path.is_dir() else "another file" if path.exists() else "no such path"
     raise ValueError(
-        f"{path}: not a source of videos. Looked for a .csv file, an SSv2 download ([something-something-v2-]"
-        "labels.json, here or in labels/) or a folder per class. Found: "
+        f"{printable(path)}: not a source of videos. Looked for a .csv file, an SSv2 download ("
+        "[something-something-v2-]labels.json, here or in labels/) or a folder per class. Found: "
         f"{few(entry.name for entry in visible) or other}. Give the path of one of these."
     )

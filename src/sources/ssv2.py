@@ -17,8 +17,12 @@ MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test a
 
 
 def is_ssv2(folder: Path) -> bool:
-    """Whether a folder is an SSv2 download: it has labels.json or the video folder."""
-    return label_files(folder)["labels"].is_file() or (folder / VIDEO_FOLDER).is_dir()
+    """Whether a folder is an SSv2 download: it has the video folder, or files of labels, train and validation.
+
+    labels.json alone is a common name.
+    """
+    files = label_files(folder)
+    return all(files[name].is_file() for name in ("labels", "train", "validation")) or (folder / VIDEO_FOLDER).is_dir()
 
 
 def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> pd.DataFrame:

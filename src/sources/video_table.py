@@ -1,54 +1,82 @@
 """The annotation table, and the rules for every table of videos, whatever source it was read from.
 
-One row per video, sorted by label and video_id, with the columns
+One row per clip, sorted by label and video_id, with the columns
     video_id     str, unique, a valid folder name.
-    path         str, absolute or relative to the working directory.
-    label        str, the class name. In SSv2: the template without its brackets.
+    path         str, absolute or relative to the working directory. Of a video that is a folder of images: the folder.
+    label        str, the class name, in Unicode's composed form (NFC). In SSv2: the template without its brackets.
     class_index  int, from labels.json in SSv2, otherwise the alphabetical position of the label.
     split        str, "train", "validation" or "test"; "" in every row if the source has no splits.
-    group        str, clips of one group are never put into different splits. By default the video_id.
+    group        str, clips of one group are never put into different splits.
+    start, end   float, seconds: the part of the file that is the clip; NaN is the file's start or end.
+    rate         float, frames/s of a folder of images; NaN for video files.
 """
 
 import hashlib
+import re
 import warnings
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-COLUMNS = ["video_id", "path", "label", "class_index", "split", "group"]
+from src.sources.names import few, nfc, printable
+
+COLUMNS = ["video_id", "path", "label", "class_index", "split", "group", "start", "end", "rate"]
 SPLITS = ("train", "validation", "test")
-SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "validation", "valid": "validation"}  # as sources write them
+_SPLIT_NAMES = {  # as sources write them, without case, spaces and punctuation
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "validate", "dev", "devel", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "evaluate"), "test"),
+}
+MAX_GIVEN_ID = 255  # bytes: the longest file name of most systems
 
 
-def make_ids(paths: Sequence[PurePath]) -> list[str]:
-    """Unique ids: the stem; where stems clash, the joined path; where these clash, with the suffix, then a hash."""
+class Reading(NamedTuple):
+    """A source as it was understood.
 
-    def joined(path: PurePath) -> str:
-        names = [*path.relative_to(path.anchor).parent.parts, path.stem]
-        return "__".join(name for name in names if name != "..")
+    Attributes:
+        table: the annotation table.
+        kind: of source, in words.
+        groups: how groups were found, in words.
+        left_aside: files and folders that are not used, and why.
+    """
 
-    def with_suffix(path: PurePath) -> str:
-        return f"{joined(path)}__{path.suffix[1:]}"
-
-    def with_hash(path: PurePath) -> str:
-        return f"{with_suffix(path)}__{seeded_keys([path], 0)[0]}"
-
-    ids = pd.Series("", index=range(len(paths)), dtype=str)
-    for make_id in (lambda path: path.stem, joined, with_suffix, with_hash):
-        # Some file systems ignore case, and refuse these characters, and dots or spaces at the end.
-        clash = ids.str.casefold().duplicated(keep=False) | ids.eq("")
-        names = pd.Series([make_id(paths[place]) for place in ids.index[clash]], ids.index[clash], dtype=str)
-        usable = names.str.replace(r'[<>:"|?*/\\\x00-\x1f]|\.\.+', "_", regex=True)
-        ids[clash] = usable.str.strip(". ")
-    return ids.tolist()
+    table: pd.DataFrame
+    kind: str
+    groups: str = ""
+    left_aside: Sequence[str] = ()
 
 
-def check_ids(ids: pd.Series, path: Path) -> None:
+def split_of(name: str) -> str | None:
+    """The split that a name such as Training, val or test_set means; None for other names."""
+    word = re.sub(r"[\W_]+", "", name.casefold())
+    return _SPLIT_NAMES.get(word) or _SPLIT_NAMES.get(re.sub("(set|data|split|videos|clips)$", "", word))
+
+
+def check_ids(ids: pd.Series, path: str | Path) -> None:
     """Raises ValueError for ids that are not valid folder names; `path` is the file that lists them."""
-    bad = ids[ids.str.contains(r"^\.?$|[/\\]|\.\.")]
-    rule = "a video id becomes a folder name, so it must not be empty or hold / \\ .."
+    ids = ids.astype(str)
+    bad = ids[ids.str.contains(r"^\.?$|[/\\\x00-\x1f\x7f\ud800-\udfff]|\.\.") | ids.map(_is_long)]
+    rule = (
+        "a video id becomes a folder name, so it must be 1 to 255 bytes of text, without / \\ .. and control characters"
+    )
     refuse([repr(name) for name in bad], path, rule)
+
+
+def _is_long(name: str) -> bool:
+    return len(name.encode(errors="surrogatepass")) > MAX_GIVEN_ID
+
+
+def compose_labels(labels: pd.Series, source: str | Path) -> pd.Series:
+    """The labels in Unicode's composed form (NFC); a warning names those that are there in several forms."""
+    composed = labels.map(nfc)
+    forms = pd.DataFrame({"written": labels, "label": composed}).drop_duplicates()
+    merged = sorted(forms.loc[forms["label"].duplicated(), "label"].unique())
+    if merged:
+        message = f"{len(merged)} class names in {printable(source)} are there in two Unicode forms: {few(merged)}."
+        warnings.warn(f"{message} The two look alike, and are one class.", stacklevel=3)
+    return composed
 
 
 def drop_repeats(table: pd.DataFrame, source: str | Path, key: str = "video_id") -> pd.DataFrame:
@@ -77,17 +105,19 @@ def drop_absent(table: pd.DataFrame, absent: pd.Series, name: str, listed_in: st
     return table[~absent].copy()
 
 
-def tidy(table: pd.DataFrame, classes: Iterable[str], source: Path) -> pd.DataFrame:
+def tidy(table: pd.DataFrame, classes: Iterable[str], source: str | Path) -> pd.DataFrame:
     """Adds the default columns and sorts rows and columns; warns about classes without a video."""
     labels = sorted(table["label"].unique())
     empty = sorted(set(classes) - set(labels))
     if empty:
-        message = f"{len(empty)} classes of {source} have no video: {few(empty)}. They are left out."
+        message = f"{len(empty)} classes of {printable(source)} have no video: {few(empty)}. They are left out."
         warnings.warn(message, stacklevel=3)
     if "class_index" not in table:
         table["class_index"] = table["label"].map({label: index for index, label in enumerate(labels)})
     if "group" not in table:
         table["group"] = table["video_id"]
+    for column in ("start", "end", "rate"):
+        table[column] = table[column].astype(float) if column in table else float("nan")
     return table.sort_values(["label", "video_id"], ignore_index=True)[COLUMNS]
 
 
@@ -122,9 +152,3 @@ def refuse(bad: Sequence[str], path: Path, rule: str) -> None:
     """Raises ValueError if `bad`, the descriptions of what breaks `rule` in the file `path`, is not empty."""
     if bad:
         raise ValueError(f"{path}: {rule}. {len(bad)} break this rule: {few(bad)}. Correct them.")
-
-
-def few(items: Iterable) -> str:
-    """At most three examples, as text."""
-    items = [str(item) for item in items]
-    return ", ".join(items[:3]) + (", ..." if len(items) > 3 else "")

@@ -1,0 +1,76 @@
+from pathlib import PurePath
+
+import pytest
+
+from src.sources.layout import find_layout
+
+
+def layout_of(text):
+    """{path: (split, label)} and the paths of the other videos."""
+    found = find_layout([PurePath(name) for name in text.split()])
+    return {str(place.path): (place.split, place.label) for place in found.places}, [str(path) for path in found.others]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "validation", "test"), ("Train", "val", "TEST"), ("training", "dev", "testing"),
+        ("train_set", "valid", "eval"), ("Training Videos", "validation-data", "test_split"), ("train", "eval", "test"),
+    ],
+)  # fmt: skip
+def test_names_of_splits(train, validation, test):
+    names = {train: "train", validation: "validation", test: "test"}
+    paths = [PurePath(name, label, "1.mp4") for name in names for label in ("run", "walk")]
+    found = find_layout(paths)
+    assert [(place.split, place.label) for place in found.places] == [
+        (split, label) for split in names.values() for label in ("run", "walk")
+    ]
+
+
+def test_splits_are_above_or_below_classes_and_wrappers_are_passed():
+    above = layout_of("w/x/train/run/1 w/x/train/walk/g/2 w/x/test/run/3")
+    assert above == (
+        {
+            "w/x/train/run/1": ("train", "run"),
+            "w/x/train/walk/g/2": ("train", "walk"),
+            "w/x/test/run/3": ("test", "run"),
+        },
+        [],
+    )
+    below = layout_of("w/run/train/1 w/run/test/2 w/walk/train/3")
+    assert set(below[0].values()) == {("train", "run"), ("test", "run"), ("train", "walk")}
+    inside = layout_of("train/videos/run/1 train/videos/walk/2 test/videos/run/3")
+    assert set(inside[0].values()) == {("train", "run"), ("train", "walk"), ("test", "run")}
+    twice = layout_of("train/train/run/1 train/train/walk/2 test/test/run/3 test/test/walk/4")
+    assert set(twice[0].values()) == {(split, label) for split in ("train", "test") for label in ("run", "walk")}
+
+
+def test_videos_beside_splits_are_left_aside():
+    places, others = layout_of("train/run/1 train/walk/2 test/run/3 samples/demo intro train/4")
+    assert len(places) == 3 and set(others) == {"samples/demo", "intro", "train/4"}
+
+
+def test_a_single_split_is_no_split():
+    assert set(layout_of("train/run/1 train/walk/2")[0].values()) == {("", "run"), ("", "walk")}
+    places, others = layout_of("train/run/1 train/walk/2 test/3 test/4")  # without labels
+    assert set(places.values()) == {("", "run"), ("", "walk")} and others == ["test/3", "test/4"]
+
+
+def test_a_split_name_among_classes_is_a_class():
+    assert set(layout_of("car/1 plane/2 train/3")[0].values()) == {("", "car"), ("", "plane"), ("", "train")}
+
+
+def test_folders_below_the_class_are_kept():
+    found = find_layout([PurePath("run/p1/a/1"), PurePath("walk/2")])
+    assert [place.within for place in found.places] == [("p1", "a"), ()]
+
+
+@pytest.mark.parametrize("paths", ["train/1 test/2", "train/1 val/2 other/3", "w/train/1 w/test/2"])
+def test_classes_that_look_like_splits_are_refused(paths):
+    with pytest.raises(ValueError, match="look like splits.*without a folder per class"):
+        layout_of(paths)
+
+
+def test_videos_beside_splits_below_classes_are_refused():
+    with pytest.raises(ValueError, match="1 of 3 videos are in none of them: walk/3"):
+        layout_of("run/train/1 run/test/2 walk/3")
