@@ -62,9 +62,12 @@ WRONG_TYPES = {  # field of `TrainConfig` by its type → a value in quotes, and
 }
 
 
-@pytest.mark.parametrize("field", [*dataclasses.fields(TrainConfig), *dataclasses.fields(ClipConfig)], ids=lambda field: field.name)
-def test_every_field_has_a_type_and_values_in_quotes_say_what_to_write(field):
-    config = TrainConfig if field in dataclasses.fields(TrainConfig) else ClipConfig
+@pytest.mark.parametrize(
+    "config, field",
+    [(config, field) for config in (ClipConfig, TrainConfig) for field in dataclasses.fields(config)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_field_has_a_type_and_values_in_quotes_say_what_to_write(config, field):
     kind = (get_args(field.type) or (field.type,))[0]
     for value in WRONG_TYPES[get_origin(kind) or kind]:
         if value is None and field.default is None:
