@@ -73,8 +73,11 @@ def run_both(folder: Path, style: dict[str, str] | None = None) -> dict:
 def execute(notebook, parameters: dict, copy: Path, folder: Path = ROOT):
     """Runs a notebook in a working directory, with `parameters` set after its cell with that tag.
 
-    The executed copy is written even if the notebook fails.
+    The executed copy is written even if the notebook fails. It shows outputs of this run alone.
     """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     place = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
     if parameters:
         values = nbformat.v4.new_code_cell("\n".join(f"{name} = {value!r}" for name, value in parameters.items()))

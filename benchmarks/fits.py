@@ -12,7 +12,7 @@ import pandas as pd
 
 from models import build_temporal_cnn, measure_flow_scale
 from src.config import TrainConfig
-from src.inputs import TrainingBatches
+from src.inputs import TrainingBatches, read_clips
 from src.store import ClipStore, manifest_digest
 from src.subsets import make_folds
 from src.training import Run, git_commit, start_run
@@ -90,7 +90,8 @@ def run_folder(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainCo
 def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Run:
     """Starts or continues the run in `run_folder`. Prints a message if it was started at another commit."""
     folder = run_folder(name, clips, store, config)
-    run = start_run(folder.name, store.root, manifest_digest(clips), store.config, config, root=folder.parent)
+    digest, class_names = manifest_digest(clips), read_clips(store.root)[2]
+    run = start_run(folder.name, store.root, digest, store.config, config, class_names, root=folder.parent)
     started, now = run.record["environment"]["git_commit"], git_commit()
     if started != now:
         print(f"{run.folder}: started at commit {started}, the code is at {now}. Remove the folder to train again.")

@@ -132,7 +132,8 @@ def time_heads(data, config):
         rows = []
         for seed, name in enumerate(("spatial, backbone, with features", "spatial, backbone, features kept")):
             seeded = dataclasses.replace(config, seed=seed)
-            run = start_run(None, store.root, manifest_digest(clips), store.config, seeded, root=Path(folder) / "runs")
+            digest, root = manifest_digest(clips), Path(folder) / "runs"
+            run = start_run(None, store.root, digest, store.config, seeded, class_names, root=root)
             start = time.perf_counter()
             train_spatial(run, clips, store, class_names, seeded)
             found = {"input, px": config.crop_size, "to finish, s": time.perf_counter() - start}

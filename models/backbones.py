@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import layers
 
+import models.settings  # noqa: F401 (sets those of Keras before a layer is built)
+
 # Mean and standard deviation that preprocessing assumes of RGB values 0 … 255, by the names that Keras uses.
 NORMALIZATIONS = {
     "torch": {"mean": [123.675, 116.28, 103.53], "deviation": [58.395, 57.12, 57.375]},

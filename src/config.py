@@ -1,21 +1,27 @@
 """The two configurations, frozen dataclasses without I/O: `ClipConfig` (extraction) and `TrainConfig` (training)."""
 
-from dataclasses import asdict, dataclass, fields
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, fields
+from numbers import Integral, Real
+from typing import Any, get_args
 
 STREAMS = ("spatial", "temporal")
 FLOW_ALGORITHMS = ("farneback", "dis")
 FLOW_INPUTS = ("stack", "bidirectional", "trajectory")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+MAX_SEED = 2**32 - 2  # NumPy takes less than 2^32, and the streams use the seed and the one after it
 _CHOICES = {
     "flow_algorithm": FLOW_ALGORITHMS, "flow_source": ("store", "layer"), "flow_input": FLOW_INPUTS,
     "temporal_network": ("small", "cnn_m"), "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10),
     "precision": PRECISIONS,
 }  # fmt: skip
-_LEAST = {  # of the integers; None is also allowed where it is the default
+_LEAST = {  # of the integers
     "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
     "test_segments": 1, "spatial_steps": 1, "temporal_steps": 1, "fine_tune_steps": 0, "seed": 0,
 }  # fmt: skip
-_POSITIVE = ("spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate")
+_POSITIVE = ("flow_bound", "spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate")
 _MOST = {"weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}  # of numbers from 0
 SMALL_CROP = 64  # pixels: input side of the small temporal network
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
@@ -24,26 +30,76 @@ EXTRACTION = 2  # increase it when the same video and parameters give other byte
 
 def _require(condition, config, rule, received):
     if not condition:
-        raise ValueError(f"{type(config).__name__}: {rule}. Received: {received!r}")
+        raise ValueError(f"{type(config).__name__}: {rule}. Received: {received!r}{_quotes_hint(received)}")
+
+
+def _quotes_hint(received):
+    """What to write instead of a value in quotes, as some programs that set parameters pass them."""
+    if not isinstance(received, str):
+        return ""
+    is_value = received in ("None", "True", "False") or _is_number_text(received)
+    return f". Write it without quotes: {received}" if is_value else ""
+
+
+def _is_number_text(text):
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _check_fields(config):
-    for name, default in ((field.name, field.default) for field in fields(config)):
-        value = getattr(config, name)
+    """Checks the type and the range of each field; NumPy's scalars become Python's, which JSON can hold."""
+    for field in fields(config):
+        name, value = field.name, getattr(config, field.name)
+        rule, kinds = _rule_of(field), get_args(field.type) or (field.type,)
+        if value is None and type(None) in kinds:
+            continue
+        value = _convert(value, kinds[0])
+        valid = value is not None and value != "None"  # a file called None is less likely than quotes too many
         if name in _CHOICES:
-            _require(value in _CHOICES[name], config, f"{name} must be one of {_CHOICES[name]}", value)
-        if name in _LEAST and not (value is default is None):
-            is_valid = isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[name]
-            _require(is_valid, config, f"{name} must be an integer, {_LEAST[name]} or more", value)
+            valid = valid and value in _CHOICES[name]
+        if name in _LEAST:
+            valid = valid and value >= _LEAST[name] and (name != "seed" or value <= MAX_SEED)
         if name in _POSITIVE:
-            _require(_is_number(value) and value > 0, config, f"{name} must be a positive number", value)
+            valid = valid and value > 0
         if name in _MOST:
-            is_valid = _is_number(value) and 0 <= value <= _MOST[name]
-            _require(is_valid, config, f"{name} must be a number from 0 to {_MOST[name]}", value)
+            valid = valid and 0 <= value <= _MOST[name]
+        _require(valid, config, rule, getattr(config, name))
+        object.__setattr__(config, name, value)
 
 
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _convert(value: object, kind: Any) -> object:
+    """The value as `kind`, or None if it is of another type; text is never taken for a number or a truth value."""
+    is_truth = isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # NumPy's, which is no bool
+    if kind is bool:
+        return bool(value) if is_truth else None
+    if kind is int:
+        return int(value) if isinstance(value, Integral) and not is_truth else None
+    if kind is float:
+        return float(value) if isinstance(value, Real) and not is_truth and math.isfinite(value) else None
+    if kind is str:
+        return os.path.expanduser(value) if isinstance(value, str | os.PathLike) and os.fspath(value) else None
+    is_text = isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair)
+    return dict(value) if is_text else None
+
+
+def _rule_of(field: Field) -> str:
+    """What a field must be, for its error."""
+    name, kinds = field.name, get_args(field.type) or (field.type,)
+    if name in _CHOICES:
+        rule = f"must be one of {_CHOICES[name]}"
+    elif name == "seed":
+        rule = f"must be an integer from 0 to {MAX_SEED}"
+    elif name in _LEAST:
+        rule = f"must be an integer, {_LEAST[name]} or more"
+    elif name in _POSITIVE:
+        rule = "must be a positive number"
+    elif name in _MOST:
+        rule = f"must be a number from 0 to {_MOST[name]}"
+    else:
+        rule = {bool: "must be True or False", str: "must be text"}.get(kinds[0], "must be a dictionary of class names")
+    return f"{name} {rule}" + (", or None" if type(None) in kinds else "")
 
 
 @dataclass(frozen=True)
@@ -72,9 +128,6 @@ class ClipConfig:
         _check_fields(self)
         can_layer = self.flow_source == "store" or self.flow_algorithm == "farneback"
         _require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
-        is_number = isinstance(self.flow_bound, int | float) and 0 < self.flow_bound < float("inf")
-        _require(is_number, self, "flow_bound must be a positive number of px/frame", self.flow_bound)
-        object.__setattr__(self, "flow_bound", float(self.flow_bound))  # 10 and 10.0 are the same store
 
     @property
     def window_length(self) -> int:

@@ -1,6 +1,9 @@
 import dataclasses
 import json
+from pathlib import Path
+from typing import get_args, get_origin
 
+import numpy as np
 import pytest
 
 from src.config import ClipConfig, TrainConfig, clip_config_from_dict, differences, train_config_from_dict
@@ -48,6 +51,54 @@ def test_only_farneback_flow_can_be_computed_by_the_network():
 def test_train_config_names_the_field_and_what_was_received(name, value):
     with pytest.raises(ValueError, match=rf"TrainConfig: {name} .*Received: {value!r}"):
         TrainConfig(**{name: value})
+
+
+WRONG_TYPES = {  # field of `TrainConfig` by its type → a value in quotes, and others
+    int: ["16", "None", True, 16.0, np.float32(16), np.True_],
+    float: ["1e-3", "None", True, float("nan"), float("inf")],
+    bool: ["True", "False", "no", 1, 0, None],
+    str: ["None", "", 5, True, b"auto"],
+    dict: ["{}", "None", 5, [("a", "b")], {"a": 1}, {1: "b"}],
+}
+
+
+@pytest.mark.parametrize(
+    "config, field",
+    [(config, field) for config in (ClipConfig, TrainConfig) for field in dataclasses.fields(config)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_field_has_a_type_and_values_in_quotes_say_what_to_write(config, field):
+    kind = (get_args(field.type) or (field.type,))[0]
+    for value in WRONG_TYPES[get_origin(kind) or kind]:
+        if value is None and field.default is None:
+            continue
+        with pytest.raises(ValueError, match=rf"{config.__name__}: {field.name} must be ") as error:
+            config(**{field.name: value})
+        assert f"Received: {value!r}" in str(error.value)
+        if value in ("16", "1e-3", "True", "None"):
+            assert str(error.value).endswith(f". Write it without quotes: {value}")
+
+
+def test_scalars_of_numpy_are_recorded_as_those_of_python():
+    config = TrainConfig(batch_size=np.int64(8), dropout=np.float32(0.5), xla=np.True_, weight_decay=0)
+    assert config == TrainConfig(batch_size=8, dropout=0.5, xla=True, weight_decay=0.0)
+    assert json.loads(json.dumps(config.to_dict())) == config.to_dict()
+    assert ClipConfig(num_segments=np.uint8(4), flow_bound=np.int32(10)).key == ClipConfig(num_segments=4).key
+
+
+def test_paths_of_weights_are_text_without_a_tilde(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = TrainConfig(spatial_weights=Path("~/frames.keras"), temporal_weights="~/flow.keras")
+    assert (config.spatial_weights, config.temporal_weights) == (
+        "/home/someone/frames.keras",
+        "/home/someone/flow.keras",
+    )
+
+
+def test_a_seed_is_one_that_numpy_takes():
+    assert TrainConfig(seed=2**32 - 2)
+    with pytest.raises(ValueError, match="seed must be an integer from 0 to 4294967294. Received: 4294967295"):
+        TrainConfig(seed=2**32 - 1)
 
 
 def test_temporal_networks_that_cannot_be_built_are_refused_before_a_training():

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 from run_notebooks import _for_git, _shrink, execute
@@ -61,6 +62,21 @@ def test_outputs_for_git_have_no_trace_of_the_run(executed):
         code = [cell for cell in kept.cells if cell.cell_type == "code"]
         assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
         assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in kept.cells)
+
+
+@pytest.mark.slow
+def test_the_copy_of_a_run_that_fails_shows_nothing_of_another(tmp_path):
+    cells = ["1 + 1", "1 / 0", "'later'"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    for cell in notebook.cells:
+        cell.outputs = [nbformat.v4.new_output("stream", text="of another run")]
+        cell.execution_count = 7
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        execute(notebook, {}, tmp_path / "copy" / "failed.ipynb", tmp_path)
+    kept = nbformat.read(tmp_path / "copy" / "failed.ipynb", as_version=4).cells
+    assert [output.output_type for cell in kept for output in cell.outputs] == ["execute_result", "error"]
+    assert [cell.execution_count for cell in kept] == [1, 2, None]
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.config import STREAMS, current_names, differences
+from src.config import STREAMS, differences
+from src.training import Run
 
 SCORED = (*STREAMS, "fused")
 SEGMENTS_CROPS = "segments × crops"
@@ -37,11 +38,13 @@ def compare_runs(
         "temporal", "fused": top-1, 0 … 1, mean over seeds; each followed by its "… sd", the sample standard deviation
         over seeds, NaN for one seed. `attrs["protocol"]` is `describe_protocol` of all rows.
 
-        A run without metrics.json or without this split is left out with a warning. Runs with the same configuration
+        A run without metrics.json or without this split is left out with a warning; so is, in a folder of runs, a
+        folder whose config.json is of another program. Runs with the same configuration
         and seed count as one seed; if their numbers differ, their mean counts, with a warning.
 
     Raises:
-        ValueError: no run has the split, a folder holds no run, or the protocols differ and `allow_mixed` is False.
+        ValueError: no run has the split, a folder holds no run, a file is not that of a run, or the protocols differ
+            and `allow_mixed` is False.
     """
     configuration, protocol, numbers = _read_runs(_find_runs(folders), split)
     if not allow_mixed:
@@ -78,27 +81,39 @@ def describe_protocol(protocol: Mapping, split: str, n: int | str) -> str:
 
 
 def _find_runs(folders):
+    """The runs that are given, by their folders; each once."""
     runs = {}
     for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
+        folder = folder.expanduser()
         is_run = (folder / "config.json").is_file()
-        found = [folder] if is_run else sorted(path.parent for path in folder.glob("*/config.json"))
+        found = [Run.read(folder)] if is_run else _read_folder_of_runs(folder)
         if not found:
             reason = "no such folder" if not folder.is_dir() else "neither config.json nor a folder with one"
             raise ValueError(f"{folder}: must be the folder of a run, or hold such folders. Received: {reason}")
-        runs |= {run.resolve(): run for run in found}
+        runs |= {run.folder.resolve(): run for run in found}
     return list(runs.values())
 
 
-def _read_runs(folders, split):
+def _read_folder_of_runs(folder):
+    """The runs in a folder; what else is there is left out with a warning."""
+    found = []
+    for path in sorted(folder.glob("*/config.json")):
+        try:
+            found.append(Run.read(path.parent))
+        except ValueError as error:
+            warnings.warn(f"Left out of the comparison: {error}", stacklevel=4)
+    return found
+
+
+def _read_runs(runs, split):
     """Returns three tables with a row per run that has this split: its configuration, protocol and numbers."""
     found, left_out = {}, []
-    for folder in folders:
-        path = folder / "metrics.json"
-        metrics = json.loads(path.read_text()) if path.is_file() else {}
+    for run in runs:
+        metrics = _read_metrics(run.folder / "metrics.json")
         if split in metrics:
-            found[str(folder)] = _read_run(json.loads((folder / "config.json").read_text()), metrics, split)
+            found[str(run.folder)] = _read_run(run.record, metrics, split, run.folder)
         else:
-            left_out.append(f"{folder} ({f'no {split} split in' if metrics else 'no'} metrics.json)")
+            left_out.append(f"{run.folder} ({f'no {split} split in' if metrics else 'no'} metrics.json)")
     if not found:
         reason = ", ".join(left_out) or "an empty list"
         raise ValueError(f"A run must have {split} numbers to be compared. Received: {reason}. Evaluate a run first.")
@@ -107,9 +122,27 @@ def _read_runs(folders, split):
     return (_make_table(found, part) for part in range(3))
 
 
-def _read_run(record, metrics, split):
+def _read_metrics(path):
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{path}: must be JSON. Received: {error}. Remove it, and evaluate the run again.") from error
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def _read_run(record, metrics, split, folder):
     """(configuration, protocol, numbers) of one run: dictionaries; numbers have names such as "fused top1"."""
-    training, entry = current_names(record["training"]), metrics[split]
+    try:
+        return _read_parts(record, metrics, split)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}: config.json and metrics.json must hold what train_models.ipynb writes; an entry is missing or "
+            f"of another kind ({error!r}). Evaluate the run again, or leave it out."
+        ) from error
+
+
+def _read_parts(record, metrics, split):
+    training, entry = record["training"], metrics[split]
     configuration = {name: value for name, value in training.items() if name not in IN_PROTOCOL}
     for stream in STREAMS:
         network = record.get("notes", {}).get(f"{stream}_network")

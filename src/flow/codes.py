@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from src.flow.caching import with_cache
+
 ZERO = 128  # code of no motion
 STEPS = 127  # codes from no motion to the bound, the same number in both directions
 
@@ -23,7 +25,7 @@ def quantize_flow(flow: np.ndarray, bound: float) -> np.ndarray:
     return _quantize(flow, np.float32(STEPS / bound))
 
 
-@numba.vectorize(["uint8(float32, float32)", "uint8(float64, float32)"], cache=True)  # five times as fast as NumPy
+@with_cache(numba.vectorize, ["uint8(float32, float32)", "uint8(float64, float32)"])  # five times as fast as NumPy
 def _quantize(displacement, steps_per_px):
     return min(max(np.rint(displacement * steps_per_px), -STEPS), STEPS) + ZERO
 

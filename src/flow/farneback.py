@@ -14,6 +14,7 @@ import cv2
 import numba
 import numpy as np
 
+from src.flow.caching import with_cache
 from src.flow.farneback_steps import blur_of_level, border_weights, expansion_kernels, pyramid
 
 RADIUS = 7  # px; displacements are averaged over windows of 2 · RADIUS + 1 = 15
@@ -24,7 +25,7 @@ LANES = 8  # floats per pixel: 5 coefficients, and 3 zeros to fill a register
 ONE_TO_SEVEN = tuple(np.uint64(lane) for lane in range(1, LANES))
 
 numba.config.SLP_VECTORIZE = 1  # off by default; it lets a pixel's coefficients be read as one register
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})  # fused a · b + c
+compiled = with_cache(numba.njit, nogil=True, error_model="numpy", fastmath={"contract"})  # fused a · b + c
 inlined = numba.njit(inline="always")
 
 

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from src.config import FLOW_INPUTS
+from src.flow.caching import with_cache
 from src.flow.codes import STEPS, ZERO
 
 MAX_ITERATIONS = 5  # of the fixed-point iteration; odd, see `inverse_fields`
@@ -23,7 +24,7 @@ def _compiled(function):
     stack. Numba turned it off by default for such faults (pull request 8852).
     """
     before, numba.config.SLP_VECTORIZE = numba.config.SLP_VECTORIZE, 0
-    compiled = numba.njit([(_STACK, numba.float32)], cache=True, nogil=True, error_model="numpy")(function)
+    compiled = with_cache(numba.njit, [(_STACK, numba.float32)], nogil=True, error_model="numpy")(function)
     numba.config.SLP_VECTORIZE = before
     return compiled
 

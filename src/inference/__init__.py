@@ -1,5 +1,6 @@
 """A video file, a camera or a stream → scores, by the networks of a finished run."""
 
+from src.inference.example import find_video
 from src.inference.loading import load_run
 from src.inference.prediction import predict_video, score_segments
 from src.inference.sliding_window import predict_stream

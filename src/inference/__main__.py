@@ -4,11 +4,14 @@
     python -m src.inference runs/NAME 0                              the first camera
     python -m src.inference runs/NAME rtsp://HOST/PATH --step 10     a stream
 
-Start it in the folder in which the run was trained. It prints a line for each scored window: its time, the frames per
-second that are processed, the score of the best class after fusion, and the class. Ctrl-C ends it.
+It prints a line for each scored window: its time, the frames per second that are processed, the score of the best class
+after fusion, and the class. Ctrl-C ends it. The name of a file may begin with a dash.
 """
 
 import argparse
+import os
+import re
+import sys
 from collections import deque
 
 from src.inference.loading import load_run
@@ -21,26 +24,44 @@ RECENT = 20  # windows over which the rate is measured
 def main():
     """Prints a line for each scored window."""
     parser = argparse.ArgumentParser(
-        prog="python -m src.inference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m src.inference",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")
     parser.add_argument("source", metavar="SOURCE", help="video file, number of a camera, or URL of a stream")
     parser.add_argument("--step", metavar="N", type=int, default=5, help="frames from one window to the next (5)")
-    arguments = parser.parse_args()
-    source = int(arguments.source) if arguments.source.isdecimal() else arguments.source
-    scored_at = deque(maxlen=RECENT)
+    arguments = parser.parse_args(_mark_names(sys.argv[1:]))
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # class names may hold bytes that are not UTF-8
     try:
-        two_stream, class_names, clip_config, config = load_run(arguments.run)
-        for moment in predict_stream(source, two_stream, class_names, clip_config, config, arguments.step):
-            scored_at.append(moment.scored_at)
-            fused, fps = moment.scores["fused"], frames_per_second(scored_at, arguments.step)
-            best = fused.argmax()
-            print(f"{moment.seconds:8.1f} s  {fps:6.1f} frames/s  {fused[best]:.2f}  {class_names[best]}", flush=True)
-        print("The source has ended.")
-    except (FileNotFoundError, ValueError) as error:  # of the run, the source or the step: its message says what to do
-        parser.exit(1, f"{error}\n")
+        _print_scores(arguments)
+    except BrokenPipeError:  # the reader, such as head, has read enough; Python would complain when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError) as error:  # of the run, the source or the step: its message says what to do
+        parser.exit(1, f"{' '.join(str(error).splitlines())}\n")
     except KeyboardInterrupt:
         pass
+
+
+def _mark_names(words: list[str]) -> list[str]:
+    """Puts ./ before names that begin with a dash, which would be taken for options."""
+    options = re.compile(r"-h|--help|--step(=.*)?|-\d+|--|-?")
+    end = words.index("--") if "--" in words else len(words)
+    return [word if options.fullmatch(word) or word[0] != "-" else f"./{word}" for word in words[:end]] + words[end:]
+
+
+def _print_scores(arguments):
+    source = int(arguments.source) if re.fullmatch("[0-9]+", arguments.source) else arguments.source
+    two_stream, class_names, clip_config, config = load_run(arguments.run)
+    scored_at = deque(maxlen=RECENT)
+    for moment in predict_stream(source, two_stream, class_names, clip_config, config, arguments.step):
+        scored_at.append(moment.scored_at)
+        fused, fps = moment.scores["fused"], frames_per_second(scored_at, arguments.step)
+        best = fused.argmax()
+        print(f"{moment.seconds:8.1f} s  {fps:6.1f} frames/s  {fused[best]:.2f}  {class_names[best]}", flush=True)
+    print("The source has ended.", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The folder of a finished run → its networks, class names and configurations."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -9,32 +8,50 @@ import models  # noqa: F401 (registers the layers of saved networks with Keras)
 from src.config import ClipConfig, TrainConfig, clip_config_from_dict, train_config_from_dict
 from src.inputs import read_clips
 from src.store import manifest_digest
+from src.training import Run
 
 
 def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, TrainConfig]:
     """Loads what `predict_video` and `predict_stream` need in addition to a video.
 
     Args:
-        folder: runs/<name>/, with two_stream.keras and config.json. Class names are read from the prepared data set
-            that config.json names, relative to the current folder.
+        folder: runs/<name>/, with two_stream.keras and config.json. A run of an older version has recorded no class
+            names: they are read from the prepared data set that config.json names, relative to the current folder.
 
     Returns:
         (two_stream, class_names, clip_config, config).
 
     Raises:
-        FileNotFoundError: a file of the run, or the data set, is missing.
-        ValueError: the data set was prepared again with another subset, whose classes may differ.
+        FileNotFoundError: a file of the run is missing, or the data set of a run of an older version.
+        ValueError: a file is not that of a run; or the data set of a run of an older version was prepared again with
+            another subset, whose classes may differ.
     """
-    folder = Path(folder)
-    for name, remedy in (("config.json", "Give the folder of a run"), ("two_stream.keras", "Finish the run")):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder / name}: missing. {remedy}: train_models.ipynb writes this file.")
-    record = json.loads((folder / "config.json").read_text())
-    clips, _, class_names = read_clips(record["data"])
-    if manifest_digest(clips) != record["manifest_digest"]:
+    run = Run.read(folder)
+    path = run.folder / "two_stream.keras"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing. Finish the run: train_models.ipynb writes this file near its end.")
+    class_names = run.record.get("class_names") or _read_class_names(run)
+    clip_config, config = clip_config_from_dict(run.record["clips"]), train_config_from_dict(run.record["training"])
+    try:
+        two_stream = keras.models.load_model(path)
+    except Exception as error:  # Keras, zipfile and h5py raise what they like
+        raise ValueError(f"{path}: cannot be read as a model ({_first_line(error)}). Finish the run again.") from error
+    scored = two_stream.output_shape[-1]
+    if scored != len(class_names):
+        raise ValueError(f"{path}: must score the {len(class_names)} classes of config.json. Found: {scored} classes.")
+    return two_stream, class_names, clip_config, config
+
+
+def _read_class_names(run):
+    data, digest = run.record["data"], run.record["manifest_digest"]
+    clips, _, class_names = read_clips(data)
+    if manifest_digest(clips) != digest:
         raise ValueError(
-            f"{folder}: the run was trained on the subset {record['manifest_digest']} of {record['data']}; the subset "
-            f"prepared there now is {manifest_digest(clips)}. Prepare the subset of the run again."
+            f"{run.folder}: the run was trained on the subset {digest} of {data}; the subset prepared there now is "
+            f"{manifest_digest(clips)}. Prepare the subset of the run again."
         )
-    two_stream = keras.models.load_model(folder / "two_stream.keras")
-    return two_stream, class_names, clip_config_from_dict(record["clips"]), train_config_from_dict(record["training"])
+    return class_names
+
+
+def _first_line(error):
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

@@ -5,6 +5,7 @@ and BackupAndRestore do not ensure this: they write in place, so that a kill can
 gets a second row in the CSV file; and BackupAndRestore keeps weights and epoch in two files.
 """
 
+import re
 import time
 from pathlib import Path
 
@@ -70,22 +71,25 @@ class Backup(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Loads the latest backup, if any, into a compiled model; returns the number of rounds done."""
         model.optimizer.build(model.trainable_variables)
-        rounds = [int(path.name.split(".")[0].rpartition("_")[2]) for path in self._files()]
+        rounds = [int(path.name.split(".")[0].rpartition("_")[2]) for path in find_backups(self.folder, self.name)]
         if rounds:
             model.load_weights(self._path(max(rounds)))
         return max(rounds, default=0)
 
     def on_epoch_end(self, epoch, logs=None):
         write_weights(self.model, self._path(epoch + 1))
-        for path in self._files():
+        for path in find_backups(self.folder, self.name):
             if path != self._path(epoch + 1):
                 path.unlink()
 
     def _path(self, rounds):
         return self.folder / f"{self.name}_{rounds}.weights.h5"
 
-    def _files(self):
-        return list(self.folder.glob(f"{self.name}_*.weights.h5"))
+
+def find_backups(folder: Path, name: str) -> list[Path]:
+    """The files of `Backup`: NAME_ROUNDS.weights.h5, where a part of `name` may be a pattern; no other file is ours."""
+    named = re.compile(rf"{name}_\d+\.weights\.h5")
+    return [path for path in folder.iterdir() if named.fullmatch(path.name)]
 
 
 class StepBar(keras.callbacks.Callback):

@@ -10,7 +10,7 @@ import pandas as pd
 from models import build_consensus, takes_frames
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, ValidationBatches
-from src.training.callbacks import Backup, History, StartRound, StepBar
+from src.training.callbacks import Backup, History, StartRound, StepBar, find_backups
 from src.training.compiling import compile_model
 from src.training.devices import EvenBatches, on_devices, synchronized_batch_norm
 from src.training.runs import Run
@@ -70,7 +70,7 @@ def fit_stream(
                     _fit_phase(network, stream, phase, history, backup, devices, config)
                 first_step += phase.rounds * len(phase.training)
             write_model(keras.Model(network.input, network.output, name=network.name), finished)  # without optimizer
-    for weights in run.folder.glob(f"backup_{stream}_*.weights.h5"):
+    for weights in find_backups(run.folder, rf"backup_{stream}_\d+"):
         weights.unlink()
     model = keras.models.load_model(finished)
     if takes_frames(model):

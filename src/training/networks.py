@@ -22,6 +22,8 @@ SCALE_CLIPS = 64  # training clips, at most, from which the scale of flow is mea
 def build_spatial(run: Run, class_names: list[str], config: TrainConfig) -> tuple[keras.Model, bool]:
     """Builds the spatial network of a run: (model, whether its backbone is pretrained)."""
     network = _resolve_once(run, "spatial", config.spatial_weights)
+    if config.temporal_weights != "scratch":  # what is missing is known now, not after hours of the spatial stream
+        _resolve_once(run, "temporal", config.temporal_weights)
     keras.utils.set_random_seed(config.seed)
     model = build_finetuned_resnet(
         len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing,

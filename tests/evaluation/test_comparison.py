@@ -222,6 +222,25 @@ def test_a_folder_without_runs_is_refused(tmp_path):
             compare_runs([tmp_path / "runs", tmp_path / name])
 
 
+def test_files_of_other_programs_are_named(tmp_path):
+    run, other = write_run(tmp_path, "a"), tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"architectures": []}')
+    with pytest.warns(
+        UserWarning, match="Left out of the comparison: .*other/config.json: must be the record of a run"
+    ):
+        assert compare_runs(tmp_path).runs.tolist() == ["a"]
+    with pytest.raises(ValueError, match="other/config.json: must be the record of a run"):
+        compare_runs([run, other])
+    for content, message in (("{", "metrics.json: must be JSON"), ('{"test": {"n": 1}}', "an entry is missing")):
+        (run / "metrics.json").write_text(content)
+        with pytest.raises(ValueError, match=message):
+            compare_runs(run)
+    (run / "metrics.json").write_text("[]")
+    with pytest.raises(ValueError, match="A run must have test numbers"):
+        compare_runs(run)
+
+
 def test_a_run_given_twice_counts_once(tmp_path):
     folder = write_run(tmp_path, "a")
     for given in ([folder, tmp_path], [str(folder), folder], [tmp_path / "a" / ".." / "a", folder]):
@@ -243,7 +262,7 @@ def test_a_repeated_run_with_other_numbers_is_warned_about_and_counts_as_one_see
 
 def test_it_reads_what_a_run_writes(tmp_path):
     clips, config = ClipConfig(), TrainConfig(seed=3)
-    run = start_run("real", "datasets/tiny", DIGEST, clips, config, tmp_path)
+    run = start_run("real", "datasets/tiny", DIGEST, clips, config, ["a", "b"], root=tmp_path)
     protocol = {"subset": DIGEST, "store": clips.key, "segments": clips.num_segments, "crops": 3, "seed": 3}
     run.write_metrics({"test": make_entry(0.5, 8), "protocol": protocol})
     write_run(tmp_path, "written-here", 0.7, seed=4)

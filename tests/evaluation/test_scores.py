@@ -79,7 +79,7 @@ def test_flipped_crops_need_a_flipped_class_of_every_class(tiny_store):
 
 @pytest.fixture
 def run(tmp_path):
-    return start_run("first", "tiny", "0123456789ab", TINY_CONFIG, TrainConfig(), root=tmp_path)
+    return start_run("first", "tiny", "0123456789ab", TINY_CONFIG, TrainConfig(), ["a"], root=tmp_path)
 
 
 def test_a_run_scores_a_split_once(two_stream, tiny_store, run, monkeypatch):

@@ -1,5 +1,9 @@
 """The compiled flow against OpenCV's, on textures and, if available, on real clips."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -40,3 +44,19 @@ def test_it_agrees_on_real_clips():
         frames = read_frames(path, 128, range(12))
         difference = difference_to_opencv(np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]))
         assert difference.mean() < 1e-4 and np.quantile(difference, 0.9999) < 0.05
+
+
+@pytest.mark.slow
+def test_flow_is_computed_where_no_cache_can_be_written():
+    """As for a user without a home who reads the code from a folder that is read-only."""
+    program = (
+        "import numba.core.caching as caching, numpy as np\n"
+        "for name, locator in vars(caching).items():\n"
+        "    if name.endswith('CacheLocator') and name != '_CacheLocator':\n"
+        "        locator.from_function = classmethod(lambda *_: None)\n"
+        "from src.flow import compute_flow\n"
+        "print(compute_flow(np.zeros((2, 16, 16), np.uint8)).shape)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    assert done.stdout == "(1, 16, 16, 2)\n", done.stderr

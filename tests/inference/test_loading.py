@@ -1,5 +1,6 @@
 """The folder of a finished run gives what predictions need."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,17 @@ from src.training import start_run
 
 @pytest.fixture
 def run(two_stream, tiny_store, tmp_path):
-    clips, store, _ = read_clips(tiny_store[0])
-    run = start_run("fitted", tiny_store[0], manifest_digest(clips), store.config, TINY_TRAINING, tmp_path)
+    clips, store, names = read_clips(tiny_store[0])
+    digest = manifest_digest(clips)
+    run = start_run("fitted", "prepared", digest, store.config, TINY_TRAINING, names, root=tmp_path)
     two_stream.save(run.folder / "two_stream.keras")
     return run
+
+
+def edit(run, **changes):
+    """Changes entries of a run's config.json; None removes one."""
+    record = {name: value for name, value in (run.record | changes).items() if value is not None}
+    (run.folder / "config.json").write_text(json.dumps(record))
 
 
 def test_a_run_is_loaded_as_it_was_trained(run, two_stream):
@@ -38,17 +46,37 @@ def test_a_run_from_before_flip_map_was_renamed_is_loaded(run):
     assert load_run(run.folder)[3] == TINY_TRAINING
 
 
-def test_a_run_of_another_subset_or_without_a_file_is_refused(run):
-    path = run.folder / "config.json"
-    record = path.read_text()
-    path.write_text(record.replace(run.record["manifest_digest"], "0123456789ab"))
+def test_a_run_of_an_older_version_reads_its_class_names_from_its_data(run, tiny_store):
+    edit(run, class_names=None, data=str(tiny_store[0]))
+    assert load_run(run.folder)[1] == TINY_NAMES
+    edit(run, class_names=None, data=str(tiny_store[0]), manifest_digest="0123456789ab")
     with pytest.raises(ValueError, match="trained on the subset 0123456789ab of .* prepared there now is"):
         load_run(run.folder)
-    (run.folder / "two_stream.keras").unlink()
+
+
+def test_a_folder_that_is_no_finished_run_is_refused(run):
+    path = run.folder / "two_stream.keras"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="two_stream.keras: cannot be read as a model"):
+        load_run(run.folder)
+    edit(run, class_names=["a", "b"])
+    path.unlink()
     with pytest.raises(FileNotFoundError, match="two_stream.keras: missing. Finish the run"):
         load_run(run.folder)
-    with pytest.raises(FileNotFoundError, match="config.json: missing. Give the folder of a run"):
+    (run.folder / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="config.json: must be the record of a run"):
+        load_run(run.folder)
+    (run.folder / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match="must be the folder of a run.*it has no config.json"):
+        load_run(run.folder)
+    with pytest.raises(FileNotFoundError, match="must be the folder of a run.*there is no such folder"):
         load_run(run.folder / "elsewhere")
+
+
+def test_networks_and_class_names_must_fit(run):
+    edit(run, class_names=["a", "b"])
+    with pytest.raises(ValueError, match="must score the 2 classes of config.json. Found: 3 classes"):
+        load_run(run.folder)
 
 
 @pytest.mark.slow

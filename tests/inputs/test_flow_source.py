@@ -42,8 +42,8 @@ def frames_store(tiny_store, tmp_path_factory):
 def run(frames_store, tmp_path, monkeypatch):
     """A new run, whose temporal network is small."""
     monkeypatch.setattr("models.temporal_cnn._CONVOLUTIONS", {"small": (("conv1", 16, 7, 2, True),)})
-    clips, store, _ = frames_store
-    return start_run("run", store.root, manifest_digest(clips), store.config, CONFIG, root=tmp_path)
+    clips, store, names = frames_store
+    return start_run("run", store.root, manifest_digest(clips), store.config, CONFIG, names, root=tmp_path)
 
 
 @pytest.fixture(scope="module")

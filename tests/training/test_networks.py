@@ -46,7 +46,7 @@ def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(weights,
         for segments in of_clips
     ]
     train = dataclasses.replace(CONFIG, subtract_mean=subtract_mean, temporal_weights=weights)
-    run = start_run("run", "made", "digest", config, train, tmp_path / "runs")
+    run = start_run("run", "made", "digest", config, train, CLASSES, root=tmp_path / "runs")
     model, _ = build_temporal(run, *write_store(tmp_path / "store", config, clips), CLASSES, train)
     name, images = ("unit_scale", 1) if weights == "scratch" else ("flow_scale", imagenet_rms("tf"))
     expected = 1 if subtract_mean else 127 / square**0.5
@@ -55,7 +55,7 @@ def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(weights,
 
 def test_the_fields_of_the_configuration_reach_the_networks(tmp_path):
     config = dataclasses.replace(CONFIG, dropout=0.3, crop_size=48, spatial_weights="compact")
-    run = start_run("run", "made", "digest", CLIPS, config, tmp_path / "runs")
+    run = start_run("run", "made", "digest", CLIPS, config, CLASSES, root=tmp_path / "runs")
     spatial, pretrained = build_spatial(run, CLASSES, config)
     assert (spatial.input_shape, spatial.output_shape, pretrained) == ((None, 48, 48, 3), (None, 4), False)
     data = *write_store(tmp_path / "store", CLIPS, [("train", 0, np.full((1, SIDE, SIDE, 4), 130))]), CLASSES
@@ -103,9 +103,9 @@ def test_evaluation_does_not_lag_behind_training_after_a_short_fit(network, movi
     """
     monkeypatch.setattr(fitting, "ROUNDS", 2)
     config = dataclasses.replace(CONFIG, temporal_network=network)
-    run = start_run(network, "made", "digest", CLIPS, config, tmp_path)
-    model, _ = train_temporal(run, *moving_patches, config)
     clips, store, names = moving_patches
+    run = start_run(network, "made", "digest", CLIPS, config, names, root=tmp_path)
+    model, _ = train_temporal(run, *moving_patches, config)
     batches = ValidationBatches(clips, store, "temporal", names, dataclasses.replace(config, batch_size=64))
     inputs, classes = batches[0]
     model.get_layer("dropout").rate = 0  # so that the two modes differ in batch norm alone

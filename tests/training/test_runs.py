@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,13 +12,15 @@ import pytest
 
 from src.config import ClipConfig, TrainConfig
 from src.training import runs
-from src.training.runs import start_run
+from src.training.runs import Run, start_run
 
 DIGEST = "0123456789ab"
+NAMES = ["US$_A_B$", os.fsdecode(b"caf\xe9")]
 
 
-def start(root, run_name="first", digest=DIGEST, clip_config=None, data="datasets/tiny", **training):
-    return start_run(run_name, data, digest, clip_config or ClipConfig(), TrainConfig(**training), root)
+def start(root, run_name="first", digest=DIGEST, clip_config=None, data="datasets/tiny", names=NAMES, **training):
+    clip_config, config = clip_config or ClipConfig(), TrainConfig(**training)
+    return start_run(run_name, data, digest, clip_config, config, names, "two classes", root)
 
 
 def read_record(run):
@@ -28,7 +31,8 @@ def test_a_new_run_has_its_folder_and_record(tmp_path):
     run = start(tmp_path, batch_size=8)
     record = read_record(run)
     assert run.folder == tmp_path / "first" and record == run.record
-    assert record["data"] == "datasets/tiny" and record["manifest_digest"] == DIGEST
+    assert record["data"] == str(Path.cwd() / "datasets/tiny") and record["manifest_digest"] == DIGEST
+    assert record["class_names"] == NAMES and record["subset"] == "two classes"
     assert record["clips"] == ClipConfig().to_dict() and record["training"] == TrainConfig(batch_size=8).to_dict()
     assert set(record["environment"]["versions"]) >= {"python", "keras", "numpy"}
 
@@ -56,6 +60,7 @@ def test_a_run_from_before_a_field_was_renamed_continues(tmp_path):
     "changed, lines",
     [
         ({"spatial_weights": None}, ["spatial_weights: 'auto' → None"]),
+        ({"names": ["walk", "run"]}, ["class_names: ['US$_A_B$'", "→ ['walk', 'run']"]),
         ({"digest": "ba9876543210"}, ["manifest_digest: '0123456789ab' → 'ba9876543210'"]),
         (
             {"clip_config": ClipConfig(flow_length=5), "seed": 1, "batch_size": 4},
@@ -96,11 +101,61 @@ def test_each_run_without_a_name_gets_a_new_one(tmp_path):
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?", folder.name) for folder in folders)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/tmp/a", "a/", "../a"])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/b", "/tmp/a", "a/", "../a", "~", "~root", "a\0b", "a\nb", "x" * 201, "é" * 101, 5, "None"],
+)
 def test_a_name_that_is_not_a_folder_name_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match="run_name must be a plain folder name.*Received"):
         start(tmp_path / "runs", run_name=name)
     assert list(tmp_path.iterdir()) == []
+
+
+FOREIGN = ["notes.txt", "config.json", "clips", "incomplete", "spatial.keras", ".partial-mine", ".hidden"]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_folder_with_files_of_others_is_named_and_left_alone(tmp_path, name):
+    path = tmp_path / "first" / name
+    path.parent.mkdir()
+    path.write_text('{"architectures": ["of another program"]}')
+    with pytest.raises(ValueError, match=re.escape(name)) as error:
+        start(tmp_path)
+    assert str(tmp_path / "first") in str(error.value) and "hoose another" in str(error.value)
+    assert list(path.parent.iterdir()) == [path] and "another program" in path.read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "5", "null", "{}", '{"clips": 5}', "[" * 100_000])
+def test_a_record_that_is_not_of_a_run_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / 'config.json'}: must be the record of a run")):
+        Run.read(tmp_path)
+
+
+def test_a_run_is_not_started_at_a_file(tmp_path):
+    (tmp_path / "runs").write_text("mine")
+    with pytest.raises(ValueError, match="it or a folder above it is a file"):
+        start(tmp_path / "runs")
+    with pytest.raises(ValueError, match="it or a folder above it is a file"):
+        start(tmp_path, run_name="runs")
+    assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_a_start_that_was_killed_is_repeated_and_only_its_own_files_are_removed(tmp_path):
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / ".partial-0123abcd-config.json").write_text("{")
+    start(tmp_path)
+    (folder / ".partial-mine").write_text("mine")
+    start(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [".partial-mine", "config.json"]
+
+
+def test_a_run_is_found_under_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = start("~/runs", data="~/data")
+    assert run.folder == tmp_path / "runs" / "first" and run.record["data"] == str(tmp_path / "data")
+    assert Run.read("~/runs/first").record == run.record
 
 
 def test_facts_are_added_to_the_record(tmp_path):
@@ -150,10 +205,22 @@ def test_scores_of_other_weights_are_refused_and_stay(tmp_path):
     assert str(error.value).startswith(str(path)) and path.read_bytes() == before
 
 
-def test_scores_of_an_older_run_have_no_digest_and_are_read(tmp_path):
+def test_scores_without_a_digest_are_read_in_a_run_of_an_older_version_only(tmp_path):
     run, clips = start(tmp_path), pd.DataFrame({"video_id": ["7"], "class_index": [1]})
     np.savez(run.folder / "scores_test.npz", video_id=["7"], label=[1], spatial=np.ones((1, 2)))
-    assert run.read_scores("test", clips, "aaaa").keys() == {"spatial"}
+    with pytest.raises(ValueError, match="digest aaaa. Found: scores of weights without a digest"):
+        run.read_scores("test", clips, "aaaa")
+    older = {name: value for name, value in run.record.items() if name != "class_names"}
+    (run.folder / "config.json").write_text(json.dumps(older))
+    assert start(tmp_path).read_scores("test", clips, "aaaa").keys() == {"spatial"}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not an archive"])
+def test_scores_that_cannot_be_read_are_named(tmp_path, content):
+    run, clips = start(tmp_path), pd.DataFrame({"video_id": ["7"], "class_index": [1]})
+    (run.folder / "scores_test.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="scores_test.npz: must hold the scores of a split, but cannot be read"):
+        run.read_scores("test", clips, "aaaa")
 
 
 def test_metrics_and_figures_are_written(tmp_path):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY_CONFIG
+from conftest import TINY_CONFIG, TINY_NAMES
 from keras import layers
 from scipy.special import softmax
 from small_networks import use_small_networks
@@ -49,7 +49,7 @@ def data(tiny_store):
 
 
 def make_run(root, name, config=CONFIG) -> Run:
-    return start_run(name, "tiny", "digest", TINY_CONFIG, config, root=root)
+    return start_run(name, "tiny", "digest", TINY_CONFIG, config, TINY_NAMES, root=root)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,35 @@
+"""The video on which a notebook shows a prediction: the user's, or a test clip whose file is still there."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from src.video import count_frames
+
+
+def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> str | Path | None:
+    """Finds the video to classify at the end of a training, before it begins.
+
+    Args:
+        clips: from `src.inputs.read_clips`.
+        video: a video file of the user's; None takes the first test clip whose file exists.
+
+    Returns:
+        The video; None, with a printed sentence, if no file of a test clip exists: training needs the store alone.
+
+    Raises:
+        VideoError: `video` is given, and there is no such file or it cannot be used.
+    """
+    if video is not None:
+        video = Path(video).expanduser()
+        count_frames(video)
+        return video
+    test = clips[clips.split == "test"]
+    found = next((path for path in test.path if Path(path).expanduser().exists()), None)
+    if found is None:
+        print(
+            f"None of the {len(test):,} test clips has its video any more; the first was {test.path.iloc[0]}. Training "
+            "needs the prepared clips alone; the predictions for a video at the end are left out. To see them, set "
+            "video to any video file."
+        )
+    return found
