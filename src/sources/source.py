@@ -13,7 +13,7 @@ from src.sources.ssv2 import is_ssv2, read_ssv2
 from src.sources.video_table import few
 
 
-def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
+def read_source(source: str | Path, seed: int = 0, unpack_to: str | Path | None = None) -> pd.DataFrame:
     """Reads any source of videos into the annotation table (columns: see `src.sources.video_table`).
 
     Args:
@@ -21,6 +21,7 @@ def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
             SSv2 download (the paths are then those of videos to be extracted, see `src.sources.archive`), a folder with
             one folder of videos per class, or a .csv file. The content of the path decides which kind it is.
         seed: seed of the validation split of an SSv2 download without test answers.
+        unpack_to: the folder that the archives of an SSv2 download are unpacked to; None is their own folder.
 
     Raises:
         ValueError: the path is no source, or its content breaks a rule of its reader.
@@ -31,9 +32,9 @@ def read_source(source: str | Path, seed: int = 0) -> pd.DataFrame:
         return read_csv(path)
     in_archives = is_archive_folder(path)
     if in_archives or find_label_zip(path):
-        unpack_labels(path)
+        unpack_labels(path, unpack_to)
     if in_archives or is_ssv2(path):
-        return read_ssv2(path, seed, keep_absent=in_archives)
+        return read_ssv2(path, seed, keep_absent=in_archives, unpack_to=unpack_to)
     visible = sorted(entry for entry in path.glob("*") if not entry.name.startswith("."))
     if any(entry.is_dir() for entry in visible):
         return read_class_folders(path)

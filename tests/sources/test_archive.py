@@ -1,6 +1,5 @@
 """The videos of a subset, extracted from the archives of an SSv2 download."""
 
-import os
 import random
 import subprocess
 import sys
@@ -9,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from archives import TGZ, VIDEOS, extracted, hidden, make_tgz, make_zip, member, split, write_label_zip, write_parts
+from archives import TGZ, VIDEOS, extracted, make_tgz, make_zip, member, split, unfinished, write_label_zip, write_parts
 from source_folders import touch
 
+from src.ownership import make_staging
 from src.sample import VIDEO_FOLDER
 from src.sources.archive import extract_videos, is_archive_folder, unpack_subset
 from src.sources.source import read_source
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
 
 def inodes(folder):
-    return {path.name: path.stat().st_ino for path in (folder / VIDEO_FOLDER).glob("[!.]*")}
+    return {path.name: path.stat().st_ino for path in (folder / VIDEO_FOLDER).glob("*.webm")}
 
 
 def test_a_whole_archive_is_recognised_by_the_labels_beside_it(tmp_path):
@@ -150,14 +150,14 @@ def test_no_member_leaves_the_folder(tmp_path, name, fields):
 KILLED_EXTRACTION = """
 import os, sys
 from src.sources import archive
-copy, calls = archive.shutil.copyfileobj, iter(range(100))
-def copy_or_die(source, file):
+copy, calls = archive.TarStream.copy_to, iter(range(100))
+def copy_or_die(tar, file):
     if next(calls) == 3:
-        file.write(source.read(100))
+        file.write(b"begin")
         file.flush()
         os._exit(9)
-    copy(source, file)
-archive.shutil.copyfileobj = copy_or_die
+    copy(tar, file)
+archive.TarStream.copy_to = copy_or_die
 archive.extract_videos(sys.argv[1], [str(number) for number in range(1, 9)])
 """
 
@@ -166,10 +166,12 @@ def test_a_killed_process_leaves_whole_videos_and_extraction_goes_on(tmp_path):
     write_parts(tmp_path, generation="zipped")
     done = subprocess.run([sys.executable, "-c", KILLED_EXTRACTION, tmp_path], cwd=Path(__file__).parents[2])
     assert done.returncode == 9
-    before, [partial] = inodes(tmp_path), hidden(tmp_path)
-    assert extracted(tmp_path) == {name: VIDEOS[name] for name in "123"}
-    os.utime(tmp_path / VIDEO_FOLDER / partial, (0, 0))
-    (tmp_path / VIDEO_FOLDER / ".partial-new.webm").touch()  # may belong to another process, which is still running
+    before, [staging] = inodes(tmp_path), unfinished(tmp_path)
+    assert (tmp_path / VIDEO_FOLDER / staging / "4.webm").read_bytes() == b"begin"
+    running = make_staging(tmp_path / VIDEO_FOLDER)  # of another process, which is still running
+    for name in (".partial-0-1.webm", f"{staging}-mine"):  # the user's, whatever their names
+        (tmp_path / VIDEO_FOLDER / name).mkdir()
     extract_videos(tmp_path, VIDEOS)
-    assert extracted(tmp_path) == VIDEOS and before.items() <= inodes(tmp_path).items()
-    assert hidden(tmp_path) == [".partial-new.webm"]
+    assert before.items() <= inodes(tmp_path).items()
+    assert set(unfinished(tmp_path)) == {running.name, ".partial-0-1.webm", f"{staging}-mine"}
+    assert {name: (tmp_path / VIDEO_FOLDER / f"{name}.webm").read_bytes() for name in VIDEOS} == VIDEOS
