@@ -141,9 +141,10 @@ class _Extraction:
         if is_ours and _is_cut(path, temporary):
             os.replace(temporary, path)
         elif not place(temporary, path):
-            self._kept.append(path.name)
             temporary.unlink()
-            return
+            if not (path.is_file() and path.stat().st_size == member.size):  # of another process
+                self._kept.append(path.name)
+                return
         self._extracted[video_id] = str(path)
 
     def _warn(self) -> None:

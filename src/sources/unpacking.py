@@ -68,6 +68,7 @@ def place(temporary: Path, path: Path) -> bool:
     """Moves a whole file to its place on the same file system; False, and nothing is changed, if the place is taken."""
     try:
         os.link(temporary, path)
+        temporary.unlink()
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links
