@@ -151,7 +151,7 @@ def test_no_member_leaves_the_folder(tmp_path, name, fields):
 
 
 KILLED_EXTRACTION = """
-import os, sys, encodings.cp437
+import os, sys
 from src.sources import archive
 copy, calls = archive.TarStream.copy_to, iter(range(100))
 def copy_or_die(tar, file):
