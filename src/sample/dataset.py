@@ -1,5 +1,6 @@
 """Writes the sample data set: synthetic clips in the layout of a Something-Something V2 download.
 
+    two-stream.json                               says that the folder is ours (see `src.ownership`)
     labels/{labels,train,validation,test}.json    labels/test-answers.csv
     20bn-something-something-v2/<id>.webm         VP8, 240 px high, 12 frames per second
     sample.json                                   the parameters, and the seed of each clip; written last
@@ -8,7 +9,6 @@ Its eight templates are SSv2's, chosen so that neither stream alone can tell all
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,17 @@ import cv2
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from src.files import PARTIAL, atomic_path, write_json
+from src.files import read_json, write_json, write_text
+from src.ownership import claim, discard, is_abandoned, list_staging, make_staging, read_stamp
 from src.progress import progress
 from src.sample import drawing, motion, rendering, specs, textures
 from src.sample.rendering import render_clip
 from src.sample.specs import ACTIONS, ClipSpec, clip_spec
 
 VIDEO_FOLDER = "20bn-something-something-v2"
-STAMP, UNFINISHED = "sample.json", "sample-unfinished.json"
+PLAN, UNFINISHED = "sample.json", "sample-unfinished.json"
+KIND = "the sample"  # of folder
+PLAN_BYTES = 64 << 20  # at most; that of the largest sample has 30 MB
 FRAMES_PER_SECOND = 12
 LARGEST_ID = 220_847  # of SSv2
 DRAWING = (drawing, motion, rendering, specs, textures)  # the modules that decide the frames
@@ -42,8 +45,8 @@ def write_sample(
 ) -> Path:
     """Writes the sample data set, or its missing videos; does nothing if it is complete.
 
-    Each video is written to a temporary file that is then renamed, so writing can be stopped and repeated. A
-    sample with other parameters, or of another version of the drawing code, is replaced.
+    Each video is written to a staging directory and then renamed, so writing can be stopped and repeated. A sample
+    with other parameters, or of another version of the drawing code, is replaced. Nothing else is removed.
 
     Args:
         folder: where the sample is written.
@@ -57,21 +60,29 @@ def write_sample(
         The folder.
 
     Raises:
-        ValueError: the folder holds videos or labels that are not a sample, such as an SSv2 download.
+        ValueError: the folder holds files that are not a sample, such as an SSv2 download, or another process is
+            writing another sample there; or more clips are wanted than there are ids.
         OSError: OpenCV cannot write VP8.
     """
-    folder = Path(folder)
-    counts = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
-    stamp = _plan(counts, seed)
-    missing = _prepare_folder(folder, stamp)
-    if not missing and (folder / STAMP).exists():
+    folder = Path(folder).expanduser()
+    plan = _plan({"train": train_per_class, "validation": validation_per_class, "test": test_per_class}, seed)
+    claim(folder, KIND, recognises=_is_sample)
+    _check_folders(folder)
+    if read_json(folder / PLAN, PLAN_BYTES) == plan and not _list_missing(folder, plan):
         return folder
-    _write_labels(folder / "labels", stamp["videos"])
-    jobs = (delayed(_write_video)(folder, video_id, stamp["videos"][video_id]) for video_id in missing)
-    written = Parallel(n_jobs=workers or cpu_count(), return_as="generator_unordered")(jobs)
-    for _ in progress(written, len(missing), "writing the sample"):
-        pass
-    os.replace(folder / UNFINISHED, folder / STAMP)
+    staging = make_staging(folder)
+    try:
+        _replace_other(folder, plan, staging)
+        _write_labels(folder / "labels", plan["videos"])
+        missing = _list_missing(folder, plan)
+        jobs = (delayed(_write_video)(folder, video_id, plan["videos"][video_id], staging) for video_id in missing)
+        written = Parallel(n_jobs=workers or cpu_count(), return_as="generator_unordered")(jobs)
+        for _ in progress(written, len(missing), "writing the sample"):
+            pass
+        write_json(folder / PLAN, plan)
+        (folder / UNFINISHED).unlink(missing_ok=True)
+    finally:
+        discard(staging)
     return folder
 
 
@@ -79,48 +90,108 @@ def _plan(counts: dict[str, int], seed: int) -> dict:
     """The content of sample.json: the parameters; and, by video id, the split, template and seed of each clip."""
     code = hashlib.sha256(b"".join(Path(module.__file__).read_bytes() for module in DRAWING))
     clips = [(split, template) for split in counts for template in ACTIONS for _ in range(counts[split])]
-    ids = np.random.default_rng(seed).choice(LARGEST_ID, len(clips), replace=False) + 1
+    if len(clips) > LARGEST_ID:
+        raise ValueError(
+            f"The sample has at most {LARGEST_ID:,} clips. {len(clips):,} are wanted. Choose fewer per class."
+        )
     videos = {
-        str(video_id): {"split": split, "template": template, "seed": seed * LARGEST_ID + number}
-        for number, (video_id, (split, template)) in enumerate(zip(ids, clips, strict=True))
+        video_id: {"split": split, "template": template, "seed": seed * LARGEST_ID + number}
+        for number, (video_id, (split, template)) in enumerate(zip(_draw_ids(seed, len(clips)), clips, strict=True))
     }
     parameters = counts | {"seed": seed, "drawing": code.hexdigest()}
     return {"parameters": parameters, "videos": dict(sorted(videos.items()))}
+
+
+def _draw_ids(seed: int, count: int) -> list[str]:
+    ids = np.random.default_rng(seed).choice(LARGEST_ID, count, replace=False) + 1
+    return [str(video_id) for video_id in ids]
 
 
 def _spec(video: dict) -> ClipSpec:
     return clip_spec(video["template"], video["seed"])
 
 
-def _prepare_folder(folder: Path, stamp: dict) -> list[str]:
-    """Removes another sample, marks this one as unfinished unless it is complete, and returns the ids to write."""
-    stamps = [path for path in (folder / STAMP, folder / UNFINISHED) if path.exists()]
-    others = [path for path in (folder / VIDEO_FOLDER, folder / "labels") if path.exists()]
-    if others and not stamps:
+def _list_missing(folder: Path, plan: dict) -> list[str]:
+    return [video_id for video_id in plan["videos"] if not _video_path(folder, video_id).exists()]
+
+
+def _is_sample(folder: Path) -> bool:
+    """Whether a folder without a stamp is a sample, as older versions wrote it."""
+    plans = [path for path in (folder / PLAN, folder / UNFINISHED) if os.path.lexists(path)]
+    return bool(plans) and all(_read_plan(path) for path in plans)
+
+
+def _read_plan(path: Path) -> dict | None:
+    """The content of a sample.json; None if this module did not write it.
+
+    The ids must be those that its seed draws, so that no other video is taken for one of the sample.
+    """
+    plan = read_json(path, PLAN_BYTES)
+    if not (isinstance(plan, dict) and plan.keys() == {"parameters", "videos"}):
+        return None
+    parameters, videos = plan["parameters"], plan["videos"]
+    if not (isinstance(parameters, dict) and isinstance(videos, dict) and len(videos) <= LARGEST_ID):
+        return None
+    seed = parameters.get("seed")
+    if type(seed) is not int or seed < 0 or videos.keys() != set(_draw_ids(seed, len(videos))):
+        return None
+    return plan
+
+
+def _check_folders(folder: Path) -> None:
+    """Raises ValueError if the folders of the sample hold what no sample.json lists, or are links to other places."""
+    has_plan = any(os.path.lexists(folder / name) for name in (PLAN, UNFINISHED))
+    for place in (folder / VIDEO_FOLDER, folder / "labels"):
+        found = "a link" if place.is_symlink() else ""
+        if not has_plan and place.is_dir() and (names := sorted(os.listdir(place))):
+            found = f"{names[0]!r} without {PLAN}"
+        if found:
+            raise ValueError(f"{place}: must be a folder of the sample. Found: {found}. Choose another folder.")
+
+
+def _check_others(folder: Path, plan: dict, staging: Path, has_other: bool) -> None:
+    """Discards what killed processes left; raises ValueError if one that is running writes or replaces another sample.
+
+    Each process writes its plan to its staging directory before it looks at those of others.
+    """
+    for path in list_staging(folder):
+        if path != staging and is_abandoned(path):
+            discard(path)
+        elif path != staging and (has_other or read_json(path / PLAN, PLAN_BYTES) not in (None, plan)):
+            raise ValueError(
+                f"{folder}: process {(read_stamp(path) or {}).get('pid')} is writing another sample here. Wait until "
+                "it ends, or choose another folder."
+            )
+
+
+def _replace_other(folder: Path, plan: dict, staging: Path) -> None:
+    """Removes the videos of another sample, and marks this one as unfinished."""
+    others = [path for path in (folder / PLAN, folder / UNFINISHED) if _is_other(path, plan)]
+    write_json(staging / PLAN, plan)
+    _check_others(folder, plan, staging, bool(others))
+    for path in others:  # the list of the videos last, so that a kill leaves no unlisted video
+        for video_id in (_read_plan(path) or {"videos": ()})["videos"]:
+            _video_path(folder, video_id).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    (folder / VIDEO_FOLDER).mkdir(exist_ok=True)
+    write_json(folder / UNFINISHED, plan)
+    (folder / PLAN).unlink(missing_ok=True)
+
+
+def _is_other(path: Path, plan: dict) -> bool:
+    """Whether a file is the plan of another sample.
+
+    Raises:
+        ValueError: the file is no plan of a sample.
+    """
+    if not os.path.lexists(path) or read_json(path, PLAN_BYTES) == plan:
+        return False
+    if path.is_symlink() or _read_plan(path) is None:
         raise ValueError(
-            f"{folder}: the sample needs a new folder, or that of an earlier sample, which holds {STAMP}. "
-            f"Found: {others[0].name}/ without {STAMP}. Choose another folder."
+            f"{path}: must be what this project wrote about its sample: parameters, and videos by id. Found something "
+            "else, so nothing was removed. Choose another folder, or remove this one."
         )
-    for path in stamps:
-        _remove_if_other(path, stamp)
-    missing = [video_id for video_id in stamp["videos"] if not _video_path(folder, video_id).exists()]
-    if missing or not (folder / STAMP).exists():
-        (folder / VIDEO_FOLDER).mkdir(parents=True, exist_ok=True)
-        write_json(folder / UNFINISHED, stamp)
-        (folder / STAMP).unlink(missing_ok=True)
-    return missing
-
-
-def _remove_if_other(path: Path, stamp: dict) -> None:
-    """Removes another sample: its videos, then the stamp that lists them, so that a kill leaves no unlisted video."""
-    earlier = json.loads(path.read_text())
-    if earlier == stamp:
-        return
-    for video_id in earlier["videos"]:
-        _video_path(path.parent, video_id).unlink(missing_ok=True)
-    for partial in (path.parent / VIDEO_FOLDER).glob(f"{PARTIAL}*"):  # left by a kill
-        partial.unlink(missing_ok=True)
-    path.unlink()
+    return True
 
 
 def _write_labels(folder: Path, videos: dict[str, dict]) -> None:
@@ -132,7 +203,7 @@ def _write_labels(folder: Path, videos: dict[str, dict]) -> None:
     test = {video_id: video["template"] for video_id, video in videos.items() if video["split"] == "test"}
     write_json(folder / "test.json", [{"id": video_id} for video_id in test])
     answers = [f"{video_id};{template}\n" for video_id, template in test.items()]
-    (folder / "test-answers.csv").write_text("".join(answers))
+    write_text(folder / "test-answers.csv", "".join(answers))
 
 
 def _annotation(video_id: str, video: dict) -> dict:
@@ -149,18 +220,18 @@ def _annotation(video_id: str, video: dict) -> dict:
     }
 
 
-def _write_video(folder: Path, video_id: str, video: dict) -> None:
+def _write_video(folder: Path, video_id: str, video: dict, staging: Path) -> None:
     cv2.setNumThreads(1)  # the worker processes already use all cores
     frames = render_clip(_spec(video))
-    path, size = _video_path(folder, video_id), frames.shape[2:0:-1]
-    with atomic_path(path) as temporary:
-        with _no_stderr():
-            writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"VP80"), FRAMES_PER_SECOND, size)
-        if not writer.isOpened():
-            raise OSError(f"{path}: OpenCV cannot write VP8 here. Install opencv-python-headless from PyPI.")
-        for frame in frames:
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        writer.release()
+    path, size = staging / f"{video_id}.webm", frames.shape[2:0:-1]
+    with _no_stderr():
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), FRAMES_PER_SECOND, size)
+    if not writer.isOpened():
+        raise OSError(f"{path}: OpenCV cannot write VP8 here. Install opencv-python-headless from PyPI.")
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()
+    os.replace(path, _video_path(folder, video_id))
 
 
 @contextmanager

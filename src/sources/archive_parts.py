@@ -8,23 +8,31 @@ tells which part it is.
 import gzip
 import io
 import re
+import struct
 import tarfile
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from src.sample import VIDEO_FOLDER
+from src.sources.tar_stream import FREE_BYTES
 from src.sources.video_table import few
 
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"  # first bytes
 COPY = r"(?: ?\(\d+\))?"  # added by browsers to the name of a second download
 PART_NAME = re.compile(rf"(?:20bn-)?something-something-v2-(\d+){COPY}(?:\.(?:zip|tgz|tar|gz|tar\.gz))?{COPY}", re.I)
 NO_ARCHIVE = (".webm", ".mp4", ".json", ".csv")  # not opened: there may be 220,847 of them
-CHUNK = 1 << 16  # bytes; larger chunks are slower, because tarfile copies the rest of a chunk repeatedly
-BROKEN = (zlib.error, EOFError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
+HEAD = 1 << 16  # bytes of two files that are compared
+ZIP_DIRECTORY = 4 << 20  # bytes of the list of members at the end of a zip: about 50,000 members
+ENCRYPTED = 1  # flag of a member
+MAX_ZIP_RATIO = 100  # unpacked bytes per byte of a zip, after `FREE_BYTES`; labels need 20
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need gigabytes of memory
+BROKEN = (zlib.error, EOFError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, struct.error)
+NO_ZIP = (*BROKEN, NotImplementedError, ValueError, OverflowError)  # what zipfile raises for a broken directory
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Part:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.open(self.member)  # stays open when `archive` is closed
-        except zipfile.BadZipFile as error:
+        except NO_ZIP as error:
             raise ValueError(f"{self.path}: a broken zip ({error}). Download it again.") from error
 
 
@@ -135,8 +143,10 @@ def _read_part(path: Path) -> Part | None:
     if not _read_head(path).startswith(ZIP):
         return Part(int(name[1]), path, None, path.stat().st_size)
     members = list_zip(path)
+    found = few(member.filename[:100] for member in members) or "nothing: it may be cut short"
+    if len(members) == 1 and (fault := zip_fault(members, path)):
+        members, found = [], f"{found}, {fault}"
     if len(members) != 1:
-        found = few(member.filename for member in members) or "nothing: it may be cut short"
         raise ValueError(f"{path}: a zip must hold one part of the archive. Found {found}. Download it again.")
     return Part(int(name[1]), path, members[0].filename, members[0].file_size)
 
@@ -169,20 +179,44 @@ def list_files(folder: Path) -> list[Path]:
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
     """The files in a zip; empty if `path` is not a zip, or is cut short."""
-    if not _read_head(path).startswith(ZIP):
-        return []
     try:
-        with zipfile.ZipFile(path) as archive:
+        if _read_head(path, len(ZIP)) != ZIP:
+            return []
+        with _BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
-    except zipfile.BadZipFile:
+    except (*NO_ZIP, PermissionError):
         return []
+    infos = [info for info in infos if info.compress_type in ZIP_METHODS and info.header_offset >= 0]
     return [info for info in infos if not info.is_dir() and not info.filename.startswith("__MACOSX")]
 
 
+def zip_fault(members: Iterable[zipfile.ZipInfo], path: Path) -> str:
+    """Why members of a zip are not unpacked: a password, or a size that the zip cannot hold; "" if they can be."""
+    members = list(members)
+    size = sum(member.file_size for member in members)
+    if any(member.flag_bits & ENCRYPTED for member in members):
+        return "with a password"
+    if size > FREE_BYTES + MAX_ZIP_RATIO * path.stat().st_size:
+        return f"{size:,} bytes when unpacked, more than {MAX_ZIP_RATIO} times the size of the zip"
+    return ""
+
+
+class _BoundedFile(io.FileIO):
+    """A file for `zipfile`, which reads the list of members at once, in whatever size the zip declares."""
+
+    def read(self, size: int = -1) -> bytes:
+        if size > ZIP_DIRECTORY:
+            raise zipfile.BadZipFile(f"its list of members has {size:,} bytes")
+        return super().read(size if size >= 0 else ZIP_DIRECTORY)
+
+
 def is_gzip(source: Path | Part) -> bool:
-    return _read_head(source).startswith(GZIP)
+    try:
+        return _read_head(source, len(GZIP)) == GZIP
+    except PermissionError:
+        return False
 
 
-def _read_head(source: Path | Part) -> bytes:
+def _read_head(source: Path | Part, size: int = HEAD) -> bytes:
     with source.open("rb") if isinstance(source, Path) else source.open() as file:
-        return file.read(CHUNK)
+        return file.read(size)

@@ -20,6 +20,7 @@ from src.sources.video_table import Reading
 def read_source(
     source: str | Path,
     seed: int = 0,
+    unpack_to: str | Path | None = None,
     group_pattern: str | None = None,
     frame_rate: float = 25.0,
 ) -> pd.DataFrame:
@@ -32,6 +33,7 @@ def read_source(
             SSv2 download (the paths are then those of videos to be extracted, see `src.sources.archive`), a folder with
             one folder of videos per class, or a .csv file. The content of the path decides which kind it is.
         seed: seed of the validation split of an SSv2 download without test answers.
+        unpack_to: the folder that the archives of an SSv2 download are unpacked to; None is their own folder.
         group_pattern: regular expression, searched in each path below the source; its first group, or else the match,
             names the group of the clip. None looks for the names of well-known data sets, and for a level of folders.
         frame_rate: of videos that are folders of images, frames/s.
@@ -43,12 +45,14 @@ def read_source(
     if not (isinstance(frame_rate, Real) and 0 < frame_rate < float("inf")):
         raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
     path = expand(write_sample() if source == "sample" else source)
-    reading = _read(path, seed, group_pattern, float(frame_rate))
+    reading = _read(path, seed, unpack_to, group_pattern, float(frame_rate))
     print(describe_reading(path, reading))
     return reading.table
 
 
-def _read(path: Path, seed: int, group_pattern: str | None, frame_rate: float) -> Reading:
+def _read(
+    path: Path, seed: int, unpack_to: str | Path | None, group_pattern: str | None, frame_rate: float
+) -> Reading:
     if path.is_file() and path.suffix.lower() == ".csv":
         reading = read_csv(path, group_pattern, frame_rate)
         classes = reading.table["label"].unique()
@@ -59,11 +63,11 @@ def _read(path: Path, seed: int, group_pattern: str | None, frame_rate: float) -
         return reading
     in_archives = is_archive_folder(path)
     if in_archives or find_label_zip(path):
-        unpack_labels(path)
+        unpack_labels(path, unpack_to)
     if in_archives or is_ssv2(path):
         if group_pattern is not None:
             raise ValueError(f"{path}: an SSv2 download has its own splits, so group_pattern must be None.")
-        return Reading(read_ssv2(path, seed, keep_absent=in_archives), "an SSv2 download")
+        return Reading(read_ssv2(path, seed, in_archives, unpack_to), "an SSv2 download")
     visible = sorted(entry for entry in path.glob("*") if not entry.name.startswith("."))
     folders = [entry for entry in visible if entry.is_dir()]
     if len(folders) == 1 and (is_archive_folder(folders[0]) or is_ssv2(folders[0])):

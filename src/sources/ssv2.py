@@ -3,16 +3,21 @@
 import json
 import os
 import re
+import reprlib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from src.sample import VIDEO_FOLDER
-from src.sources.video_table import SPLITS, check_ids, drop_absent, drop_repeats, refuse, seeded_keys, tidy
+from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
 VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
+LABEL_BYTES = 256 << 20  # of one label file: train.json of SSv2 has 45 MB, and JSON takes many times its size of memory
+ID_BYTES = 200  # a video id and what is added to it are a file name
+MAX_CLASSES = 1_000_000
 MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test answers
 
 
@@ -25,7 +30,9 @@ def is_ssv2(folder: Path) -> bool:
     return all(files[name].is_file() for name in ("labels", "train", "validation")) or (folder / VIDEO_FOLDER).is_dir()
 
 
-def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> pd.DataFrame:
+def read_ssv2(
+    folder: str | Path, seed: int = 0, keep_absent: bool = False, unpack_to: str | Path | None = None
+) -> pd.DataFrame:
     """Reads an SSv2 download with its official splits into the annotation table.
 
     The label files are something-something-v2-{labels,train,validation}.json or {labels,train,validation}.json, in the
@@ -37,13 +44,15 @@ def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> p
         seed: draws the validation split.
         keep_absent: keep listed videos that do not exist, with the path that `src.sources.archive` extracts them to;
             False leaves them out, with a warning.
+        unpack_to: the folder that labels and videos were unpacked to, or will be; None is `folder`.
 
     Raises:
         FileNotFoundError: a label file is missing, or all listed videos are.
         ValueError: a file is broken, names an unknown template or an invalid id, or contradicts another.
     """
-    folder = Path(folder)
-    files = label_files(folder)
+    folder = Path(folder).expanduser()
+    target = folder if unpack_to is None else Path(unpack_to).expanduser()
+    files = label_files(target if has_labels(target) and not has_labels(folder) else folder)
     missing = [str(path) for name, path in files.items() if name != "test" and not path.is_file()]
     if missing:
         raise FileNotFoundError(
@@ -55,10 +64,12 @@ def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> p
     parts = [_read_split(files[split], split, class_index) for split in splits]
     listed_in = f"{files['labels'].parent} ({', '.join(files[split].name for split in splits)})"
     table = drop_repeats(pd.concat(parts, ignore_index=True), listed_in)
+    if table.empty:
+        raise ValueError(f"{listed_in}: no video is listed. Unpack or download the labels again.")
 
-    videos = folder / VIDEO_FOLDER
+    videos = target / VIDEO_FOLDER
     expected = {name: str(videos / f"{name}.webm") for name in table["video_id"]} if keep_absent else {}
-    table["path"] = table["video_id"].map(expected | list_videos(folder))
+    table["path"] = table["video_id"].map(expected | list_videos(target) | list_videos(folder))
     if not keep_absent:
         table = drop_absent(table, table["path"].isna(), "video_id", listed_in, f"{videos} or {folder}")
     if "test" not in splits:
@@ -70,27 +81,62 @@ def read_ssv2(folder: str | Path, seed: int = 0, keep_absent: bool = False) -> p
 def label_files(folder: Path) -> dict[str, Path]:
     """The paths of the label files, in the naming scheme that the folder has; they need not exist."""
     starts = [f"{place}/{prefix}" for place in (folder, folder / "labels") for prefix in (LABEL_PREFIX, "")]
-    start = next((start for start in starts if Path(f"{start}labels.json").is_file()), starts[0])
-    files = {name: Path(f"{start}{name}.json") for name in ("labels", "train", "validation")}
+    schemes = [{name: Path(f"{start}{name}.json") for name in ("labels", "train", "validation")} for start in starts]
+    whole = (files for files in schemes if all(path.is_file() for path in files.values()))
+    begun = (files for files in schemes if files["labels"].is_file())
+    files = next(whole, None) or next(begun, schemes[0])
     return files | {"test": files["labels"].parent / "test-answers.csv"}
+
+
+def has_labels(folder: Path) -> bool:
+    """Whether a folder has all label files that are needed."""
+    return all(path.is_file() for name, path in label_files(folder).items() if name != "test")
+
+
+def check_video_ids(video_ids: Iterable[str], source: Path) -> None:
+    """Raises ValueError if an id is not usable as a file name."""
+    bad = [video_id for video_id in video_ids if not _is_name(video_id)]
+    rule = (
+        f"a video id becomes a folder name, so it must have 1 to {ID_BYTES} bytes, and no / \\ .. or control character"
+    )
+    refuse([reprlib.repr(video_id) for video_id in bad], source, rule)
+
+
+def _is_name(video_id: str) -> bool:
+    usable = not re.search(r"[/\\\x00-\x1f\x7f]|\.\.|^\.*$", video_id)
+    return usable and len(video_id.encode(errors="surrogatepass")) <= ID_BYTES
 
 
 def _read_class_index(path: Path) -> dict[str, int]:
     content = _read_json(path)
-    try:
-        return {label: int(index) for label, index in content.items()}
-    except (AttributeError, TypeError, ValueError):
-        raise ValueError(f'{path}: must be {{"template": "index", ...}}. Download it again.') from None
+    labels = {label: _to_index(index) for label, index in content.items()} if isinstance(content, dict) else {"": None}
+    if None in labels.values() or len(set(labels.values())) < len(labels) or not all(map(_is_text, labels)):
+        raise ValueError(
+            f'{path}: must be {{"template": "index", ...}}, with an index of its own for each. Download it again.'
+        )
+    return labels
+
+
+def _to_index(value: object) -> int | None:
+    """The class index in a string or an integer; None for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) <= len(str(MAX_CLASSES)):
+        value = int(value)
+    return value if type(value) is int and 0 <= value < MAX_CLASSES else None
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a string that can be stored; JSON may hold halves of characters."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataFrame:
     """Columns video_id, label, split of one label file."""
     table = pd.DataFrame(_read_entries(path), columns=["video_id", "template"], dtype=str)
-    check_ids(table["video_id"], path)
+    check_video_ids(table["video_id"], path)
     labels = {template: re.sub(r"[\[\]]", "", template) for template in table["template"].unique()}
     table["label"], table["split"] = table["template"].map(labels), split
     unknown = table.loc[~table["label"].isin(class_index), "template"].value_counts()
-    examples = [f"{template!r} ({count} videos)" for template, count in unknown.items()]
+    examples = [f"{template[:200]!r} ({count} videos)" for template, count in unknown.items()]
     refuse(examples, path, "every template must be in labels.json of the same release")
     return table.drop(columns="template")
 
@@ -98,23 +144,47 @@ def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataF
 def _read_entries(path: Path) -> list[tuple[str, str]]:
     """(id, template) of each video in a label file."""
     if path.suffix == ".csv":
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        entries = [line.split(";") for line in lines if line.strip()]
+        entries = [line.split(";") for line in _read_text(path).splitlines() if line.strip()]
         first, second, form = 0, 1, "id;template"
     else:
         entries = _read_json(path)
         first, second, form = "id", "template", '{"id": ..., "template": ...}'
     try:
-        return [(str(entry[first]).strip(), str(entry[second]).strip()) for entry in entries]
+        pairs = [(entry[first], entry[second]) for entry in entries]
     except (IndexError, KeyError, TypeError):
-        raise ValueError(f"{path}: must be a list of {form}. Unpack or download it again.") from None
+        pairs = [(None, None)]
+    if not all(_is_text(template) and (_is_text(name) or type(name) is int) for name, template in pairs):
+        raise ValueError(f"{path}: must be a list of {form}. Unpack or download it again.")
+    return [(str(name).strip(), template.strip()) for name, template in pairs]
 
 
-def _read_json(path: Path):
+def _read_json(path: Path) -> object:
+    text = _read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise ValueError(f"{path}: broken JSON: {error}. Unpack or download it again.") from None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"{reprlib.repr(repeated)} is twice in one object")
+    return content
+
+
+def _read_text(path: Path) -> str:
+    size = path.stat().st_size
+    if size > LABEL_BYTES:
+        raise ValueError(
+            f"{path}: a label file must have at most {LABEL_BYTES:,} bytes. Found {size:,}. Download it again."
+        )
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: must be text in UTF-8: {error}. Unpack or download it again.") from None
 
 
 def list_videos(folder: Path) -> dict[str, str]:
@@ -123,10 +193,11 @@ def list_videos(folder: Path) -> dict[str, str]:
     # Folders are listed: looking up 220,847 files one by one is slow on network disks.
     for place in (folder / VIDEO_FOLDER, folder / VIDEO_FOLDER / VIDEO_FOLDER, folder):
         # In reverse order an original .webm comes before a re-encoded .mp4 with the same id.
-        for name in sorted(os.listdir(place), reverse=True) if place.is_dir() else []:
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() in VIDEO_SUFFIXES:
-                videos.setdefault(stem, os.path.join(place, name))
+        entries = sorted(os.scandir(place), key=lambda entry: entry.name, reverse=True) if place.is_dir() else []
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry.name)
+            if suffix.lower() in VIDEO_SUFFIXES and entry.is_file():
+                videos.setdefault(stem, entry.path)
     return videos
 
 

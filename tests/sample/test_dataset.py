@@ -1,10 +1,15 @@
 """The sample on disk: layout, resuming, and what is never overwritten."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from src.ownership import make_staging
 from src.sample import dataset
 from src.sample.dataset import VIDEO_FOLDER, write_sample
 from src.sample.drawing import draw_layers
@@ -122,10 +127,133 @@ def test_other_parameters_replace_the_sample(tmp_path, drawn):
     assert {path.name for path in (tmp_path / VIDEO_FOLDER).iterdir()} == listed and len(listed) == 8
 
 
-def test_a_download_is_never_overwritten(tmp_path):
-    video = tmp_path / VIDEO_FOLDER / "1.webm"
-    video.parent.mkdir()
-    video.write_bytes(b"real")
-    with pytest.raises(ValueError, match="Choose another folder"):
+def tree(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name", [f"{VIDEO_FOLDER}/1.webm", "labels/train.json", "notes.txt", "sample.json", "labels.json"]
+)
+@pytest.mark.parametrize("was_a_sample", [False, True])
+def test_files_of_the_user_are_never_overwritten(tmp_path, drawn, name, was_a_sample):
+    if was_a_sample:  # and everything but the stamp was replaced
+        write_sample(tmp_path, 1, 0, 0, workers=1)
+        for path in (path for path in tmp_path.rglob("*") if path.is_file() and path.name != "two-stream.json"):
+            path.unlink()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"mine")
+    before = tree(tmp_path)
+    if was_a_sample and "/" not in name and name != "sample.json":  # beside the sample
+        write_sample(tmp_path, 1, 0, 0, workers=1)
+        assert before.items() <= tree(tmp_path).items()
+        return
+    with pytest.raises(ValueError, match="Choose another folder") as error:
         write_sample(tmp_path, 1, 0, 0)
-    assert video.read_bytes() == b"real"
+    assert name.split("/")[0] in str(error.value) and tree(tmp_path) == before
+
+
+def plan_of(folder):
+    return json.loads((folder / "sample.json").read_text())
+
+
+HOSTILE = {
+    "id": lambda plan: {**plan, "videos": {**plan["videos"], "../../outside": {}}},
+    "absolute id": lambda plan: {**plan, "videos": {"/outside": {}}},
+    "other ids": lambda plan: {**plan, "videos": {"1": {}, "2": {}}},
+    "list": lambda plan: [plan],
+    "nested": lambda plan: {**plan, "videos": [[["1"]]]},
+    "more": lambda plan: {**plan, "mine": 1},
+    "seed": lambda plan: {**plan, "parameters": {"seed": "0"}},
+    "negative seed": lambda plan: {**plan, "parameters": {"seed": -1}},
+    "boolean seed": lambda plan: {**plan, "parameters": {"seed": False}},
+}
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+@pytest.mark.parametrize("file", ["sample.json", "sample-unfinished.json"])
+@pytest.mark.parametrize("change", [*HOSTILE, "deep", "not UTF-8", "huge"])
+def test_a_plan_that_is_not_ours_removes_nothing(tmp_path, drawn, monkeypatch, change, file, stamped):
+    folder = tmp_path / "a/b"
+    write_sample(folder, 1, 0, 0, workers=1)
+    (folder / VIDEO_FOLDER / "1.webm").write_bytes(b"mine")
+    (tmp_path / "outside.webm").write_bytes(b"mine")
+    texts = {
+        "deep": b"[" * 100_000,
+        "not UTF-8": b"\xff\xfe",
+        "huge": json.dumps(plan_of(folder)).encode() + b" " * 9000,
+    }
+    if change == "huge":
+        monkeypatch.setattr(dataset, "PLAN_BYTES", 9000)
+    content = texts.get(change) or json.dumps(HOSTILE[change](plan_of(folder))).encode()
+    (folder / file).write_bytes(content)
+    if not stamped:
+        (folder / "two-stream.json").unlink()
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match="Choose another folder"):
+        write_sample(folder, 2, 0, 0, workers=1)
+    assert tree(tmp_path) == before
+
+
+def test_a_sample_of_an_older_version_is_replaced_and_other_files_are_kept(tmp_path, drawn):
+    write_sample(tmp_path, 2, 0, 0, workers=1)
+    (tmp_path / "two-stream.json").unlink()
+    mine = [tmp_path / name for name in ("notes.txt", f"{VIDEO_FOLDER}/1.webm", f"{VIDEO_FOLDER}/.partial-1.webm")]
+    for path in mine:
+        path.write_bytes(b"mine")
+    write_sample(tmp_path, 1, 0, 0, seed=1, workers=1)
+    assert (tmp_path / "two-stream.json").is_file() and all(path.read_bytes() == b"mine" for path in mine)
+    videos = {f"{name}.webm" for name in plan_of(tmp_path)["videos"]}
+    assert {path.name for path in (tmp_path / VIDEO_FOLDER).iterdir()} == {*videos, "1.webm", ".partial-1.webm"}
+
+
+def test_nothing_is_written_through_a_link(tmp_path, drawn):
+    folder = write_sample(tmp_path / "sample", 1, 0, 0, workers=1)
+    (folder / VIDEO_FOLDER).rename(tmp_path / "elsewhere")
+    (folder / VIDEO_FOLDER).symlink_to(tmp_path / "elsewhere")
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match="a link"):
+        write_sample(folder, 2, 0, 0, workers=1)
+    assert tree(tmp_path) == before
+
+
+def test_another_process_that_writes_is_not_harmed(tmp_path, drawn):
+    """One of another sample is an error; one of the same sample may go on; what a killed one left is removed."""
+    write_sample(tmp_path, 1, 0, 0, workers=1)
+    next((tmp_path / VIDEO_FOLDER).iterdir()).unlink()
+    staging = make_staging(tmp_path)
+    (staging / "1.webm").write_bytes(b"begin")
+    (staging / "sample.json").write_text((tmp_path / "sample.json").read_text())
+    with pytest.raises(ValueError, match=rf"process {os.getpid()} is writing another sample"):
+        write_sample(tmp_path, 2, 0, 0, workers=1)
+    write_sample(tmp_path, 1, 0, 0, workers=1)
+    assert (staging / "1.webm").read_bytes() == b"begin"
+    stamp = json.loads((staging / "two-stream.json").read_text())
+    (staging / "two-stream.json").write_text(json.dumps(stamp | {"pid": 2**22 + 1}))
+    write_sample(tmp_path, 2, 0, 0, workers=1)
+    assert not staging.exists() and len(list((tmp_path / VIDEO_FOLDER).iterdir())) == 16
+
+
+PROGRAM = """
+import sys, numpy as np
+from src.ownership import make_staging
+from src.sample import dataset
+dataset.render_clip = lambda spec: np.full((3, 32, 48, 3), 90, np.uint8)
+dataset.write_sample(sys.argv[1], 3, 1, 1, workers=1)
+"""
+
+
+def test_two_processes_may_write_the_sample_at_once(tmp_path):
+    command = [sys.executable, "-c", PROGRAM, tmp_path / "sample"]
+    running = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    names = {path.name for path in (tmp_path / "sample").iterdir()}
+    assert names == {"two-stream.json", "sample.json", "labels", VIDEO_FOLDER}
+    assert len(list((tmp_path / "sample" / VIDEO_FOLDER).iterdir())) == 40
+
+
+def test_home_is_expanded_and_too_many_clips_are_refused(tmp_path, drawn, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert write_sample("~/sample", 1, 0, 0, workers=1) == tmp_path / "sample"
+    with pytest.raises(ValueError, match="at most 220,847 clips"):
+        write_sample("~/more", 30_000, 0, 0)
+    assert not (tmp_path / "more").exists()

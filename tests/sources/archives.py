@@ -10,6 +10,7 @@ from conftest import ssv2_labels
 
 from src.sample import VIDEO_FOLDER
 
+STAMP = "two-stream.json"
 VIDEOS = {str(number): random.Random(number).randbytes(40_000 + 1000 * number) for number in range(1, 9)}
 ENTRIES = [{"id": name, "template": "Holding [something]"} for name in VIDEOS]
 LABELS = ssv2_labels(["Holding something"], ENTRIES[:4], ENTRIES[4:6], ENTRIES[6:])
@@ -74,8 +75,9 @@ def write_label_zip(folder, start="labels/", prefix="", name="20bn-something-som
 
 def extracted(folder):
     """Content by id of the visible videos."""
-    return {path.stem: path.read_bytes() for path in (folder / VIDEO_FOLDER).glob("[!.]*")}
+    return {path.stem: path.read_bytes() for path in (folder / VIDEO_FOLDER).glob("[!.]*") if path.name != STAMP}
 
 
-def hidden(folder):
-    return [path.name for path in (folder / VIDEO_FOLDER).glob(".*")]
+def unfinished(folder):
+    """What an extraction leaves beside videos and its stamp."""
+    return [path.name for path in (folder / VIDEO_FOLDER).iterdir() if path.is_dir() or path.name.startswith(".")]

@@ -1,5 +1,7 @@
+import shutil
+
 import pytest
-from archives import LABELS, write_label_zip, write_parts
+from archives import LABELS, make_zip, write_label_zip, write_parts
 
 from src.sources.archive_labels import find_label_zip, unpack_labels
 
@@ -22,6 +24,34 @@ def test_labels(tmp_path, start, prefix):
     assert written(tmp_path) == LABELS
     path.unlink()
     unpack_labels(tmp_path)  # all label files exist: the zip is not needed
+
+
+def test_label_files_that_exist_are_kept(tmp_path):
+    write_label_zip(tmp_path)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    mine = {"train.json": "mine", "test.json": "mine", "notes.txt": "mine", ".partial-1-train.json": "mine"}
+    for name, text in mine.items():
+        (labels / name).write_text(text)
+    unpack_labels(tmp_path)
+    assert written(tmp_path) == LABELS | mine
+
+
+def test_a_zip_of_something_else_is_not_unpacked(tmp_path):
+    write_parts(tmp_path)
+    (tmp_path / "annotations.zip").write_bytes(make_zip({"labels.json": "{}", "boxes.csv": ""}))
+    assert find_label_zip(tmp_path) is None
+    with pytest.raises(FileNotFoundError, match="no labels"):
+        unpack_labels(tmp_path)
+    assert not (tmp_path / "labels").exists()
+
+
+def test_the_disk_is_checked(tmp_path, monkeypatch):
+    write_label_zip(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 0))
+    with pytest.raises(OSError, match="labels'"):
+        unpack_labels(tmp_path)
+    assert written(tmp_path) == {}
 
 
 def test_missing_and_broken_labels_are_named(tmp_path):

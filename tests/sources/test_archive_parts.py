@@ -4,7 +4,7 @@ import gzip
 import random
 
 import pytest
-from archives import PARTS, TGZ, VIDEOS, extracted, hidden, make_tgz, make_zip, part_name, split, write_parts
+from archives import PARTS, TGZ, VIDEOS, extracted, make_tgz, make_zip, part_name, split, unfinished, write_parts
 
 from src.sample import VIDEO_FOLDER
 from src.sources.archive import extract_videos
@@ -47,7 +47,7 @@ def test_what_is_wrong_is_named(tmp_path, files, error, message):
     with pytest.raises(error, match=message) as raised:
         extract_videos(tmp_path, VIDEOS.keys() | {"99"})
     assert str(tmp_path) in str(raised.value)
-    assert not (tmp_path / VIDEO_FOLDER).exists() or hidden(tmp_path) == []
+    assert not (tmp_path / VIDEO_FOLDER).exists() or unfinished(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", ["content", "directory"])
@@ -89,6 +89,6 @@ def test_all_generations(tmp_path, generation, count):
     write_parts(tmp_path, split(TGZ, count), generation)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     paths = extract_videos(tmp_path, VIDEOS)
-    assert extracted(tmp_path) == VIDEOS and hidden(tmp_path) == []
+    assert extracted(tmp_path) == VIDEOS and unfinished(tmp_path) == []
     assert paths == {video_id: str(tmp_path / VIDEO_FOLDER / f"{video_id}.webm") for video_id in VIDEOS}
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

@@ -120,6 +120,35 @@ def test_repeated_rows_count_once(tmp_path):
         ("labels.json", '{\n"a": 1,\n oops}', r"labels\.json: broken JSON.*line 3"),
         ("labels.json", ["a"], r"labels\.json: must be"),
         ("labels.json", {"a": "x"}, r"labels\.json: must be"),
+        ("labels.json", {"a": "0", "b": 0}, r"labels\.json: must be.*index of its own"),
+        ("labels.json", {"a": 1.5}, r"labels\.json: must be"),
+        ("labels.json", {"a": True}, r"labels\.json: must be"),
+        ("labels.json", '{"a": NaN}', r"labels\.json: must be"),
+        ("labels.json", '{"a": Infinity}', r"labels\.json: must be"),
+        ("labels.json", {"a": -1}, r"labels\.json: must be"),
+        ("labels.json", {"a": "9" * 5000}, r"labels\.json: must be"),
+        ("labels.json", {"a\ud800": "0"}, r"labels\.json: must be"),
+        ("labels.json", '{"a": "0", "a": "1"}', r"labels\.json: broken JSON: 'a' is twice"),
+        ("labels.json", f'{{"a": {"9" * 5000}}}', r"labels\.json: broken JSON: Exceeds the limit"),
+        ("labels.json", "null", r"labels\.json: must be"),
+        ("train.json", "[" * 100_000, r"train\.json: broken JSON: .*recursion"),
+        ("train.json", "null", r"train\.json: must be a list of"),
+        ("train.json", "3", r"train\.json: must be a list of"),
+        ("train.json", [None], r"train\.json: must be a list of"),
+        ("train.json", ["id"], r"train\.json: must be a list of"),
+        ("train.json", [entry(None, HOLD)], r"train\.json: must be a list of"),
+        ("train.json", [entry(1.5, HOLD)], r"train\.json: must be a list of"),
+        ("train.json", [entry(True, HOLD)], r"train\.json: must be a list of"),
+        ("train.json", [entry(["1"], HOLD)], r"train\.json: must be a list of"),
+        ("train.json", [{"id": "1", "template": [HOLD]}], r"train\.json: must be a list of"),
+        ("train.json", [entry("1\ud800", HOLD)], r"train\.json: must be a list of"),
+        ("train.json", [entry("../../../escaped", HOLD)], r"train\.json: .*folder name"),
+        ("train.json", [entry("a/b", HOLD)], r"train\.json: .*folder name.*'a/b'"),
+        ("train.json", [entry("a\0b", HOLD)], r"train\.json: .*folder name"),
+        ("train.json", [entry("a" * 300, HOLD)], r"train\.json: .*1 to 200 bytes.*'aaa"),
+        ("train.json", [entry(".", HOLD)], r"train\.json: .*folder name"),
+        ("train.json", many(10, 2, "x" * 10**6), r"train\.json: .*'xxx"),
+        ("test-answers.csv", f"../4;{PUSH}\n", r"test-answers\.csv: .*folder name"),
         ("test-answers.csv", "4;Eating something\n", r"test-answers\.csv: every template.*'Eating something' \(1"),
         ("test-answers.csv", "4\n", r"test-answers\.csv: must be a list of id;template"),
     ],
@@ -127,8 +156,51 @@ def test_repeated_rows_count_once(tmp_path):
 def test_errors_name_the_file_and_the_entry(tmp_path, name, content, message):
     text = content if isinstance(content, str) else json.dumps(content)
     (write_ssv2(tmp_path) / "labels" / name).write_text(text)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         read_ssv2(tmp_path)
+    assert len(str(error.value)) < 2000
+
+
+@pytest.mark.parametrize("name", ["labels.json", "train.json", "test-answers.csv"])
+def test_labels_are_utf_8_with_or_without_its_mark(tmp_path, name):
+    path = write_ssv2(tmp_path) / "labels" / name
+    text = path.read_text()
+    path.write_text(text, encoding="utf-8-sig")
+    assert len(read_ssv2(tmp_path)) == 4
+    for encoding in ("utf-16", "utf-16-le"):
+        path.write_bytes(f"{text}é".encode(encoding))
+        with pytest.raises(ValueError, match=rf"{name}: (must be text in UTF-8|broken JSON)"):
+            read_ssv2(tmp_path)
+
+
+def test_a_label_file_that_is_too_large_is_not_read(tmp_path):
+    path = write_ssv2(tmp_path) / "labels/train.json"
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)  # a sparse file
+    with pytest.raises(ValueError, match=r"train\.json: .*at most 268,435,456 bytes"):
+        read_ssv2(tmp_path)
+
+
+def test_labels_without_videos_are_refused(tmp_path):
+    write_ssv2(tmp_path, answers=False)
+    for name in ("train", "validation"):
+        (tmp_path / "labels" / f"{name}.json").write_text("[]")
+    with pytest.raises(ValueError, match="no video is listed"):
+        read_ssv2(tmp_path, keep_absent=True)
+
+
+def test_whole_labels_are_preferred_to_begun_ones(tmp_path):
+    write_ssv2(tmp_path)
+    (tmp_path / "something-something-v2-labels.json").write_text("{}")
+    assert len(read_ssv2(tmp_path)) == 4
+
+
+def test_labels_and_videos_may_be_elsewhere(tmp_path):
+    write_ssv2(tmp_path / "mine")
+    (tmp_path / "source").mkdir()
+    pd.testing.assert_frame_equal(
+        read_ssv2(tmp_path / "source", unpack_to=tmp_path / "mine"), read_ssv2(tmp_path / "mine")
+    )
 
 
 def test_absent_videos_are_kept_where_they_will_be_extracted(tmp_path):
