@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from src.sample import VIDEO_FOLDER
 from src.sources.tar_stream import FREE_BYTES
-from src.sources.video_table import few
+from src.sources.names import few
 
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"  # first bytes
 COPY = r"(?: ?\(\d+\))?"  # added by browsers to the name of a second download
