@@ -15,8 +15,7 @@ LABEL_NAMES = ("test-answers.csv", "test.json", "validation.json", "train.json",
 
 def find_label_zip(folder: Path) -> Path | None:
     """The zip in a folder that holds SSv2's label files, or None."""
-    needed = {"labels.json", "train.json", "validation.json"}  # labels.json alone is a common name
-    return next((path for path in list_files(folder) if needed <= _label_members(path).keys()), None)
+    return next((path for path in list_files(folder) if "labels.json" in _label_members(path)), None)
 
 
 def unpack_labels(folder: Path) -> None:
