@@ -76,8 +76,8 @@ def fill_groups(groups: list[str], paths: pd.Series) -> list[str]:
 
 
 def describe_copies(paths: pd.Series) -> str:
-    """A sentence about files whose names differ only in their suffix, or ""."""
-    files = sorted(set(filter(is_video, paths)))  # several clips may be of one file
+    """A sentence about videos whose names differ only in their suffix, or ""; frames have none."""
+    files = sorted(set(paths))  # several clips may be of one file
     count = Counter(map(without_suffix, files))
     copies = [path for path in files if count[without_suffix(path)] > 1]
     if not copies:
