@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from src.image_folder import VIDEO_SUFFIXES
 from src.sources.csv_text import is_list
 from src.sources.groups import find_groups, separate_splits
 from src.sources.layout import Layout, find_layout
@@ -13,10 +14,6 @@ from src.sources.names import few, make_id, nfc, printable
 from src.sources.video_table import Reading, check_ids, compose_labels, in_two_splits, refuse, tidy
 from src.sources.walking import FolderTree, walk
 
-VIDEO_SUFFIXES = (  # in upper or lower case
-    ".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".gif",
-    ".mts", ".m2ts", ".ogv", ".vob", ".asf", ".divx",
-)  # fmt: skip
 IMAGES = "A video of images is a folder of its own: <class>/<video>/*.jpg"
 
 
@@ -79,8 +76,8 @@ def fill_groups(groups: list[str], paths: pd.Series) -> list[str]:
 
 
 def describe_copies(paths: pd.Series) -> str:
-    """A sentence about files whose names differ only in their suffix, or ""."""
-    files = sorted(set(filter(is_video, paths)))  # several clips may be of one file
+    """A sentence about videos whose names differ only in their suffix, or ""; frames have none."""
+    files = sorted(set(paths))  # several clips may be of one file
     count = Counter(map(without_suffix, files))
     copies = [path for path in files if count[without_suffix(path)] > 1]
     if not copies:

@@ -1,14 +1,13 @@
 """Which clips belong together (one scene, person or source video), where no column says so."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
 import pandas as pd
 
-from src.sources.names import few, printable
+from src.sources.names import few, nfc, printable
 from src.sources.video_table import in_two_splits
 
 # Names without suffix that well-known data sets have; the group is what the parentheses match.
@@ -129,7 +128,7 @@ def _ties_whole_classes(groups: Sequence[str], labels: Sequence[str]) -> bool:
 
 
 def _describe(groups: Sequence[str], how: str) -> str:
-    names = sorted({unicodedata.normalize("NFC", group) for group in groups} - {""})
+    names = sorted(set(map(nfc, groups)) - {""})
     alone = sum(not group for group in groups)
     rest = f"; {alone} videos without such a name are groups of their own" if alone else ""
     return f"{len(names)}, {how}, such as {few(names, 1).removesuffix(', ...')}{rest}"

@@ -1,11 +1,20 @@
 """At which level of a folder the classes and the splits are."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
 from src.sources.names import few
 from src.sources.video_table import split_of
+
+# Folders of parts or kinds of a data set, if their sub-folders have the same names: person01/run, person02/run.
+PARTS = re.compile(
+    r"((person|subject|actor|user|fold|split|part|set|batch|session|scene|cam|camera|view|group|disk)[-_ ]?\d+"
+    r"|videos?|clips?|frames?|images?|rgb|(optical[-_ ]?)?flow([-_ ]?[xyuv])?|depth|data)",
+    re.IGNORECASE,
+)
 
 
 class Place(NamedTuple):
@@ -38,7 +47,8 @@ def find_layout(paths: Sequence[PurePath]) -> Layout:
     (see `split_of`), if there are two splits or more, are splits, above or below the classes; all others are classes.
 
     Raises:
-        ValueError: the folders at the level of classes are splits, or some videos of a source with splits are in none.
+        ValueError: the folders at the level of classes are splits or other parts of a data set, or some videos of a
+            source with splits are in none.
     """
     items, wrapper = _descend([_Item(path, path.parts) for path in paths])
     where = "/".join([*wrapper, "<class>"])
@@ -49,6 +59,8 @@ def find_layout(paths: Sequence[PurePath]) -> Layout:
     elif len(set(seconds.values())) > 1:
         items = _within_classes(items, seconds)
         where += "/<split>"
+    else:
+        _refuse_parts(items)
     places = [Place(item.path, item.split, item.rest[0], item.rest[1:-1]) for item in items if len(item.rest) > 1]
     used = {place.path for place in places}
     return Layout(places, where, [path for path in paths if path not in used])
@@ -80,6 +92,18 @@ def _splits_at(items: Sequence[_Item], level: int) -> dict[str, str]:
         if called_test:
             splits |= {name: "validation" for name in tests if name not in called_test}
     return splits
+
+
+def _refuse_parts(items: Sequence[_Item]) -> None:
+    """Raises ValueError if the top folders look like parts that each hold the same classes."""
+    pairs = {item.rest[:2] for item in items if len(item.rest) > 2}
+    tops = sorted({item.rest[0] for item in items if len(item.rest) > 1})
+    shared = sorted(name for name, count in Counter(name for _, name in pairs).items() if count > 1)
+    if len(tops) > 1 and all(map(PARTS.fullmatch, tops)) and shared:
+        raise ValueError(
+            f"the folders {few(tops)} look like parts of a data set, not like classes: several of them hold "
+            f"{few(shared)}. Give one of them, or a CSV with the columns path, label and group"
+        )
 
 
 def _below_splits(items: list[_Item], splits: dict[str, str]) -> tuple[list[_Item], list[str]]:

@@ -13,6 +13,7 @@ One row per clip, sorted by label and video_id, with the columns
 
 import hashlib
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -76,6 +77,12 @@ def compose_labels(labels: pd.Series, source: str | Path) -> pd.Series:
     if merged:
         message = f"{len(merged)} class names in {printable(source)} are there in two Unicode forms: {few(merged)}."
         warnings.warn(f"{message} The two look alike, and are one class.", stacklevel=3)
+    names = forms["label"].drop_duplicates().sort_values()
+    keys = names.map(lambda name: re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold()))
+    alike = names[keys.ne("") & keys.duplicated(keep=False)]
+    if len(alike):
+        message = f"{len(alike)} class names in {printable(source)} differ only in case, spaces, _ or -: {few(alike)}."
+        warnings.warn(f"{message} They stay classes of their own; rename those that are one.", stacklevel=3)
     return composed
 
 

@@ -144,6 +144,37 @@ def test_a_transcoded_copy_is_named_and_in_the_same_group(tmp_path):
     assert table.group.tolist() == ["run__x", "run__x", "run__y", "walk__x"]
 
 
+def test_a_video_and_its_frames_are_in_the_same_group(tmp_path):
+    make_images(tmp_path / "run/x")
+    touch(tmp_path / "run/x.mp4", tmp_path / "walk/y.mp4")
+    with pytest.warns(UserWarning, match="2 videos differ from another only in the suffix"):
+        assert read(tmp_path).group.tolist() == ["run__x", "run__x", "walk__y"]
+
+
+def test_class_names_that_look_alike_are_named(tmp_path):
+    touch(tmp_path / "train/brush hair/1.mp4", tmp_path / "test/Brush_hair/2.mp4", tmp_path / "train/C/3.mp4")
+    touch(tmp_path / "train/C++/4.mp4")
+    with pytest.warns(UserWarning) as record:
+        assert read(tmp_path).label.nunique() == 4
+    assert "2 class names" in only_warning(record) and "Brush_hair, brush hair" in only_warning(record)
+
+
+def test_what_stands_beside_splits_is_left_aside(tmp_path):
+    touch(
+        *(tmp_path / split / label / "1.mp4" for split in ("Training", "Dev", "testing") for label in ("run", "walk"))
+    )
+    touch(tmp_path / "README.md", tmp_path / "annotations/train.json")
+    (tmp_path / "empty").mkdir()
+    with pytest.warns(UserWarning) as record:
+        reading = read_class_folders(tmp_path)
+    assert reading.table.groupby("split").size().to_dict() == {"train": 2, "validation": 2, "test": 2}
+    assert [str(item.message).split(": ", 1)[1] for item in record] == [
+        "1 files are not videos of a class: README.md. They are ignored.",
+        "2 folders hold no video of a class: annotations (1 files), empty (empty). For lists of splits, give a CSV. "
+        "They are ignored.",
+    ]
+
+
 def test_folders_of_images_are_videos(tmp_path):
     make_images(tmp_path / "run/v1", tmp_path / "run/v2", tmp_path / "walk/v1")
     touch(tmp_path / "walk/b.mp4")

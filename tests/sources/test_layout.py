@@ -74,3 +74,14 @@ def test_classes_that_look_like_splits_are_refused(paths):
 def test_videos_beside_splits_below_classes_are_refused():
     with pytest.raises(ValueError, match="1 of 3 videos are in none of them: walk/3"):
         layout_of("run/train/1 run/test/2 walk/3")
+
+
+@pytest.mark.parametrize("paths", ["videos/run/1 videos/walk/2 frames/run/1", "w/person01/run/1 w/person02/run/2"])
+def test_parts_of_a_data_set_are_no_classes(paths):
+    with pytest.raises(ValueError, match=r"look like parts of a data set.*several of them hold run\."):
+        layout_of(paths)
+
+
+def test_folders_of_persons_within_classes_are_no_classes():
+    assert set(layout_of("run/person01/1 run/person02/2 walk/person01/3")[0].values()) == {("", "run"), ("", "walk")}
+    assert set(layout_of("p1/1 p2/2")[0].values()) == {("", "p1"), ("", "p2")}
