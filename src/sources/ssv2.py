@@ -15,7 +15,7 @@ from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, s
 
 LABEL_PREFIX = "something-something-v2-"
 VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
-LABEL_BYTES = 256 << 20  # of one label file: train.json of SSv2 has 45 MB, and JSON takes many times its size of memory
+LABEL_BYTES, LABEL_VALUES = 256 << 20, 20_000_000  # of one label file, at most; a million entries have 10 million
 ID_BYTES = 200  # a video id and what is added to it are a file name
 MAX_CLASSES = 1_000_000
 MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test answers
@@ -160,6 +160,8 @@ def _read_entries(path: Path) -> list[tuple[str, str]]:
 
 def _read_json(path: Path) -> object:
     text = _read_text(path)
+    if sum(map(text.count, "[{,")) > LABEL_VALUES:  # each may take 70 bytes of memory
+        raise ValueError(f"{path}: a label file must have at most {LABEL_VALUES:,} values. Download it again.")
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply

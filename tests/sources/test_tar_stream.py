@@ -19,7 +19,7 @@ from src.sources.source import read_source
 
 NAME = f"{VIDEO_FOLDER}/4.webm"
 MEMORY = 60 << 20  # bytes that reading a hostile archive may take; most take a few
-LABEL_MEMORY = 1500 << 20  # bytes; JSON of 256 MB is read and parsed
+LABEL_MEMORY = 400 << 20  # bytes; the text is read
 DISK = 80 << 20
 
 MEASURE = """
@@ -191,7 +191,7 @@ def label_zip(folder, members, **changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size_mb", [100, 4096])
+@pytest.mark.parametrize("size_mb", [100, 1024])
 def test_a_labels_zip_that_grows_is_refused(tmp_path, size_mb):
     text, memory, disk = measure(label_zip(tmp_path, LABELS | {"train.json": [b" " * (1 << 20)] * size_mb}), "read")
     assert text.startswith("ValueError") and "labels.zip: a label file must have at most" in text
@@ -199,7 +199,7 @@ def test_a_labels_zip_that_grows_is_refused(tmp_path, size_mb):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("content", ["[" * 10_000_000, "[" + "9" * 50_000_000 + "]", "[" + "[]," * 1_000_000 + "0]"])
+@pytest.mark.parametrize("content", ["[" * 10_000_000, "[" + "9" * 50_000_000 + "]", "[" + "[]," * 15_000_000 + "0]"])
 def test_json_that_no_one_can_read_is_refused(tmp_path, content):
     text, memory, _ = measure(label_zip(tmp_path, LABELS | {"train.json": content}), "read")
     assert text.startswith("ValueError") and "train.json: " in text and len(text) < 1000
