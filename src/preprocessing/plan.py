@@ -169,7 +169,7 @@ def _find_tasks(subset, store):
     subset = name_clips(subset)
     copies = find_copies(subset)
     subset = leave_out(subset, copies)
-    missing = subset[~subset.clip_name.isin(store.names())]
+    missing = subset[~subset.clip_name.map(store.holds)]
     columns = ["video_id", "path", "digest", "clip_name", "start", "end", "rate"]
     return subset, [Task(*row) for row in missing[columns].itertuples(index=False)], copies
 

@@ -1,5 +1,6 @@
 """What in a prepared folder is this project's, by content: nothing else is written over or removed."""
 
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ MANIFEST_COLUMNS = [*OLD_COLUMNS[:-1], *SPANS, "digest"]
 FAILURE_COLUMNS = ["video_id", "path", "reason"]
 CONFIG_BYTES = 1_000_000  # at most
 EXECUTED = "preprocess_data.ipynb"  # run_notebooks.py keeps the executed notebook in the folder
+DIGESTS = re.compile("[0-9a-f]{16}")
 FEATURE_FOLDERS = re.compile(r".+-v\d+-crop\d+-.+")
 OUR_NAMES = {
     *(ownership.STAMP, "config.json", "digests.json", "manifest.csv", "failures.csv", EXECUTED),
@@ -55,8 +57,17 @@ def check_records(root: Path) -> None:
 
 
 def is_memory(content: object) -> bool:
-    """Whether the content of digests.json is ours: lists of a file's state and a digest, by path."""
-    return isinstance(content, dict) and all(isinstance(entry, list) for entry in content.values())
+    """Whether the content of digests.json is ours."""
+    return isinstance(content, dict) and all(is_memory_entry(entry) for entry in content.values())
+
+
+def is_memory_entry(entry: object) -> bool:
+    """Whether a value in it is a list of four numbers or texts, a video's state, and a digest."""
+    if not isinstance(entry, list) or len(entry) != 5:
+        return False
+    *state, digest = entry
+    is_state = all(isinstance(value, int | str) for value in state)
+    return is_state and isinstance(digest, str) and DIGESTS.fullmatch(digest) is not None
 
 
 def read_config_file(path: Path) -> ClipConfig | None:
@@ -113,8 +124,11 @@ def _find_foreign_records(root):
     """Rule by path of the records in `root` that are not ours. Empty files, as after a power cut, harm nobody."""
     headers = {"manifest.csv": (MANIFEST_COLUMNS, OLD_COLUMNS), "failures.csv": (FAILURE_COLUMNS,)}
     found = {}
+    for name in (*headers, "config.json"):
+        if os.path.lexists(root / name) and not (root / name).is_file():
+            found[root / name] = "it must be a file"
     for name, columns in headers.items():
-        if _first_line(root / name) not in ("", *(",".join(names) for names in columns)):
+        if (root / name).is_file() and _first_line(root / name) not in ("", *(",".join(names) for names in columns)):
             found[root / name] = f"its first line must be {','.join(columns[0])}"
     try:
         read_config_file(root / "config.json")
@@ -124,10 +138,6 @@ def _find_foreign_records(root):
 
 
 def _first_line(path):
-    if not path.exists():
-        return ""
-    if not path.is_file():
-        return "no file"
     with open(path, "rb") as file:
         return file.readline(1000).decode(errors="replace").rstrip("\r\n")
 

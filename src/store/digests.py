@@ -6,7 +6,6 @@ A video is a file, or a folder of images, whose digest is that of the images' na
 import hashlib
 import json
 import os
-import re
 import stat
 import uuid
 import warnings
@@ -18,11 +17,10 @@ from pathlib import Path
 from src.files import read_json, write_text
 from src.image_folder import list_images
 from src.progress import progress
-from src.store.contents import is_memory
+from src.store.contents import is_memory, is_memory_entry
 
 READERS = 8  # threads; both hashing and reading release Python's lock
 DIGEST_BYTES = 8
-DIGEST = re.compile("[0-9a-f]{16}")
 MEMORY_BYTES = 1 << 28  # at most: over a million videos
 
 
@@ -114,15 +112,7 @@ def _read_memory(path):
     """The entries of digests.json that are of our form; without the others, the files are hashed again."""
     content = read_json(path, MEMORY_BYTES)
     entries = content.items() if isinstance(content, dict) else ()
-    return {path: entry for path, entry in entries if _is_entry(entry)}
-
-
-def _is_entry(entry):
-    if not isinstance(entry, list) or len(entry) != 5:
-        return False
-    *state, digest = entry
-    is_state = all(isinstance(value, int | str) for value in state)
-    return is_state and isinstance(digest, str) and DIGEST.fullmatch(digest) is not None
+    return {path: entry for path, entry in entries if is_memory_entry(entry)}
 
 
 def _keep_foreign(memory):

@@ -88,7 +88,7 @@ def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataF
         path = _find_record(root, subset)
         store = _open_store(root, path.parent.name)
     table = name_clips(read_manifest(path))
-    table["stored"] = table.clip_name.isin(store.names())
+    table["stored"] = table.clip_name.map(store.holds)
     table.attrs["subset"] = subset or find_current(root)
     return table, store
 

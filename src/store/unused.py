@@ -83,6 +83,7 @@ def main():
     parser.add_argument("--forget", metavar="NAME", action="append", default=[], help="a subset to give up")
     parser.add_argument("--remove", action="store_true", help="remove what is unused")
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
         _run(_open(arguments.root), arguments.forget, arguments.remove)
     except (OSError, ValueError) as error:

@@ -18,7 +18,8 @@ from src.inputs.data_set import read_clips
 from src.inputs.examples import read_batches, read_examples
 from src.inputs.stream_inputs import StreamInputs
 from src.preprocessing import check_store, extract_clip, find_example
-from src.store import ClipStore, encode_clip, manifest_digest
+from src.store import ClipStore, manifest_digest
+from src.store.encoding import encode_clip
 from src.training import start_run, train_temporal
 from src.training.networks import build_temporal
 from src.video import read_segments

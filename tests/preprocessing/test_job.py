@@ -239,7 +239,7 @@ def test_a_video_that_changes_while_it_is_read_fails(tmp_path, monkeypatch, chan
 
     def extract_and_change(found, *arguments):
         clip = extract(found, *arguments)
-        if found == str(path):
+        if str(found) == str(path):
             change(path)
         return clip
 

@@ -223,6 +223,17 @@ def test_a_file_that_the_user_put_into_the_output_later_is_kept(videos, root, na
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
+@pytest.mark.parametrize("name", ["manifest.csv", "config.json", "failures.csv"])
+def test_a_link_or_folder_of_the_users_in_place_of_a_record_is_kept(videos, root, name):
+    for make in (lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()):
+        prepare(make_subset(videos[:1]), root)
+        (root / name).unlink()
+        make(root / name)
+        with pytest.raises(ValueError, match=rf"{name}: .*it was not written over. Move it"):
+            make_plan(videos, root)
+        (root / name).unlink() if (root / name).is_symlink() else (root / name).rmdir()
+
+
 def test_output_of_an_older_version_is_continued(videos, root):
     prepare(make_subset(videos[:2]), root)
     (root / "two-stream.json").unlink()

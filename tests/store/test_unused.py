@@ -225,7 +225,7 @@ def test_what_the_user_put_into_the_folder_stays(videos, root, monkeypatch, caps
         *("clips/train/run/a.avi", "clips/notes.txt", "my notes.txt", "videos/a.avi", "features/mine/a.npy"),
         *("incomplete/removed_x/a.avi", "incomplete/a.avi", f"features/{key.name}-crop1-x/a.npy"),
         *(f"clips/{key.name}/frames-0123456789abcdef/frame_0.jpg", f"clips/{key.name}/x-0123456789abcdef/clip.json"),
-        f"clips/{key.name}/more/a.avi",
+        *(f"clips/{key.name}/more/a.avi", "clips/caf\udce9"),
         f"clips/{name_of(videos[0])}/frame_0.jpg",
     ]
     for name in mine:
@@ -235,8 +235,9 @@ def test_what_the_user_put_into_the_folder_stays(videos, root, monkeypatch, caps
         os.utime(folder, (time.time() - 100 * ABANDONED_AFTER,) * 2)
     before = read_tree(root)
     lines = run(monkeypatch, capsys, root, "--remove")
+    "\n".join(lines).encode()
     assert lines[-1] == "removed: 0, 0.0 MB" and lines[-2].startswith(f"not ours, left alone: {root}/clips/")
-    assert lines[-2].endswith("(12)") and read_tree(root) == before
+    assert lines[-2].endswith("(13)") and read_tree(root) == before
     assert prepare(videos, root).found == 4 and read_tree(root) == before
 
 
