@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -46,7 +47,7 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
             is not a valid folder name, or a video is listed twice with different values.
         FileNotFoundError: none of the videos exists.
     """
-    path = Path(path)
+    path = expand(path)
     table, sentences = _locate(_read_rows(path), path)
     table = drop_repeats(table, path, "clip").drop(columns="clip")
     paths = table["listed"].map(PurePath)
@@ -158,20 +159,20 @@ def _find_groups(table: pd.DataFrame, paths: pd.Series, source: Path, pattern: s
         table["group"], how, is_recognised = grouping.groups, grouping.how, pattern is None
     tell(describe_copies(paths))
     table["group"] = fill_groups(table["group"].tolist(), paths)
-    pairs = table[["file", "listed", "group"]].drop_duplicates()
-    several = pairs.loc[pairs["file"].duplicated(), "listed"]
-    refuse([repr(name) for name in several], source, "all clips of a file must be in one group")
-    copies = _copies_in_two_splits(table, paths)
-    refuse(copies, source, "a file and its transcoded copy, or two clips of a file, must be in one split")
+    names = table.assign(name=[str(without_suffix(path)) for path in paths])
+    pairs = names[["name", "group"]].drop_duplicates()
+    several = pairs.loc[pairs["name"].duplicated(), "name"]
+    refuse(_quote(several), source, "all clips of a file, and of its transcoded copy, must be in one group")
+    copies = in_two_splits(names, "name")
+    refuse(_quote(copies), source, "all clips of a file, and of its transcoded copy, must be in one split")
     if is_recognised:
         tell(separate_splits(table))
     refuse(in_two_splits(table, "group"), source, "all clips of a group must be in one split")
     return how
 
 
-def _copies_in_two_splits(table: pd.DataFrame, paths: pd.Series) -> list[str]:
-    names = [str(without_suffix(path)) for path in paths]
-    return [printable(repr(name)) for name in in_two_splits(table.assign(name=names), "name")]
+def _quote(names: Iterable[str]) -> list[str]:
+    return [repr(name) for name in names]
 
 
 def _lines(rows: pd.DataFrame) -> list[str]:

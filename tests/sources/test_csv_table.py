@@ -1,4 +1,5 @@
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -119,14 +120,18 @@ def test_an_id_depends_on_its_own_path_alone(tmp_path):
         ("path,label,start\na.mp4,x,0:30\n", r"c\.csv: start and end.*line 2 \(0:30, \)"),
         ("path,label,end\na.mp4,x,inf\n", r"c\.csv: start and end.*line 2"),
         ("path,label,end\na.mp4,x,0\n", r"c\.csv: start and end.*line 2"),
-        ("path,label,split,end\na.mp4,x,train,1\na.mp4,x,test,2\n", r"c\.csv: .*two clips of a file, must be in one"),
-        ("path,label,group,end\na.mp4,x,g,1\na.mp4,x,h,2\n", r"c\.csv: all clips of a file must be in one group"),
+        (
+            "path,label,split,end\na.mp4,x,train,1\na.mp4,x,test,2\n",
+            r"c\.csv: all clips of a file,.* in one split",
+        ),
+        ("path,label,group\na.mp4,x,g\na.avi,x,\n", r"c\.csv: all clips .* transcoded copy, must be in one group.*'a'"),
+        ("path,label,group,end\na.mp4,x,g,1\na.mp4,x,h,2\n", r"c\.csv: all clips of a file, .* must be in one group"),
     ],
 )
 def test_errors_name_the_file_and_the_line(tmp_path, text, message):
-    csv = write_csv(tmp_path / "c.csv", text, ["a.mp4", "b.mp4", "sub/c.mp4"])
+    csv = write_csv(tmp_path / "c.csv", text, ["a.mp4", "a.avi", "b.mp4", "sub/c.mp4"])
     (tmp_path / "link.mp4").symlink_to("a.mp4")
-    with pytest.raises(ValueError, match=message):
+    with warnings.catch_warnings(action="ignore"), pytest.raises(ValueError, match=message):
         read(csv)
 
 
