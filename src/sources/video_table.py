@@ -23,6 +23,9 @@ import pandas as pd
 
 from src.sources.names import few, nfc, printable
 
+# File names need not be UTF-8, and the strings of pyarrow, which pandas takes where it is installed, must be.
+pd.set_option("mode.string_storage", "python")
+
 COLUMNS = ["video_id", "path", "label", "class_index", "split", "group", "start", "end", "rate"]
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {  # as sources write them, without case, spaces and punctuation
