@@ -135,9 +135,10 @@ def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, sour
     for listed in absent["listed"]:
         place = found[listed]
         reasons.setdefault(place.reason, []).append(repr(listed) + (f" ({place.detail})" if place.detail else ""))
-    parts = [
-        f"{len(names)} {reason}, such as {few(names, 1).removesuffix(', ...')}" for reason, names in reasons.items()
-    ]
+    parts = []
+    for reason, names in reasons.items():
+        number = f" ({len(names)} videos)" if len(names) > 1 else ""
+        parts.append(f"{reason}, such as {few(names, 1).removesuffix(', ...')}{number}")
     folder = printable(source.parent.resolve())
     message = (
         f"{len(absent)} of {len(table)} videos listed in {printable(source)} are not in {folder}: {'; '.join(parts)}"
