@@ -102,10 +102,8 @@ def _locate(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[str]]
     changed = {listed: place.change for listed, place in found.items() if place.change}
     for change in sorted(set(changed.values())):
         names = [listed for listed in changed if changed[listed] == change]
-        sentences.append(
-            f"{len(names)} paths are not written as on disk, but were found: {change}, such as {few(names, 1)}"
-        )
-        warnings.warn(f"{printable(source)}: {sentences[-1]}.", stacklevel=4)
+        message = f"{len(names)} paths are not written as on disk, but were found: {change}, such as {few(names, 1)}"
+        warnings.warn(f"{printable(source)}: {message}.", stacklevel=4)
     places = {listed: place.path for listed, place in found.items()}
     table["path"] = table["listed"].map(places)
     files = {place: identity(place) if place else "" for place in set(places.values())}
