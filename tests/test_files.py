@@ -1,15 +1,25 @@
-"""Atomic writing: a file is there whole, or not at all."""
+"""Paths of users, and atomic writing: a file is there whole, or not at all."""
 
 import json
 import os
 
 import pytest
 
-from src.files import PARTIAL, atomic_path, read_json, write_json, write_text
+from src.files import PARTIAL, atomic_path, expand, read_json, write_json, write_text
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand("~/data") == tmp_path / "data" and expand("~") == tmp_path
+    assert [str(expand(path)) for path in ("data/~x", "/a/~", "~no-such-user/x")] == [
+        "data/~x",
+        "/a/~",
+        "~no-such-user/x",
+    ]
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):

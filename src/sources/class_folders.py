@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from src.files import expand
 from src.image_folder import VIDEO_SUFFIXES
 from src.sources.csv_text import is_list
 from src.sources.groups import find_groups, separate_splits
@@ -32,7 +33,7 @@ def read_class_folders(folder: str | Path, group_pattern: str | None = None, fra
     Raises:
         ValueError: no class folder holds a video, there is one class only, or the classes look like splits.
     """
-    folder = Path(folder)
+    folder = expand(folder)
     tree = walk(folder)
     videos = sorted([path for path in tree.files if is_video(path)] + tree.image_folders)
     try:
@@ -84,7 +85,7 @@ def describe_copies(paths: pd.Series) -> str:
         return ""
     return (
         f"{len(copies)} videos differ from another only in the suffix, such as {few(copies, 2)}: perhaps transcoded "
-        "copies. They are put into one group, so into one split; remove the copies."
+        "copies. Those are always in one split; remove them."
     )
 
 

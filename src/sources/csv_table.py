@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -46,7 +47,7 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
             is not a valid folder name, or a video is listed twice with different values.
         FileNotFoundError: none of the videos exists.
     """
-    path = Path(path)
+    path = expand(path)
     table, sentences = _locate(_read_rows(path), path)
     table = drop_repeats(table, path, "clip").drop(columns="clip")
     paths = table["listed"].map(PurePath)
@@ -101,10 +102,8 @@ def _locate(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[str]]
     changed = {listed: place.change for listed, place in found.items() if place.change}
     for change in sorted(set(changed.values())):
         names = [listed for listed in changed if changed[listed] == change]
-        sentences.append(
-            f"{len(names)} paths are not written as on disk, but were found: {change}, such as {few(names, 1)}"
-        )
-        warnings.warn(f"{printable(source)}: {sentences[-1]}.", stacklevel=4)
+        message = f"{len(names)} paths are not written as on disk, but were found: {change}, such as {few(names, 1)}"
+        warnings.warn(f"{printable(source)}: {message}.", stacklevel=4)
     places = {listed: place.path for listed, place in found.items()}
     table["path"] = table["listed"].map(places)
     files = {place: identity(place) if place else "" for place in set(places.values())}
@@ -134,9 +133,10 @@ def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, sour
     for listed in absent["listed"]:
         place = found[listed]
         reasons.setdefault(place.reason, []).append(repr(listed) + (f" ({place.detail})" if place.detail else ""))
-    parts = [
-        f"{len(names)} {reason}, such as {few(names, 1).removesuffix(', ...')}" for reason, names in reasons.items()
-    ]
+    parts = []
+    for reason, names in reasons.items():
+        number = f" ({len(names)} videos)" if len(names) > 1 else ""
+        parts.append(f"{reason}, such as {few(names, 1).removesuffix(', ...')}{number}")
     folder = printable(source.parent.resolve())
     message = (
         f"{len(absent)} of {len(table)} videos listed in {printable(source)} are not in {folder}: {'; '.join(parts)}"
@@ -158,20 +158,20 @@ def _find_groups(table: pd.DataFrame, paths: pd.Series, source: Path, pattern: s
         table["group"], how, is_recognised = grouping.groups, grouping.how, pattern is None
     tell(describe_copies(paths))
     table["group"] = fill_groups(table["group"].tolist(), paths)
-    pairs = table[["file", "listed", "group"]].drop_duplicates()
-    several = pairs.loc[pairs["file"].duplicated(), "listed"]
-    refuse([repr(name) for name in several], source, "all clips of a file must be in one group")
-    copies = _copies_in_two_splits(table, paths)
-    refuse(copies, source, "a file and its transcoded copy, or two clips of a file, must be in one split")
+    names = table.assign(name=[str(without_suffix(path)) for path in paths])
+    pairs = names[["name", "group"]].drop_duplicates()
+    several = pairs.loc[pairs["name"].duplicated(), "name"]
+    refuse(_quote(several), source, "all clips of a file, and of its transcoded copy, must be in one group")
+    copies = in_two_splits(names, "name")
+    refuse(_quote(copies), source, "all clips of a file, and of its transcoded copy, must be in one split")
     if is_recognised:
         tell(separate_splits(table))
     refuse(in_two_splits(table, "group"), source, "all clips of a group must be in one split")
     return how
 
 
-def _copies_in_two_splits(table: pd.DataFrame, paths: pd.Series) -> list[str]:
-    names = [str(without_suffix(path)) for path in paths]
-    return [printable(repr(name)) for name in in_two_splits(table.assign(name=names), "name")]
+def _quote(names: Iterable[str]) -> list[str]:
+    return [repr(name) for name in names]
 
 
 def _lines(rows: pd.DataFrame) -> list[str]:

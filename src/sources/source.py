@@ -42,6 +42,8 @@ def read_source(
         ValueError: the path is no source, or its content breaks a rule of its reader.
         FileNotFoundError: a label file is missing, or all listed videos are.
     """
+    if not isinstance(source, str | Path) or not str(source).strip():
+        raise ValueError(f'source must be "sample" or the path of a folder or a .csv file. Received: {source!r}')
     if not (isinstance(frame_rate, Real) and 0 < frame_rate < float("inf")):
         raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
     path = expand(write_sample() if source == "sample" else source)

@@ -23,6 +23,9 @@ import pandas as pd
 
 from src.sources.names import few, nfc, printable
 
+# File names need not be UTF-8, and the strings of pyarrow, which pandas takes where it is installed, must be.
+pd.set_option("mode.string_storage", "python")
+
 COLUMNS = ["video_id", "path", "label", "class_index", "split", "group", "start", "end", "rate"]
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {  # as sources write them, without case, spaces and punctuation
@@ -91,13 +94,13 @@ def drop_repeats(table: pd.DataFrame, source: str | Path, key: str = "video_id")
     repeated = table.duplicated()
     if repeated.any():
         examples = few(table.loc[repeated, key].unique())
-        message = f"{repeated.sum()} rows of {source} repeat another row: {examples}. They count once."
+        message = f"{repeated.sum()} rows of {printable(source)} repeat another row: {examples}. They count once."
         warnings.warn(message, stacklevel=3)
     table = table[~repeated].copy()
     for name in table.loc[table.duplicated(key), key].head(1):
         rows = table[table[key] == name]
         values = {column: rows[column].unique().tolist() for column in table if rows[column].nunique() > 1}
-        raise ValueError(f"{source}: {name!r} is listed with different {values}. Keep one row of it.")
+        raise ValueError(f"{printable(source)}: {name!r} is listed with different {values}. Keep one row of it.")
     return table
 
 
@@ -141,7 +144,7 @@ def check_disjoint(subset: pd.DataFrame) -> None:
         if shared:
             raise ValueError(
                 f"A {column} must be in one split only, or test videos resemble training videos. {len(shared)} are in "
-                f"several: {', '.join(shared[:3])}. Put all their videos in one split."
+                f"several: {few(shared)}. Put all their videos in one split."
             )
 
 
@@ -158,4 +161,4 @@ def seeded_keys(names: Iterable, seed: int) -> list[str]:
 def refuse(bad: Sequence[str], path: Path, rule: str) -> None:
     """Raises ValueError if `bad`, the descriptions of what breaks `rule` in the file `path`, is not empty."""
     if bad:
-        raise ValueError(f"{path}: {rule}. {len(bad)} break this rule: {few(bad)}. Correct them.")
+        raise ValueError(f"{printable(path)}: {rule}. {len(bad)} break this rule: {few(bad)}. Correct them.")

@@ -87,7 +87,7 @@ class _Walker:
     def follow(self, path: PurePath) -> None:
         real = os.path.realpath(self.folder / path)
         if os.path.isdir(real):
-            is_loop = os.path.commonpath([real, self.root]) == real
+            is_loop = Path(self.root).is_relative_to(real)
             if is_loop or real in self.seen:
                 self.tree.repeats.append((path, f"a link to {'.' if is_loop else self.seen[real]}"))
             else:

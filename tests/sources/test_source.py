@@ -49,6 +49,12 @@ def test_what_is_no_source_is_refused(tmp_path, make, found):
         read_source(tmp_path / "data")
 
 
+@pytest.mark.parametrize("wrong", ["", " ", None, 3])
+def test_a_source_is_a_path(wrong):
+    with pytest.raises(ValueError, match="source must be"):
+        read_source(wrong)
+
+
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), "25", None])
 def test_a_rate_is_a_positive_number(tmp_path, rate):
     with pytest.raises(ValueError, match="frame_rate must be a positive number"):

@@ -27,3 +27,7 @@ def test_ids_that_are_no_folder_names_are_refused(name):
 
 def test_ids_that_are_folder_names():
     check_ids(pd.Series(["1", "a b.mp4", "跳", "-x", "$", "x" * 255]), "list.csv")
+
+
+def test_tables_hold_names_that_are_not_utf8_also_beside_pyarrow():
+    assert pd.Series(["caf\udce9"]).dtype.storage == "python"
