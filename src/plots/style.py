@@ -54,9 +54,9 @@ SETTINGS = {
 def show_in_notebooks() -> None:
     """Shows figures in a notebook whose environment sets MPLBACKEND to Agg or to windows, which show nothing there."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    backend = os.environ.get("MPLBACKEND", "")
-    is_asked = backend.lower() == str(matplotlib.get_backend()).lower()  # not another by %matplotlib
-    if hasattr(shell, "kernel") and is_asked and not backend.lower().startswith(NOTEBOOK_BACKENDS):
+    backend = os.environ.get("MPLBACKEND", "").lower()
+    in_use = matplotlib.get_backend().lower() in (backend, "agg")  # Agg in place of windows; not one of %matplotlib
+    if hasattr(shell, "kernel") and in_use and not backend.startswith(NOTEBOOK_BACKENDS):
         shell.enable_matplotlib("inline")
 
 
