@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.video import count_frames
+from src.video import FrameStream, VideoError
+
+SMALL = 32  # pixels, of a frame that is read only to see whether it can be
 
 
 def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> str | Path | None:
@@ -12,20 +14,23 @@ def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> str | Pa
 
     Args:
         clips: from `src.inputs.read_clips`.
-        video: a video file of the user's; None takes the first test clip whose file exists.
+        video: a video file of the user's; None takes the first test clip whose file is there and plays.
 
     Returns:
-        The video; None, with a printed sentence, if no file of a test clip exists: training needs the store alone.
+        The video; None, with a printed sentence, if there is none: training needs the store alone.
 
     Raises:
         VideoError: `video` is given, and there is no such file or it cannot be used.
+        ValueError: `video` is None in quotes.
     """
     if video is not None:
+        if video == "None":
+            raise ValueError("video must be a video file, or None. Received: 'None'. Write it without quotes: None")
         video = Path(video).expanduser()
-        count_frames(video)
+        _read_first_frame(video)
         return video
     test = clips[clips.split == "test"]
-    found = next((path for path in test.path if Path(path).expanduser().exists()), None)
+    found = next((path for path in test.path if _plays(path)), None)
     if found is None:
         print(
             f"None of the {len(test):,} test clips has its video any more; the first was {test.path.iloc[0]}. Training "
@@ -33,3 +38,15 @@ def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> str | Pa
             "video to any video file."
         )
     return found
+
+
+def _plays(path):
+    try:
+        _read_first_frame(path)
+    except VideoError:
+        return False
+    return True
+
+
+def _read_first_frame(path):
+    next(iter(FrameStream(path, SMALL)), None)

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from src.plots import style
+from src.plots.names import count_columns, shorten
 
 MAX_MATRIX_NAMED, MAX_MATRIX_COUNTED = 30, 12  # classes
 
@@ -48,9 +49,9 @@ def plot_confusion_matrices(matrices: dict[str, np.ndarray], class_names: Sequen
         class_names: C names.
     """
     count = len(class_names)
-    names = [style.shorten(name, 32) for name in class_names] if count <= MAX_MATRIX_NAMED else []
+    names = [shorten(name, 32) for name in class_names] if count <= MAX_MATRIX_NAMED else []
     font = np.clip(120 / count, 5, 8)
-    margin = max(map(len, names), default=0) * font * 0.53 / 72  # inches for the names
+    margin = max(map(count_columns, names), default=0) * font * 0.53 / 72  # inches for the names
     size = (style.WIDTH, 0.7 + margin + min(3, (style.WIDTH - 1.2 - margin) / len(matrices)))
     fig, axes = plt.subplots(1, len(matrices), figsize=size, sharey=True, squeeze=False, layout="compressed")
     for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
@@ -97,7 +98,7 @@ def plot_probes(probes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     clips, shares = probes["clips"], probes.drop(columns="clips")
     overall = shares.mul(clips, axis=0).sum() / clips.sum()
-    names = [f"all {clips.sum():,} clips", *(style.shorten(name, 46) for name in shares.index)]
+    names = [f"all {clips.sum():,} clips", *(shorten(name, 46) for name in shares.index)]
     grid, named = np.vstack([overall, shares]), len(names) <= style.MAX_NAMED
     size = (7, 1.1 + 0.27 * len(names) if named else 5.5)
     ax = plt.subplots(figsize=size)[1] if ax is None else ax

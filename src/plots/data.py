@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from src.config import ClipConfig
 from src.flow import dequantize_flow, mean_flow, unstack_flow
 from src.plots import style
+from src.plots.names import wrap
 from src.preprocessing import FOLLOWED
 
 ARROW_STEP = 16  # px
@@ -133,7 +134,7 @@ def plot_batch(frames: np.ndarray, stacks: np.ndarray, labels: Sequence[str], fl
         flow_bound: displacement of the largest code, px/frame.
     """
     count = min(len(frames), style.MAX_IMAGES)
-    titles = [style.wrap(label, 17, 4) for label in labels[:count]]
+    titles = [wrap(label, 17, 4) for label in labels[:count]]
     lines = max(title.count("\n") for title in titles) + 2
     axes = style.image_grid(2, count, frames[0].shape, text_lines=lines)
     fields = mean_flow(stacks[:count], flow_bound)

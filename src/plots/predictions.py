@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from src.plots import style
+from src.plots.names import shorten, wrap
 
 
 @style.apply
@@ -39,7 +40,7 @@ def plot_predictions(
     scale = max(map(style.full_colour, flows[:count]))
     for clip, truth in enumerate(truths[:count]):
         style.draw_image(axes[clip, 0], frames[clip]).axes.set_anchor("NW")
-        axes[clip, 0].set_title(style.shorten(class_names[truth], 68), loc="left", fontsize=8.5)
+        axes[clip, 0].set_title(shorten(class_names[truth], 68), loc="left", fontsize=8.5)
         style.draw_image(axes[clip, 1], style.flow_to_rgb(flows[clip], scale)).axes.set_anchor("NW")
         _write_predictions(axes[clip, 2], {name: scores[name][clip] for name in scores}, truth, class_names)
     for ax in axes[count:].flat:
@@ -69,7 +70,7 @@ def plot_video_prediction(
     for offset, (stream, colour) in zip((-0.27, 0, 0.27), style.STREAM_COLOURS.items(), strict=True):
         bars = ax.barh(np.arange(len(top)) + offset, scores[stream][top], 0.25, color=colour, label=stream)
     ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    ax.set_yticks(range(len(top)), [style.wrap(class_names[index], 30, 3) for index in top])
+    ax.set_yticks(range(len(top)), [wrap(class_names[index], 30, 3) for index in top])
     ax.set(xlim=(0, 1.08), ylim=(4.6, -0.6), xticks=np.linspace(0, 1, 6), xlabel="score")
     ax.grid(axis="x")
     style.legend_above(ax)
@@ -86,4 +87,4 @@ def _write_predictions(ax: Axes, scores: dict[str, np.ndarray], truth: int, clas
         ax.text(0, y, mark, color=mark_colour, size=10, weight="bold", va="top")
         text = f"{stream} {scores[stream][best]:.2f}"
         ax.text(0.1, y, text, color=colour, size=8.5, weight="bold", va="top")
-        ax.text(0.1, y - 0.15, style.shorten(class_names[best], 30), color="0.3", size=7.5, va="top")
+        ax.text(0.1, y - 0.15, shorten(class_names[best], 30), color="0.3", size=7.5, va="top")

@@ -1,12 +1,16 @@
-"""What all figures share: settings, colours, shortened names, images without ticks, and flow as colours.
+"""What all figures share: settings, colours, images without ticks, and flow as colours.
 
 The streams' and classes' colours are from Okabe and Ito 2008, the splits' from Tol 2021: both palettes are safe for
 colour-blind readers.
 """
 
+import functools
+import os
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,6 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
 
+from src.plots.names import choose_fonts, shorten
+
 STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
 CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none is the colour of a stream
 SPLIT_COLOURS = {"train": "#44AA99", "validation": "#DDCC77", "test": "#882255", "": "#8C8C8C"}
@@ -23,29 +29,55 @@ FLOW_COLOURS = ("#4477AA", "#EE6677", "#228833", "#AA3377")  # of algorithms, in
 MAX_NAMED = 40  # classes
 MAX_IMAGES = 8  # in a row
 WIDTH = 9  # inches, 900 px
+NOTEBOOK_BACKENDS = ("module://", "inline", "ipympl", "widget", "nbagg", "notebook")  # show figures in a notebook
 
+SETTINGS = {
+    "figure.constrained_layout.use": True,
+    "text.usetex": False,  # names are no markup
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.6",
+    "xtick.color": "0.3",
+    "ytick.color": "0.3",
+    "grid.color": "0.9",
+    "axes.axisbelow": True,
+}
+
+
+def show_in_notebooks() -> None:
+    """Shows figures in a notebook whose environment sets MPLBACKEND to Agg or to windows, which show nothing there."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    backend = os.environ.get("MPLBACKEND", "").lower()
+    in_use = matplotlib.get_backend().lower() in (backend, "agg")  # Agg in place of windows; not one of %matplotlib
+    if hasattr(shell, "kernel") and in_use and not backend.startswith(NOTEBOOK_BACKENDS):
+        shell.enable_matplotlib("inline")
+
+
+show_in_notebooks()
 # Load the backend before any style is set: leaving a style restores the earlier settings, and a notebook's backend
 # loaded inside the style would lose its setting that shows figures.
 plt.switch_backend(plt.get_backend())
-apply = plt.rc_context(
-    {
-        "figure.constrained_layout.use": True,
-        "font.size": 9,
-        "axes.titlesize": 10,
-        "axes.labelsize": 9,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
-        "legend.frameon": False,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": "0.6",
-        "xtick.color": "0.3",
-        "ytick.color": "0.3",
-        "grid.color": "0.9",
-        "axes.axisbelow": True,
-    }
-)
+pd.set_option("display.html.use_mathjax", False)  # notebooks would show the names of classes in tables as formulas
+
+
+def apply(draw: Callable) -> Callable:
+    """Decorates a function that draws: it has these settings, and fonts for all characters of its texts."""
+
+    @functools.wraps(draw)
+    def styled(*arguments, **options):
+        with plt.rc_context(SETTINGS):
+            axes = draw(*arguments, **options)
+            choose_fonts(np.ravel(np.asarray(axes, dtype=object))[0].figure)
+        return axes
+
+    return styled
 
 
 def flow_to_rgb(flow: np.ndarray, scale: float) -> np.ndarray:
@@ -75,21 +107,6 @@ def explain_colours(fig: Figure, scale: float) -> None:
     """Explains the colours of flow below the figure; `scale` is the speed of full colour, px/frame."""
     text = f"Flow: right red, down yellow-green, left cyan, up violet; full colour = {scale:.1f} px/frame"
     fig.supxlabel(textwrap.fill(text, int(16 * fig.get_figwidth())), fontsize=8)
-
-
-def shorten(name: str, width: int) -> str:
-    """Shortens a class name to about `width` characters, in the middle: templates often differ in their last words."""
-    if len(name) > width:
-        name = name.replace("Something", "Sth").replace("something", "sth")
-    if len(name) <= width:
-        return name
-    half = (width - 3) // 2
-    return f"{name[: half + 1].rsplit(' ', 1)[0]} … {name[-half - 1 :].split(' ', 1)[-1]}"
-
-
-def wrap(name: str, width: int, lines: int) -> str:
-    """Breaks a class name into about `lines` lines of `width` characters at most; a longer one is shortened."""
-    return textwrap.fill(shorten(name, width * lines - width // 2), width)
 
 
 def image_grid(rows: int, columns: int, shape: tuple[int, ...], text_lines: int, margin: float = 0) -> np.ndarray:

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from src.plots import style
+from src.plots.names import shorten
 
 MAX_POINTS = 200  # windows along a timeline; more could not be told apart
 
@@ -59,19 +60,22 @@ def _spread(times: np.ndarray, span: np.ndarray, slots: int) -> tuple[list[float
 def _draw_scores(ax: Axes, scores: pd.DataFrame) -> None:
     """Draws the scores over time, in colour for the classes that lead most often, and the bar of the leading class."""
     together = -(-len(scores) // MAX_POINTS)
-    rows = scores.rename_axis("seconds").reset_index()
-    scores = rows.groupby(np.arange(len(rows)) // together).mean().set_index("seconds")
-    seconds, leader = scores.index.to_numpy(float), scores.to_numpy().argmax(axis=1)
-    leads = np.bincount(leader, minlength=scores.shape[1])
-    order = np.lexsort([-scores.mean().to_numpy(), -leads])
+    point = np.arange(len(scores)) // together
+    seconds = scores.index.to_series().groupby(point).mean().to_numpy(float)
+    values = scores.groupby(point).mean().to_numpy()
+    leader = values.argmax(axis=1)
+    leads = np.bincount(leader, minlength=values.shape[1])
+    order = np.lexsort([-values.mean(axis=0), -leads])
     colours = dict(zip(order, style.CLASS_COLOURS, strict=False))
-    options = {"marker": ".", "markersize": 4 if len(scores) < 60 else 0}
+    options = {"marker": ".", "markersize": 4 if len(values) < 60 else 0}
+    lines = []
     for index, colour in colours.items():
-        ax.plot(seconds, scores.iloc[:, index], color=colour, label=style.shorten(scores.columns[index], 60), **options)
+        name = shorten(scores.columns[index], 60)
+        lines += ax.plot(seconds, values[:, index], color=colour, label=name, **options)
     others = order[len(colours) :]
-    for number, index in enumerate(others):
-        label = None if number else f"{len(others)} other {'classes' if len(others) > 1 else 'class'}"
-        ax.plot(seconds, scores.iloc[:, index], color="0.8", linewidth=0.7, zorder=1, label=label)
+    if len(others):
+        name = f"{len(others)} other {'classes' if len(others) > 1 else 'class'}"
+        lines += ax.plot(seconds, values[:, others], color="0.8", linewidth=0.7, zorder=1, label=name)[:1]
     half = np.diff(seconds).mean() / 2 if len(seconds) > 1 else 0.5
     borders = np.concatenate([[seconds[0] - half], (seconds[1:] + seconds[:-1]) / 2, [seconds[-1] + half]])
     bar = [colours.get(index, "0.8") for index in leader]
@@ -79,4 +83,5 @@ def _draw_scores(ax: Axes, scores: pd.DataFrame) -> None:
     ax.set(ylim=(0, 1.09), yticks=np.linspace(0, 1, 6), xlabel="seconds")
     ax.set_ylabel("score" if together == 1 else f"score, mean of {together} windows")
     ax.grid(axis="y")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    labels = [line.get_label() for line in lines]  # given, because by itself a legend leaves out "_background"
+    ax.legend(lines, labels, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)

@@ -5,7 +5,8 @@ import pytest
 from figures import MANY, PUSHES, uniform_flow
 from matplotlib.colors import rgb_to_hsv
 
-from src.plots.style import flow_to_rgb, full_colour, shorten
+from src.plots.names import shorten
+from src.plots.style import flow_to_rgb, full_colour
 
 
 def test_no_motion_is_white():

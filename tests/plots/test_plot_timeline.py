@@ -7,7 +7,8 @@ from figures import MANY, drawn_and_closed, make_scores  # noqa: F401
 from matplotlib.colors import to_hex
 
 from src.plots import plot_timeline
-from src.plots.style import CLASS_COLOURS, shorten
+from src.plots.names import shorten
+from src.plots.style import CLASS_COLOURS
 
 pytestmark = pytest.mark.filterwarnings("error")
 

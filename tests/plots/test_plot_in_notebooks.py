@@ -1,0 +1,51 @@
+"""Figures and tables in a Jupyter kernel, whatever the environment says of the backend."""
+
+import json
+import os
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+DRAWING = """
+import os
+import pandas as pd
+from src.plots import plot_class_counts
+name = os.fsdecode(b"caf\\xe9 $a$ $b$")
+table = pd.DataFrame({"label": [name, "walk"], "split": "train"})
+plot_class_counts(table);
+"""
+
+
+def run_cells(*sources):
+    """The outputs of each cell, run in a new kernel."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(notebook, kernel_name="python3", timeout=100).execute(env=os.environ | {"PYTHONPATH": os.getcwd()})
+    json.dumps(notebook, ensure_ascii=False).encode()  # no surrogates, which a file could not hold
+    return [cell.outputs for cell in notebook.cells]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "backend", ["Agg", "agg", "TkAgg", "svg", "inline", "module://matplotlib_inline.backend_inline", ""]
+)
+def test_a_figure_is_shown_once(monkeypatch, backend):
+    monkeypatch.setenv("MPLBACKEND", backend)
+    first, second = run_cells(DRAWING, "plot_class_counts(table);")
+    for outputs in (first, second):
+        assert [list(output["data"]) for output in outputs] == [["text/plain", "image/png"]]
+
+
+@pytest.mark.slow
+def test_a_backend_that_the_notebook_chose_stays(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    *_, last = run_cells("import matplotlib; matplotlib.use('pdf')", DRAWING + "print(matplotlib.get_backend())")
+    assert [output.get("text") for output in last] == ["pdf\n"]
+
+
+@pytest.mark.slow
+def test_names_are_shown_as_text_and_not_as_formulas():
+    _, printed, table = run_cells(DRAWING, "print(name)", "table")
+    assert printed[0].text.startswith("caf") and printed[0].text.endswith(" $a$ $b$\n")
+    html = table[0]["data"]["text/html"]
+    assert "$a$ $b$" in html and "mathjax_ignore" in html

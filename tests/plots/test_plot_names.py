@@ -1,0 +1,137 @@
+"""Names of classes in every figure that shows them: as they are, whatever characters they have."""
+
+import os
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from figures import STREAMS, drawn_and_closed, make_counts, make_frames, make_scores, uniform_flow  # noqa: F401
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.text import Text
+
+from src.metrics import agreement, class_accuracy, confusion_matrix
+from src.plots import names as naming
+from src.plots import (
+    plot_agreement,
+    plot_batch,
+    plot_class_accuracy,
+    plot_class_counts,
+    plot_confusion_matrices,
+    plot_predictions,
+    plot_probes,
+    plot_timeline,
+    plot_video_prediction,
+)
+from src.plots.names import count_columns, readable, shorten, wrap
+
+NASTY = [
+    "US$_A_B$", "pay $5 or $10", r"a\$b$", "_background", "seconds", "spatial", "fused", "clips", "1", "A", "a",
+    os.fsdecode(b"caf\xe9"), "a\nb", "a\tb", "x" * 200, 'quo"te', "{x}", "%s", "<b>", " ", "e\u0301", "\u00e9",
+    "\ud800", "\u2028",
+]  # fmt: skip
+
+
+def draw_every_figure(names):
+    """Draws each figure that shows names of classes; returns the texts of each."""
+    count = len(names)
+    truth = np.arange(count)
+    scores = {stream: make_scores(truth, count) for stream in STREAMS}
+    frames, flows = make_frames(count), [uniform_flow(2, 0)] * count
+    stacks = np.full((count, 24, 32, 4), 140, np.uint8)
+    by_class = class_accuracy(scores, truth, names)
+    timeline = pd.DataFrame(scores["fused"], np.linspace(0, 5, count), pd.Index(names, name="class"))
+    drawn = [
+        plot_class_counts(make_counts({name: (3, 2, 1) for name in names})),
+        plot_batch(frames, stacks, names, 10.0),
+        plot_probes(by_class),
+        plot_agreement(agreement(scores["spatial"], scores["temporal"], truth, names)),
+        plot_confusion_matrices({"fused": confusion_matrix(scores["fused"], truth)}, names),
+        plot_class_accuracy(by_class.drop(columns="clips")),
+        plot_predictions(frames, flows, truth, scores, names),
+        plot_video_prediction(frames[0], flows[0], {stream: scores[stream][0] for stream in STREAMS}, names),
+        plot_timeline({0.0: frames[0], 5.0: frames[1]}, timeline),
+    ]
+    figures = [np.ravel(axes)[0].figure for axes in drawn]
+    return [{text.get_text() for text in figure.findobj(Text)} for figure in figures]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("first", range(0, len(NASTY), 4))
+def test_every_figure_shows_every_name(first):
+    """The figures are drawn by the fixture, without warnings."""
+    names = NASTY[first : first + 4]
+    for texts in draw_every_figure(names):
+        for name in names:
+            start = wrap(name, 17, 4).split("\n")[0][:10] if len(name) > 100 else wrap(name, 17, 4)
+            assert any(text.startswith(start) for text in texts), (name, texts)
+
+
+def test_names_are_spelt_where_they_cannot_be_drawn():
+    assert [readable(os.fsdecode(name)) for name in (b"caf\xe9", b"a\nb", "é日".encode())] == [
+        r"caf\xe9",
+        r"a\nb",
+        "é日",
+    ]
+    assert readable("\ud800\u2028") == r"\ud800\u2028"
+
+
+def test_dollar_signs_are_no_formula_and_are_not_cut_from_their_backslash():
+    assert shorten("US$_A_B$", 20) == r"US\$_A_B\$"
+    assert shorten("$" * 100, 11) == r"\$" * 5 + " … " + r"\$" * 5
+
+
+def test_wide_characters_take_two_columns():
+    assert count_columns("日本a") == 5
+    assert count_columns(shorten("日" * 100, 30)) <= 32
+    assert max(map(count_columns, wrap("日" * 30, 17, 4).split("\n"))) <= 17
+
+
+def write_font(path, character):
+    """Writes a font that has this character alone."""
+    builder, pen = FontBuilder(1000), TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    pen.lineTo((0, 700))
+    pen.lineTo((700, 0))
+    pen.closePath()
+    builder.setupGlyphOrder([".notdef", "one"])
+    builder.setupCharacterMap({ord(character): "one"})
+    builder.setupGlyf({".notdef": pen.glyph(), "one": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (800, 0), "one": (800, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Only One Sans", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """The fonts of this machine, replaced by a list."""
+    fonts = []
+    monkeypatch.setattr(naming, "findSystemFonts", lambda: fonts)
+    monkeypatch.setattr(naming, "_without_font", set())
+    monkeypatch.setattr(naming.fontManager, "ttflist", list(naming.fontManager.ttflist))
+    naming._find_family.cache_clear()
+    yield fonts
+    naming._find_family.cache_clear()
+
+
+@pytest.mark.filterwarnings("error")
+def test_characters_are_drawn_in_an_installed_font_that_has_them(installed, tmp_path):
+    installed.append(write_font(tmp_path / "OnlyOneSans-Regular.ttf", "日"))
+    draw_every_figure(["日", "日日"])
+
+
+def test_characters_that_no_font_has_are_warned_about_in_one_sentence(installed):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        axes = plot_class_counts(make_counts({"日本語": (1, 1, 1), "走る": (1, 1, 1)}))
+        axes.figure.draw_without_rendering()
+        axes = plot_class_counts(make_counts({"步行": (1, 1, 1)}))
+        axes.figure.draw_without_rendering()
+        axes.figure.clear()
+    (message,) = (str(warning.message) for warning in found)
+    assert message.startswith("No installed font has the characters") and "fonts-noto-cjk" in message
