@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.sources import COLUMNS, SPLITS, check_disjoint, seeded_keys
-
-SHARES = (0.70, 0.15, 0.15)  # of a class's videos in train, validation and test, unless numbers are given
-MAX_SWEEPS = 10  # over all groups when they are assigned to splits; a few are enough
+from src.subsets.splits import complete_splits
 
 
 def choose_subset(
@@ -51,8 +49,7 @@ def choose_subset(
             f"Received: {counts}"
         )
     labels = _choose_labels(table, classes, seed)
-    if table["split"].eq("").all():
-        table = _make_splits(table, counts, seed)
+    table = complete_splits(table, counts, seed)
     source = table[table["label"].isin(labels)]
     subset = _draw(source, counts, seed)
     _check_counts(subset, source, labels, counts)
@@ -124,71 +121,3 @@ def _check_counts(
             f"{', '.join(short[:5])}{', ...' if len(short) > 5 else '.'}",
             stacklevel=3,
         )
-
-
-def _make_splits(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.DataFrame:
-    """Fills the split column by seed, stratified by label, without splitting a group."""
-    label_of, _ = pd.factorize(table["label"], sort=True)
-    group_of, groups = pd.factorize(table["group"], sort=True)
-    wanted = np.array([_wanted(size, counts) for size in np.bincount(label_of)])
-    sizes = pd.DataFrame({"group": group_of, "label": label_of}).value_counts(sort=False).sort_index()
-    starts = np.flatnonzero(np.diff(sizes.index.get_level_values("group"))) + 1
-    labels = np.split(sizes.index.get_level_values("label").to_numpy(), starts)
-    clips = np.split(sizes.to_numpy(), starts)
-    keys = seeded_keys(groups, seed)
-    order = sorted(range(len(groups)), key=lambda group: (-clips[group].sum(), keys[group]))
-    split_of = _assign_groups(labels, clips, order, wanted)
-    return table.assign(split=np.array(SPLITS)[split_of[group_of]])
-
-
-def _wanted(videos: int, counts: Sequence[int | None]) -> list[float]:
-    """Number of a class's videos that each split should get; the sum is about `videos`.
-
-    Numbers for all splits are proportions. If some splits have no number, they share the rest, but get at least half of
-    their default share.
-    """
-    free = sum(share for share, count in zip(SHARES, counts, strict=True) if count is None)
-    asked = sum(count or 0 for count in counts)
-    given = min(asked / videos, 1 - free / 2) if free else 1.0
-    shares = [
-        share / free * (1 - given) if count is None else given * count / max(asked, 1)
-        for share, count in zip(SHARES, counts, strict=True)
-    ]
-    # At least one, or small classes would have no test; almost 0 for a split that was not requested.
-    return [max(share * videos, 1) if share else 1e-9 for share in shares]
-
-
-def _assign_groups(
-    labels: Sequence[np.ndarray], clips: Sequence[np.ndarray], order: Sequence[int], wanted: np.ndarray
-) -> np.ndarray:
-    """Assigns each group to a split (0, 1, 2) so that the numbers of videos per class approach the wanted ones.
-
-    Greedy minimisation of the sum of (number - wanted)^2 / wanted, large groups first. Then groups are reassigned,
-    small ones first, with priority for splits that lack a class, until no group moves.
-
-    Args:
-        labels: the classes in each group.
-        clips: the group's number of videos in each of these classes.
-        order: indices of the groups, large ones first.
-        wanted: float (C, 3), videos per class and split.
-
-    Returns:
-        int (number of groups,): the split of each group.
-    """
-    have = np.zeros_like(wanted)
-    split_of = np.full(len(order), -1)
-    for sweep in range(MAX_SWEEPS):
-        before = split_of.copy()
-        for group in order if sweep == 0 else reversed(order):
-            rows, number = labels[group], clips[group][:, None]
-            if sweep:
-                have[rows, split_of[group]] -= clips[group]
-            cost = (number * (number + 2 * (have[rows] - wanted[rows])) / wanted[rows]).sum(axis=0)
-            if sweep:
-                fills = ((have[rows] == 0) & (wanted[rows] >= 1)).sum(axis=0)
-                cost = np.where(fills == fills.max(), cost, np.inf)
-            split_of[group] = cost.argmin()
-            have[rows, split_of[group]] += clips[group]
-        if (split_of == before).all():
-            break
-    return split_of
