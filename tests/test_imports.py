@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    *("src.config", "src.progress", "src.files", "src.sample", "src.sources", "src.flow", "src.video", "src.subsets"),
+    *("src.config", "src.progress", "src.files", "src.image_folder"),
+    *("src.sample", "src.sources", "src.flow", "src.video", "src.subsets"),
     *("models", "src.store", "src.preprocessing", "src.inputs", "src.training", "src.metrics", "src.fusion"),
     *("src.evaluation", "src.inference", "src.plots"),
 )
