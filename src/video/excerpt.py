@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
+FRAME_RATE = 25.0  # frames/s of images, and of streams without timestamps, whose rate is not known
+
 
 class Excerpt(NamedTuple):
     """A video file or a folder of images, or a part of it.
 
     Attributes:
         path: of the file or folder.
-        start: seconds after the first frame where the clip begins; its frames are those shown at `start` or later. NaN
-            is the first frame.
-        end: seconds after the first frame where the clip ends, itself not part of it. NaN is the end of the file.
-        rate: of a folder of images, frames/s. NaN for a file.
+        start: seconds after the first frame of the file. The clip's frames are those shown at `start` or later and
+            before `end`, by their timestamps. NaN is the first frame.
+        end: likewise; NaN is the end of the file. An `end` after the end of the file is the end of the file.
+        rate: of a folder of images, frames/s; NaN is `FRAME_RATE`. Of a file, it is not used.
     """
 
     path: str
