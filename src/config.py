@@ -25,7 +25,7 @@ _POSITIVE = ("flow_bound", "spatial_learning_rate", "fine_tune_learning_rate", "
 _MOST = {"weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}  # of numbers from 0
 SMALL_CROP = 64  # pixels: input side of the small temporal network
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
-EXTRACTION = 2  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
+EXTRACTION = 3  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
 
 
 def _require(condition, config, rule, received):

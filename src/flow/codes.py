@@ -53,10 +53,12 @@ def unstack_flow(stack: np.ndarray) -> np.ndarray:
 
 
 def stack_fields(flow: np.ndarray, flow_length: int, bound: float) -> np.ndarray:
-    """Quantizes and stacks at most L fields: (T, H, W, 2), px/frame → uint8 (H, W, 2L); missing fields are zero."""
-    missing = flow_length - len(flow)
-    if missing:
-        flow = np.concatenate([flow, np.zeros((missing, *flow.shape[1:]), np.float32)])
+    """Quantizes and stacks at most L fields: (T, H, W, 2), px/frame → uint8 (H, W, 2L).
+
+    Missing fields are zero, on both sides, so that the motion is in the middle fields, as by `src.video.pad_window`.
+    """
+    before = flow_length // 2 - len(flow) // 2
+    flow = np.pad(flow, [(before, flow_length - len(flow) - before), (0, 0), (0, 0), (0, 0)])
     return stack_flow(quantize_flow(flow, bound))
 
 

@@ -11,16 +11,20 @@ from src.evaluation import average_crops
 from src.inputs import compute_stacks, scored_inputs
 from src.preprocessing import extract_clip
 from src.store import Clip
-from src.video import segment_centers
+from src.video import Excerpt, segment_centers
 
 
 def predict_video(
-    path: str | Path, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig
+    path: str | Path | Excerpt,
+    two_stream: keras.Model,
+    class_names: list[str],
+    clip_config: ClipConfig,
+    config: TrainConfig,
 ) -> tuple[dict, Clip]:
     """Scores one video.
 
     Args:
-        path: a video file.
+        path: a video file, a folder of images, or an `Excerpt` of them.
         two_stream: from `models.build_two_stream`, or loaded from a run's two_stream.keras.
         class_names: by class index.
         clip_config: how the training clips were extracted.

@@ -14,7 +14,7 @@ from src.config import ClipConfig, TrainConfig
 from src.flow import compute_flow, stack_fields
 from src.inference.latest import keep_latest
 from src.inference.prediction import score_segments
-from src.video import Frame, FrameStream, hold_last
+from src.video import Excerpt, Frame, FrameStream, pad_window
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Moment:
 
 
 def predict_stream(
-    source: str | Path | int, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig,
+    source: str | Path | Excerpt | int, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig,
     config: TrainConfig, step: int,
 ) -> Iterator[Moment]:  # fmt: skip
     """Scores a window of L + 1 consecutive frames every `step` frames. Memory holds one window, however long the video.
@@ -51,7 +51,8 @@ def predict_stream(
     delay does not grow. When a source ends or drops out, its last window is scored.
 
     Args:
-        source: a video file, the number of a camera, or the URL of a stream, as OpenCV opens it.
+        source: a video file, a folder of images, an `Excerpt` of them, the number of a camera, or the URL of a stream,
+            as OpenCV opens it.
         two_stream, class_names, clip_config, config: as for `predict_video`; `test_segments` is not used.
         step: frames from one window to the next, 1 or more. Beyond L + 1 some frames are in no window, and no flow is
             computed for them.
@@ -86,7 +87,7 @@ def slide(frames: Iterable[Frame], length: int, step: int) -> Iterator[tuple[int
 def _make_windows(windows, config):
     """Yields (middle frame, uint8 (L + 1, H, W), grey) of each window, for a network that computes flow itself."""
     for _, window in windows:
-        yield _middle(window, config), hold_last([frame.gray for frame in window], config.window_length)
+        yield _middle(window), pad_window([frame.gray for frame in window], config.window_length)
 
 
 def _make_stacks(windows, config):
@@ -99,8 +100,8 @@ def _make_stacks(windows, config):
             gray = np.stack([frame.gray for frame in window[-new - 1 :]])
             fields.extend(compute_flow(gray, config.flow_algorithm))
         flow = np.stack(fields) if fields else np.zeros((0, *window[0].gray.shape, 2), np.float32)
-        yield _middle(window, config), stack_fields(flow, config.flow_length, config.flow_bound)
+        yield _middle(window), stack_fields(flow, config.flow_length, config.flow_bound)
 
 
-def _middle(window, config):
-    return window[min(config.flow_length // 2, len(window) - 1)]
+def _middle(window):
+    return window[(len(window) - 1) // 2]

@@ -9,16 +9,16 @@ import numpy as np
 from src.config import ClipConfig
 from src.flow import compute_flow, stack_fields
 from src.store import Clip
-from src.video import read_segments
+from src.video import Excerpt, read_segments
 
 
-def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None = None) -> Clip:
+def extract_clip(path: str | Path | Excerpt, config: ClipConfig, seconds: Counter | None = None) -> Clip:
     """Extracts from a video what the store keeps. One decode gives frames and flow, so that they are registered.
 
     Per segment one RGB frame, and a flow stack or, with `flow_source="layer"`, grey frames to compute stacks from.
 
     Args:
-        path: a video file.
+        path: a video file, a folder of images, or an `Excerpt` of them.
         config: sizes, segments, flow.
         seconds: the time spent in "decode" and "flow" is added to it.
 
@@ -33,7 +33,7 @@ def extract_clip(path: str | Path, config: ClipConfig, seconds: Counter | None =
     return _keep_flow(segments, config, seconds) if config.flow_source == "store" else _keep_frames(segments, config)
 
 
-def extract_windows(path: str | Path, config: ClipConfig, seconds: Counter | None = None) -> Clip:
+def extract_windows(path: str | Path | Excerpt, config: ClipConfig, seconds: Counter | None = None) -> Clip:
     """As `extract_clip`, without flow: the grey frames are those of the windows alone."""
     seconds = Counter() if seconds is None else seconds
     return _keep_frames(_read_timed(path, config, config.window_length, seconds), config)

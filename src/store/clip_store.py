@@ -38,7 +38,7 @@ from src.flow import compute_flow, stack_fields
 from src.store.contents import FEATURES, claim_root, is_feature_folder, read_config_file
 from src.store.encoding import Clip, decode_image, decode_segment, encode_clip, split_tiles
 from src.store.wholeness import find_defect, find_foreign_files
-from src.video import hold_last
+from src.video import pad_window
 
 READABLE = 80  # bytes of a video id in the name of its clip
 
@@ -162,7 +162,7 @@ class ClipStore:
     def read_segment(self, name: str, segment: int) -> tuple[np.ndarray, int]:
         """The stored grey frames of a segment, and the position of its window's first frame in them.
 
-        Any L + 1 consecutive ones are a window. The last frame of a clip shorter than a window is repeated.
+        Any L + 1 consecutive ones are a window. A clip shorter than a window is extended by `pad_window`.
 
         Returns:
             (frames, start): uint8 (T, H, W), T of L + 1 or more.
@@ -170,7 +170,7 @@ class ClipStore:
         info, path = self.read_info(name), self.folder / name / "gray.mjpeg"
         frames = decode_segment(path.read_bytes(), info, segment, path)
         start = info["runs"][segment].index(info["indices"][segment][0])
-        return hold_last(frames, self.config.window_length), start
+        return pad_window(frames, self.config.window_length), start
 
     def _remove_broken(self, name):
         foreign = find_foreign_files(self.folder / name)

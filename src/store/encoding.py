@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from src.video import hold_last
+from src.video import pad_window
 
 FRAME_QUALITY = 85  # JPEG
 FLOW_QUALITY = 75  # JPEG; benchmarks/store_formats.py measures its error, px, and its size
@@ -34,8 +34,8 @@ class Clip:
     gray: dict[int, np.ndarray] | None = None
 
     def window(self, segment: int, length: int) -> np.ndarray:
-        """The grey frames of a segment's window: uint8 (length, H, W). A shorter clip's last frame is repeated."""
-        return hold_last([self.gray[index] for index in self.indices[segment]], length)
+        """The grey frames of a segment's window: uint8 (length, H, W). A shorter clip is extended by `pad_window`."""
+        return pad_window([self.gray[index] for index in self.indices[segment]], length)
 
 
 def encode_clip(clip: Clip, digest: str) -> dict[str, bytes]:

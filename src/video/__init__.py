@@ -1,7 +1,8 @@
 """Video files and streams → frames: which frames of a clip, and which crops of a frame."""
 
 from src.video import crops
+from src.video.excerpt import Excerpt
 from src.video.reading import VideoError, count_frames, read_frames, stored_size
 from src.video.sampling import segment_centers
-from src.video.segments import hold_last, read_segments, read_window
+from src.video.segments import pad_window, read_segments, read_window
 from src.video.stream import Frame, FrameStream

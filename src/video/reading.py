@@ -1,197 +1,101 @@
-"""Reads frames from a video file: opening, counting, decoding and resizing, with a reason for each unusable file."""
+"""Reads frames of a video file or of a folder of images: counting, choosing and resizing."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from math import isfinite, isnan
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
-COMPLETE_SHARE = 0.9  # a file that ends before this share of the duration in its header is truncated
-DECODED_SHARE = 0.75  # a file of which a smaller share of packets decodes is damaged; not 1, as VP8 has hidden frames
-# Larger frames do not show an action, and a few of them fill the memory.
-MAX_PIXELS = 8192 * 8192
-MAX_ASPECT = 16  # longer side / shorter side
+from src.image_folder import list_images
+from src.video.excerpt import Excerpt
+from src.video.file_reader import FileReader, Picture
+from src.video.folder_reader import FolderReader
+from src.video.rules import VideoError, check_length, stored_size
+
+__all__ = ["Picture", "VideoError", "check_length", "count_frames", "open_reader", "read_frames", "stored_size"]
 
 
-class VideoError(ValueError):
-    """A video that cannot be used. The message names the file, the rule, and what was found."""
-
-
-def stored_size(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """(height, width) in pixels with the shorter side at `short_side` and the aspect ratio kept."""
-    scale = short_side / min(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def count_frames(path: str | Path) -> int:
-    """Number of frames in a file, counted by packets without decoding; the count in the header is unreliable.
+def open_reader(path: str | Path | Excerpt) -> FileReader | FolderReader:
+    """The reader of a video file, of a folder of images, or of an excerpt of them.
 
     Raises:
-        VideoError: not a video, damaged, or truncated (clearly shorter than its header announces).
+        VideoError: it cannot be read, or start and end are no times.
     """
-    capture = open_video(path)
-    announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    capture.set(cv2.CAP_PROP_FORMAT, -1)  # raw packets; where this is unsupported, grab() decodes, which counts too
-    count, start, last = 0, 0.0, 0.0
-    while capture.grab():
-        if count == 0 and rate > 0:
-            start = capture.get(cv2.CAP_PROP_PTS) / rate  # positions are relative to it
-        if count == 0 and not capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME):
-            raise VideoError(
-                f"{path}: damaged: the first frame must be a key frame; it is coded as changes to an earlier frame, "
-                "which is missing. Download it again."
-            )
-        count, last = count + 1, max(last, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-    capture.release()
-    if count == 0:
-        raise VideoError(f"{path}: a video must hold at least one frame; none could be read. Download it again.")
-    if count > 1 and rate > 0 and 0 < announced < 1e9:  # a WebM without a duration announces -9.2e18 frames
-        duration = announced / rate  # correct even where the rate is not (WebM headers give 1000 frames/s, or a guess)
-        _check_complete(path, duration - (start if 0 < start < duration else 0), last, last / (count - 1))
-    return count
-
-
-def _check_complete(path, duration, last, step):
-    """Compares the announced duration, without the start offset that WebM includes, to the last frame's time, in s."""
-    if last + step < COMPLETE_SHARE * duration - step:
+    excerpt = Excerpt.of(path)
+    start, end, rate = (0.0 if isnan(number) else number for number in excerpt[1:])
+    ends_first = not isnan(excerpt.end) and end <= start
+    if not all(map(isfinite, (start, end, rate))) or min(start, end, rate) < 0 or excerpt.rate == 0 or ends_first:
         raise VideoError(
-            f"{path}: truncated: the header announces {duration:.2f} s, the file holds {last + step:.2f} s. "
-            "Download it again."
+            f"{excerpt}: start, end and rate must be numbers with 0 ≤ start < end and rate > 0. Received: "
+            f"start {excerpt.start:g}, end {excerpt.end:g}, rate {excerpt.rate:g}. Correct them."
         )
+    return FolderReader(excerpt) if _holds_images(excerpt.path) else FileReader(excerpt)
 
 
-def read_frames(path: str | Path, short_side: int | None = None, indices: Sequence[int] | None = None) -> np.ndarray:
-    """Reads frames of a video into memory.
-
-    Args:
-        path: a video file.
-        short_side: shorter side of the result, pixels; None keeps the size in the file.
-        indices: frames to read, ascending; None reads all, which a long video does not allow.
-
-    Returns:
-        uint8 (T, H, W, 3), RGB, all of the size of the first.
-
-    Raises:
-        VideoError: not a video, or no frame can be decoded.
-    """
-    wanted = None if indices is None else np.isin(np.arange(max(indices) + 1), indices)
-    frames: list[np.ndarray] = []
-    for _, image in decode(path, wanted):
-        size = frames[0].shape[:2] if frames else stored_size(*image.shape[:2], short_side or min(image.shape[:2]))
-        frames.append(to_rgb(image, size))
-    if not frames:
-        raise VideoError(f"{path}: a video must hold at least one frame; none could be decoded. Download it again.")
-    return np.stack(frames)
-
-
-def open_video(path: str | Path) -> cv2.VideoCapture:
-    """Opens a video file.
-
-    Raises:
-        VideoError: no readable file, empty, not a video, or frames too large or too elongated.
-    """
-    path = Path(path).absolute()  # otherwise FFmpeg takes a name such as "http:x" for a protocol
-    start = _read_start(path)
-    # One thread per decoder: clips are decoded in parallel, and frame threads hold more frames. The name is given as
-    # bytes: OpenCV crashes on a str of bytes that are not UTF-8.
-    capture = cv2.VideoCapture(os.fsencode(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    if not capture.isOpened():
-        raise VideoError(
-            f"{path}: must be a video that OpenCV can open; no video stream was found in it. "
-            f"It begins with {start!r}. Download it again, or convert it to MP4 or WebM."
-        )
-    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if max(width, height) > MAX_ASPECT * min(width, height) or width * height > MAX_PIXELS:
-        raise VideoError(
-            f"{path}: frames must have at most {MAX_PIXELS:,} pixels and an aspect ratio of at most {MAX_ASPECT}; "
-            f"they are {width:.0f} × {height:.0f} pixels. Crop or scale the video, or leave it out."
-        )
-    return capture
-
-
-def _read_start(path):
-    """The first bytes of a regular file."""
+def _holds_images(path):
     try:
-        if not path.is_file():
-            found = "it is a folder" if path.is_dir() else "there is no regular file of that name"
-            raise VideoError(f"{path}: must be a video file; {found}. Correct the path, or download it again.")
-        with path.open("rb") as file:
-            start = file.read(20)
-    except OSError as error:
-        raise VideoError(
-            f"{path}: must be a readable file; {error.strerror}. Correct its name or permissions."
-        ) from error
-    if not start:
-        raise VideoError(f"{path}: empty: the file has 0 bytes. Download it again.")
-    return start
-
-
-def decode(
-    path: str | Path,
-    wanted: np.ndarray | None = None,
-    num_packets: int | None = None,
-    capture: cv2.VideoCapture | None = None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (index, uint8 (H, W, 3), BGR, of the size in the file) of a video, or of a `capture` that is already open.
-
-    Args:
-        wanted: bool (T,), frames to convert and yield; the others are only decoded, as codecs need. None is all.
-        num_packets: from `count_frames`; if clearly fewer frames decode, VideoError is raised at the end.
-    """
-    capture = capture or open_video(path)
-    index = 0
-    try:
-        while capture.grab():
-            if wanted is None or (index < len(wanted) and wanted[index]):
-                readable, image = capture.retrieve()
-                if readable and image is not None:
-                    yield index, image
-            index += 1
-    finally:
-        capture.release()
-    if num_packets and index < DECODED_SHARE * num_packets:
-        raise VideoError(
-            f"{path}: damaged: it holds {num_packets} frames, of which only {index} can be decoded. Download it "
-            "again; if a player shows it, it was cut without re-encoding: encode it (ffmpeg -i IN OUT.mp4)."
-        )
-
-
-def check_conversion(path: str | Path, images: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """Passes (index, image) pairs of `decode` on, and raises VideoError if OpenCV cannot convert the frames.
-
-    OpenCV does not convert interlaced frames, and does not say so: each frame is the same uninitialized memory (OpenCV
-    4.13 and 5.0). So where the first two frames are equal, PyAV is asked whether they are interlaced.
-    """
-    first = None
-    for number, (index, image) in enumerate(images):
-        if number == 1 and np.array_equal(image, first) and _is_interlaced(path, index + 1):
-            raise VideoError(
-                f"{path}: must have frames that OpenCV can convert; it is interlaced: deinterlace it "
-                "(ffmpeg -i IN -vf yadif OUT.mp4)."
-            )
-        first = image if number == 0 else None
-        yield index, image
-
-
-def _is_interlaced(path, num_frames):
-    """Whether one of the first `num_frames` frames is marked as interlaced."""
-    try:
-        with av.open(str(Path(path).absolute())) as container:  # absolute, as in `open_video`
-            return any(frame.interlaced_frame for frame in islice(container.decode(video=0), num_frames))
-    except av.FFmpegError:  # OpenCV could decode it, so what PyAV cannot decode is not known to be interlaced
+        return bool(list_images(path))
+    except (OSError, ValueError):  # not a folder, or none that can be read
         return False
 
 
-def check_length(source: str | Path | int, num_frames: int) -> None:
-    """Raises VideoError if there are fewer than two frames."""
-    if num_frames < 2:
+def count_frames(path: str | Path | Excerpt) -> int:
+    """Number of frames: those that decode. Packets, the count in the header, and the duration are only hints.
+
+    Raises:
+        VideoError: not a video, damaged, or truncated: bytes that the file declares are missing.
+    """
+    reader = open_reader(path)
+    estimate = reader.estimate()
+    if isinstance(reader, FolderReader):
+        return estimate
+    for _ in reader.pictures(np.zeros(0, bool)):
+        pass
+    return reader.num_frames
+
+
+def read_frames(
+    path: str | Path | Excerpt, short_side: int | None = None, indices: Sequence[int] | None = None
+) -> np.ndarray:
+    """Reads frames into memory.
+
+    Args:
+        path: a video file, a folder of images, or an `Excerpt`, in which frames are counted from its start.
+        short_side: shorter side of the result, pixels; None keeps the size in the file. Pixels become square.
+        indices: frames to read, in any order; a frame may be asked for twice. None reads all, which a long video does
+            not allow.
+
+    Returns:
+        uint8 (T, H, W, 3), RGB, all of the size of the first: a frame for each of `indices`.
+
+    Raises:
+        VideoError: not a video, no frame can be decoded, or a frame of `indices` does not exist.
+    """
+    wanted = None
+    if indices is not None:
+        wanted = np.zeros(max(indices, default=-1) + 1, bool)
+        wanted[[index for index in indices if index >= 0]] = True
+    reader = open_reader(path)
+    frames: dict[int, np.ndarray] = {}
+    size = None
+    for picture in reader.pictures(wanted):
+        if size is None:
+            size = stored_size(*picture.display_size, short_side or min(picture.display_size))
+        frames[picture.index] = to_rgb(picture.image, size)
+        if wanted is not None and picture.index == len(wanted) - 1:
+            break
+    missing = [] if indices is None else [index for index in indices if index not in frames]
+    if missing:
         raise VideoError(
-            f"{source}: too short: optical flow needs at least 2 frames; the file holds {num_frames}. Leave it out if "
-            "it is a still image or an audio file with cover art; download it again if it was cut off."
+            f"{Excerpt.of(path)}: frame {missing[0]} was asked for, counted from 0; {reader.num_frames} frames can be "
+            "decoded. Ask for those that exist, see count_frames."
         )
+    if not frames:
+        raise VideoError(
+            f"{Excerpt.of(path)}: a video must hold at least one frame; none could be decoded. Download it again."
+        )
+    return np.stack([frames[index] for index in (frames if indices is None else indices)])
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

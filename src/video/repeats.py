@@ -2,72 +2,130 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import chain
+from math import inf
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 
+from src.video.file_reader import Picture
 from src.video.reading import resize, stored_size
 
-# A frame repeats the one before it if no block changes by more than REPEAT_CHANGE, or no block by more than
-# REPEAT_SHARE of the largest change of the last few frames: a codec alters repeated frames, a little in many places.
-# In real clips of 25 and 30 frames/s this share has two peaks, with the valley at 0.10 to 0.125; in the sample, which
-# has no repeats, one frame in a thousand is below it.
-REPEAT_BLOCK = 16  # pixels
+# A raised frame rate shows a frame up to five times (12 → 60 frames/s), so a run of up to MAX_REPEATS frames repeats
+# the one before it if it changes little against the changes on both sides of the run. Motion that slows down, or comes
+# to rest, has no large change after it; a longer run is a still scene, which is information.
+# "Little" is at most REPEAT_SHARE of the smaller of both changes, because a codec alters repeated frames in some
+# places. In real clips of 25 and 30 frames/s this share has two peaks, with the valley at 0.10 to 0.125. Below
+# REPEAT_CHANGE, where the noise of the codec is larger than the motion, FAINT_SHARE is enough.
+MAX_REPEATS = 4
+REPEAT_BLOCK = 16  # pixels; a change is that of the block that changes most
 REPEAT_CHANGE = 1.0  # grey levels, mean of a block
 REPEAT_SHARE = 0.12
-# A raised frame rate shows a frame up to five times (12 → 60 frames/s). More equal frames in a row are a still scene,
-# which is information, so the rest of them is kept.
-MAX_REPEATS = 4
+FAINT_SHARE = 0.3
+# At both ends of a clip a run has a change on one side only; it repeats if another run does, so many frames away.
+PATTERN = 2 * (MAX_REPEATS + 1)
+LOOK_AHEAD = PATTERN + MAX_REPEATS  # frames
 HELD_BYTES = 1 << 20  # an image up to this size, 640 × 540 pixels, is held as decoded
+
+T = TypeVar("T")
 
 
 class HeldFrame(NamedTuple):
     """A frame that may be needed soon."""
 
+    index: int
+    seconds: float
     gray: np.ndarray  # uint8 (H, W), at the stored size
     image: np.ndarray  # uint8 (…, …, 3), BGR: as decoded, or at the stored size if it is large
 
 
-def find_repeats(
-    images: Iterable[tuple[int, np.ndarray]], short_side: int, recent: dict[int, HeldFrame], keep: int
-) -> Iterator[tuple[int, bool]]:
-    """Yields (index, whether the frame repeats the one before it).
+def measure_changes(pictures: Iterable[Picture], short_side: int) -> Iterator[tuple[HeldFrame, float]]:
+    """Yields each frame at the stored size, and its change from the frame before it.
 
     Args:
-        images: pairs from `decode`.
+        pictures: of a reader.
         short_side: shorter side of the stored size, pixels.
-        recent: filled with the last `keep` frames by index, including the one that was just yielded.
-        keep: number of frames to hold.
+
+    Yields:
+        (frame, change): grey levels, mean of the block that changes most; infinite if the frame before it is not known.
     """
-    size, previous_index, previous = None, None, None
-    changes = deque(maxlen=MAX_REPEATS + 1)
-    for index, image in images:
-        size = size or stored_size(*image.shape[:2], short_side)
+    size, before = None, None
+    for index, seconds, image, display_size in pictures:
+        size = size or stored_size(*display_size, short_side)
         gray = resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), size)
-        repeated = False
-        if previous_index == index - 1:
-            changes.append(_largest_change(previous, gray))
-            repeated = changes[-1] <= max(REPEAT_CHANGE, REPEAT_SHARE * max(changes))
-        previous_index, previous = index, gray
         # Few frames are needed in colour, so a small image is not resized before; large ones would fill the memory.
-        recent[index] = HeldFrame(gray, image if image.nbytes <= HELD_BYTES else resize(image, size))
-        while next(iter(recent)) <= index - keep:
-            recent.pop(next(iter(recent)))
-        yield index, repeated
+        held = HeldFrame(index, seconds, gray, image if image.nbytes <= HELD_BYTES else resize(image, size))
+        follows = before is not None and before.index == index - 1
+        yield held, _largest_change(before.gray, gray) if follows else inf
+        before = held
 
 
-def drop_repeats(is_repeat: Iterable[tuple[int, bool]]) -> Iterator[int]:
-    """Yields the indices of frames to keep: of equal frames in a row, the first `MAX_REPEATS` repeats are dropped.
+def drop_repeats(frames: Iterable[tuple[T, float]]) -> Iterator[T]:
+    """Yields the frames that repeat none, each as soon as that is known: at once, or after at most `LOOK_AHEAD` more.
 
     Args:
-        is_repeat: pairs from `find_repeats`.
+        frames: (anything that stands for a frame, its change from the one before it), as by `measure_changes`.
     """
-    repeats = 0
-    for index, repeated in is_repeat:
-        repeats = repeats + 1 if repeated else 0
-        if repeats == 0 or repeats > MAX_REPEATS:
-            yield index
+    waiting: deque[T] = deque()
+    changes: dict[int, float] = {}  # by position in `frames`; those that no later frame depends on are removed
+    found = -inf  # position of the last repeat
+    for position, (frame, change) in enumerate(chain(frames, [(None, inf)])):
+        ended = frame is None
+        changes[position] = change
+        changes.pop(position - 2 * LOOK_AHEAD, None)
+        if not ended:
+            waiting.append(frame)
+        while waiting:
+            oldest = position + (not ended) - len(waiting)
+            repeated = _is_repeat(changes, oldest, position, ended, found)
+            if repeated is None:
+                break
+            frame = waiting.popleft()
+            if repeated:
+                found = oldest
+            else:
+                yield frame
+
+
+def _is_repeat(changes, position, last, ended, found):
+    """Whether the frame at a position repeats the one before it; None if frames after `last` may decide that.
+
+    At the ends of the clip, position 0 and, if it has `ended`, `last`, a change is missing, and taken for infinite.
+    """
+    if not any(_is_run(changes, start, position + 1, changes[start]) for start in _starts(position, 0)):
+        return False
+    if _is_in_run(changes, position, 1, last - ended):
+        return True
+    if not ended and last < position + MAX_REPEATS:
+        return None
+    if not _is_in_run(changes, position, 0, last):
+        return False
+    later = range(position + 1, min(position + PATTERN, last - ended) + 1)
+    if found >= position - PATTERN or any(_is_in_run(changes, other, 1, last - ended) for other in later):
+        return True
+    return None if not ended and last < position + PATTERN + MAX_REPEATS else False
+
+
+def _is_in_run(changes, position, first, last):
+    """Whether a run of repeats holds the position, with a change on each side of it from `first` to `last`."""
+    return any(
+        _is_run(changes, start, end, min(changes[start], changes[end]))
+        for start in _starts(position, first)
+        for end in range(position + 1, min(last, start + MAX_REPEATS + 1) + 1)
+    )
+
+
+def _starts(position, first):
+    """Positions where the change before a run can be that holds `position`."""
+    return range(max(first, position - MAX_REPEATS), position)
+
+
+def _is_run(changes, start, end, reference):
+    """Whether all changes between two positions are small against a reference."""
+    change = max(changes[position] for position in range(start + 1, end))
+    share = FAINT_SHARE if change <= REPEAT_CHANGE else REPEAT_SHARE
+    return change < reference and change <= share * reference
 
 
 def _largest_change(before, after):

@@ -1,9 +1,12 @@
-"""Chooses the frames of a clip: integers only, no pixels."""
+"""Chooses the frames of a clip by their numbers, without a look at pixels."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 def segment_centers(num_frames: int, num_segments: int) -> np.ndarray:
@@ -22,26 +25,34 @@ def segment_centers(num_frames: int, num_segments: int) -> np.ndarray:
     return (2 * np.arange(num_segments) + 1) * num_frames // (2 * num_segments)
 
 
-def segment_windows(indices: Iterable[int], centers: Iterable[int], length: int) -> Iterator[tuple[int, ...]]:
-    """For each center, the `length` indices around it, yielded as soon as they are known.
+def middle(num_frames: int) -> int:
+    """Position of the middle frame of a window, which stands for it; of an even number, the earlier of both."""
+    return (num_frames - 1) // 2
+
+
+def segment_windows(
+    frames: Iterable[T], centers: Iterable[int], length: int, index: Callable[[T], int] = int
+) -> Iterator[tuple[T, ...]]:
+    """For each center, the `length` frames around it, yielded as soon as they are known.
 
     A window is centered as far as the clip allows: at both ends it is moved inwards, and a clip with fewer than
-    `length` indices gives all of them.
+    `length` frames gives all of them.
 
     Args:
-        indices: ascending frame indices; a stream, which is read no further than the last window needs.
+        frames: a stream of frames in order, or of their indices; it is read no further than the last window needs.
         centers: ascending frame indices, (S,).
-        length: indices per window.
+        length: frames per window.
+        index: gives the index of a frame.
 
     Yields:
-        S tuples of at most `length` ascending indices each.
+        S tuples of at most `length` frames each, in order.
     """
-    recent: deque[int] = deque(maxlen=length)
+    recent: deque[T] = deque(maxlen=length)
     waiting = deque(int(center) for center in centers)
-    after = length // 2  # indices after the center in a window that is not moved
-    for index in indices:
-        recent.append(index)
-        while waiting and len(recent) == length and recent[-1 - after] >= waiting[0]:
+    after = length // 2  # frames after the center in a window that is not moved
+    for frame in frames:
+        recent.append(frame)
+        while waiting and len(recent) == length and index(recent[-1 - after]) >= waiting[0]:
             waiting.popleft()
             yield tuple(recent)
         if not waiting:

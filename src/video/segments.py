@@ -6,18 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.video.reading import (
-    VideoError,
-    check_conversion,
-    check_length,
-    count_frames,
-    decode,
-    read_frames,
-    resize,
-    to_rgb,
-)
-from src.video.repeats import MAX_REPEATS, HeldFrame, drop_repeats, find_repeats
-from src.video.sampling import segment_centers, segment_windows
+from src.video.excerpt import Excerpt
+from src.video.reading import VideoError, check_length, open_reader, read_frames, resize, to_rgb
+from src.video.repeats import LOOK_AHEAD, MAX_REPEATS, drop_repeats, measure_changes
+from src.video.sampling import middle, segment_centers, segment_windows
 
 BLACK = 1  # grey levels: a clip whose segments all have a mean below this is black
 
@@ -26,7 +18,7 @@ class Segment(NamedTuple):
     """Consecutive frames of a clip.
 
     Attributes:
-        indices: of the frames in the file, ascending.
+        indices: of the frames in the file or excerpt, ascending.
         gray: uint8 (T, H, W), the frames.
         frame: uint8 (H, W, 3), RGB, the middle frame of the window.
         start: position of the window's first frame in `indices`.
@@ -39,54 +31,69 @@ class Segment(NamedTuple):
 
 
 def read_segments(
-    path: str | Path, num_segments: int, window_length: int, short_side: int, segment_length: int | None = None
+    path: str | Path | Excerpt,
+    num_segments: int,
+    window_length: int,
+    short_side: int,
+    segment_length: int | None = None,
 ) -> Iterator[Segment]:
-    """Reads the segments of a clip one at a time. The file is decoded once, up to the end of the last segment.
+    """Reads the segments of a clip. The file is decoded once, to its end, which shows how many frames it has.
 
-    Repeated frames are dropped first. A clip with fewer than `segment_length` frames gives all of them.
+    It is decoded again only if the number of its packets, by which frames are chosen first, gives other segments.
+    Repeated frames are dropped. A clip with fewer than `segment_length` frames gives all of them.
 
     Args:
-        path: a video file.
+        path: a video file, a folder of images, or an `Excerpt`.
         num_segments: S, number of segments.
         window_length: frames of a window, L + 1; it is centered in its segment as far as the clip allows.
-        short_side: shorter side of the frames, pixels.
+        short_side: shorter side of the frames, pixels. Their aspect ratio is that of the display.
         segment_length: frames of a segment, `window_length` or more; None is `window_length`.
 
     Raises:
-        VideoError: unreadable, empty, truncated, damaged, a single frame, interlaced, black, or of an unusable size.
+        VideoError: unreadable, empty, truncated, damaged, a single frame, black, or of an unusable size.
     """
-    num_frames = count_frames(path)
-    check_length(path, num_frames)
-    centers = segment_centers(num_frames, num_segments)
-    segment_length = segment_length or window_length
-    reach = segment_length * (MAX_REPEATS + 1)  # so many frames hold `segment_length` different ones
-    near = np.zeros(num_frames, bool)  # whether a frame can belong to a segment
+    reader = open_reader(path)
+    estimate, lengths = reader.estimate(), (segment_length or window_length, window_length)
+    centers = segment_centers(estimate, num_segments)
+    segments = _read_around(reader, estimate, centers, short_side, *lengths)
+    check_length(Excerpt.of(path), reader.num_frames)
+    true_centers = segment_centers(reader.num_frames, num_segments)
+    if not np.array_equal(centers, true_centers):
+        segments = _read_around(reader, reader.num_frames, true_centers, short_side, *lengths)
+    if max(segment.gray.mean() for segment in segments) < BLACK:
+        raise VideoError(f"{Excerpt.of(path)}: black: all segments are black. Leave it out.")
+    yield from segments
+
+
+def _read_around(reader, num_frames, centers, short_side, segment_length, window_length):
+    """The segments around `centers`, frame numbers of a clip of `num_frames`."""
+    reach = segment_length * (MAX_REPEATS + 1) + LOOK_AHEAD  # so many frames hold `segment_length` that are no repeats
+    near = np.zeros(num_frames, bool)  # whether a frame can belong to a segment, or tell whether another one does
     for center in centers:
         near[max(0, center - reach) : center + reach] = True
-    recent: dict[int, HeldFrame] = {}
-    brightest = 0.0
-    images = check_conversion(path, decode(path, near, num_frames))
-    kept = drop_repeats(find_repeats(images, short_side, recent, reach))
-    for center, indices in zip(centers, segment_windows(kept, centers, segment_length), strict=True):
-        if len(indices) == 1 and indices[0] + 1 in recent:  # the rest repeats it: a still clip keeps one repeat
-            indices += (indices[0] + 1,)
-        if len(indices) < 2 or not near[indices[0] : indices[-1]].all():
-            raise VideoError(f"{path}: damaged: frames that a segment needs cannot be decoded. Download it again.")
-        gray = np.stack([recent[index].gray for index in indices])
-        (window,) = segment_windows(indices, [center], window_length)
-        middle = window[min((window_length - 1) // 2, len(window) - 1)]
-        brightest = max(brightest, gray.mean())
-        yield Segment(indices, gray, to_rgb(recent[middle].image, gray.shape[1:]), indices.index(window[0]))
-    if brightest < BLACK:
-        raise VideoError(f"{path}: black: all segments are black. Leave it out.")
+    kept = drop_repeats(measure_changes(reader.pictures(near), short_side))
+    windows = segment_windows(kept, centers, segment_length, index=lambda frame: frame.index)
+    segments = [_make_segment(*pair, window_length) for pair in zip(centers, windows, strict=False)]
+    near[:] = False
+    for _ in kept:  # decodes to the end of the file, which is checked there, without conversion
+        pass
+    return segments
 
 
-def read_window(path: str | Path, length: int, height: int, width: int) -> np.ndarray:
+def _make_segment(center, frames, window_length):
+    gray = np.stack([frame.gray for frame in frames])
+    indices = tuple(frame.index for frame in frames)
+    (window,) = segment_windows(range(len(frames)), [np.searchsorted(indices, center)], window_length)
+    shown = frames[window[middle(len(window))]]
+    return Segment(indices, gray, to_rgb(shown.image, gray.shape[1:]), window[0])
+
+
+def read_window(path: str | Path | Excerpt, length: int, height: int, width: int) -> np.ndarray:
     """Reads the window in the middle of a video: the frames that `read_segments` gives for one segment.
 
     Args:
-        path: a video file.
-        length: frames, L + 1; the last frame of a shorter clip is repeated.
+        path: a video file, a folder of images, or an `Excerpt`.
+        length: frames, L + 1; a shorter clip is extended by `pad_window`.
         height, width: of the result, pixels; the aspect ratio is not kept.
 
     Returns:
@@ -95,11 +102,16 @@ def read_window(path: str | Path, length: int, height: int, width: int) -> np.nd
     Raises:
         VideoError: as `read_segments`.
     """
-    (segment,) = read_segments(path, 1, length, min(height, width))  # unpacked: the check for black comes at the end
+    (segment,) = read_segments(path, 1, length, min(height, width))
     frames = read_frames(path, indices=segment.indices)
-    return hold_last([resize(frame, (height, width)) for frame in frames], length)
+    return pad_window([resize(frame, (height, width)) for frame in frames], length)
 
 
-def hold_last(frames: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """Stacks at most `length` frames; if there are fewer, the last one is repeated, which is no motion."""
-    return np.stack([*frames, *[frames[-1]] * (length - len(frames))])
+def pad_window(frames: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """Stacks at most `length` frames; if there are fewer, the first and the last are repeated, which is no motion.
+
+    So the middle frame of the clip is the middle one of the result, and its motion in the middle fields of a stack.
+    """
+    before = middle(length) - middle(len(frames))
+    after = length - len(frames) - before
+    return np.stack([*[frames[0]] * before, *frames, *[frames[-1]] * after])

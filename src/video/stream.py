@@ -8,8 +8,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from src.video.reading import VideoError, check_conversion, check_length, count_frames, decode, open_video, to_rgb
-from src.video.repeats import HeldFrame, drop_repeats, find_repeats
+from src.video.excerpt import Excerpt
+from src.video.reading import Picture, VideoError, check_length, open_reader, to_rgb
+from src.video.repeats import drop_repeats, measure_changes
 
 STREAM_TIMEOUT = 10_000  # ms, to open a stream and to receive its next frame
 
@@ -33,8 +34,10 @@ class Frame(NamedTuple):
 class FrameStream:
     """Iterates once over the frames of a source, without repeats, converted as those of `read_segments`.
 
+    A frame comes at once, unless it may repeat the one before it: then after a few more are read.
+
     Args:
-        source: a video file, the number of a camera, or the URL of a stream.
+        source: a video file, a folder of images or an `Excerpt`, the number of a camera, or the URL of a stream.
         short_side: shorter side of the frames, pixels.
 
     Attributes:
@@ -44,27 +47,33 @@ class FrameStream:
         VideoError: the source cannot be opened; a file is truncated or damaged, which may be raised at its end.
     """
 
-    def __init__(self, source: str | Path | int, short_side: int):
-        self.source, self.short_side = source, short_side
-        self._is_file = not isinstance(source, int) and "://" not in str(source)
-        self._num_packets = count_frames(source) if self._is_file else None
-        self._capture = open_video(source) if self._is_file else _open_stream(source)
-        self.live = not self._is_file and not 0 < self._capture.get(cv2.CAP_PROP_FRAME_COUNT) < 1e9
+    def __init__(self, source: str | Path | Excerpt | int, short_side: int):
+        self.source, self.short_side, self.live = source, short_side, False
+        if isinstance(source, int) or (isinstance(source, str) and "://" in source):
+            capture = _open_stream(source)
+            self.live = not 0 < capture.get(cv2.CAP_PROP_FRAME_COUNT) < 1e9
+            self._pictures = _grab(capture, self.live)
+        else:
+            reader = open_reader(source)
+            reader.estimate()  # which finds truncated files before any frame is used
+            self._pictures = reader.pictures()
 
     def __iter__(self) -> Iterator[Frame]:
-        recent: dict[int, HeldFrame] = {}
-        images = decode(self.source, num_packets=self._num_packets, capture=self._capture)
-        images = check_conversion(self.source, images) if self._is_file else images
-        start = None
-        for index in drop_repeats(find_repeats(images, self.short_side, recent, 1)):
-            seconds = self._seconds()  # of this frame, as nothing reads ahead
+        start, index = None, -1
+        for index, seconds, gray, image in drop_repeats(measure_changes(self._pictures, self.short_side)):
             start = seconds if start is None else start
-            gray, image = recent[index]
             yield Frame(index, seconds - start, gray, to_rgb(image, gray.shape))
-        check_length(self.source, max(recent, default=-1) + 1)
+        check_length(self.source, index + 1)
 
-    def _seconds(self):
-        return time.monotonic() if self.live else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+def _grab(capture, live):
+    """Yields the pictures of a camera or a network stream."""
+    index = 0
+    while (read := capture.read())[0]:
+        seconds = time.monotonic() if live else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        yield Picture(index, seconds, read[1], read[1].shape[:2])
+        index += 1
+    capture.release()
 
 
 def _open_stream(source):

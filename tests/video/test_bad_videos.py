@@ -1,6 +1,5 @@
 """Each kind of file in `bad_videos.KINDS` gives its segments or its reason; some of them also within a job."""
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -9,13 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bad_videos import INTERLACED, KINDS, Shows
+from bad_videos import KINDS, Shows
 from conftest import make_subset, prepare
 
 from src.flow import compute_flow
 from src.store import ClipStore
 from src.video import VideoError, read_segments, stored_size
-from src.video.reading import check_conversion
 
 ROOT = Path(__file__).parents[2]
 SHORT_SIDE, WINDOW = 48, 4
@@ -45,7 +43,7 @@ def check_segment(segment, expected):
     height, width = stored_size(*expected.frames.shape[1:3], SHORT_SIDE)
     assert segment.gray.shape == (len(segment.indices), height, width) and segment.gray.dtype == np.uint8
     assert segment.frame.shape == (height, width, 3) and segment.frame.dtype == np.uint8
-    middle = expected.frames[segment.indices[min(1, len(segment.indices) - 1)]]
+    middle = expected.frames[segment.indices[(len(segment.indices) - 1) // 2]]
     assert np.abs(cv2.resize(middle, (width, height)).astype(int) - segment.frame).mean() < expected.off
     if expected.motion is not None:
         motion = np.median(compute_flow(segment.gray), axis=(1, 2))
@@ -90,16 +88,3 @@ for _ in range(3):
     output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     first, _, last = map(int, output.split())
     assert last < 400 and last - first < 20
-
-
-INTERLACED_OR_NOT = [("interlaced.mp4", True), ("interlaced.ts", True), ("still.avi", False)]
-
-
-@pytest.mark.parametrize(("name", "interlaced"), INTERLACED_OR_NOT)
-def test_equal_frames_are_refused_only_if_they_are_interlaced(tmp_path, name, interlaced):
-    """Whatever OpenCV leaves in memory instead of frames that it cannot convert."""
-    path = tmp_path / name
-    KINDS[name][0](path)
-    frames = [(index, np.full((48, 64, 3), 7, np.uint8)) for index in range(3)]
-    with pytest.raises(VideoError, match=INTERLACED) if interlaced else contextlib.nullcontext():
-        assert len(list(check_conversion(path, frames))) == 3

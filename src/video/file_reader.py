@@ -1,0 +1,196 @@
+"""Reads a video file: its frames in order, turned and deinterlaced as a player shows them, or those of an excerpt."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain, dropwhile
+from math import inf, isnan
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from src.video.completeness import missing_bytes
+from src.video.container import decode_packet, open_container, read_packets, seconds_of, seek_back
+from src.video.deinterlacing import deinterlace
+from src.video.excerpt import FRAME_RATE, Excerpt
+from src.video.rules import VideoError, check_size, displayed_size
+
+DECODED_SHARE = 0.75  # a file of which a smaller share of packets decodes is damaged; not 1, as VP8 has hidden frames
+MAX_PIXEL_ASPECT = 4  # a larger one is an error in the header
+TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+ROUNDING = 0.001  # seconds: timestamps of WebM and MKV are rounded to it
+MARGINS = (0.0, 2.0, 10.0, 60.0)  # seconds before the start of an excerpt where a key frame is looked for
+
+
+class Picture(NamedTuple):
+    """A frame as decoded.
+
+    Attributes:
+        index: number of frames before it in the excerpt.
+        seconds: since the first frame of the excerpt.
+        image: uint8 (H, W, 3), BGR.
+        display_size: (height, width) with square pixels.
+    """
+
+    index: int
+    seconds: float
+    image: np.ndarray
+    display_size: tuple[int, int]
+
+
+class FileReader:
+    """The frames of a video file, or of a part of it.
+
+    Attributes:
+        num_frames: frames decoded so far; the true number once `pictures` has ended.
+
+    Raises:
+        VideoError: no readable file, empty, not a video, no decoder, or frames too large or too elongated.
+    """
+
+    def __init__(self, excerpt: Excerpt):
+        self.excerpt = excerpt
+        self.path = Path(excerpt.path).absolute()
+        self.num_frames = self._num_decoded = self._num_packets = 0
+        with open_container(self.path) as (_, stream):
+            self._pixel_aspect = _pixel_aspect(stream)
+            size = stream.codec_context.height, stream.codec_context.width
+            check_size(self.path, *displayed_size(*size, self._pixel_aspect))
+
+    def estimate(self) -> int:
+        """Number of frames, counted by packets without decoding: of most files the true one, of all near it.
+
+        Raises:
+            VideoError: no frame; no key frame first; truncated, which means that declared bytes are missing; or an
+                excerpt that starts after the end.
+        """
+        begin, end = self._bounds
+        for container, stream, moved in seek_back(self.path, begin, MARGINS):
+            first, count, at_end = self._count_packets(container, stream, begin, end)
+            if first and (not moved or seconds_of(first.dts, stream, inf) <= begin):
+                break
+        if first is None:
+            raise VideoError(
+                f"{self.path}: a video must hold at least one frame; none could be read. Download it again."
+            )
+        if not moved and not first.is_keyframe:
+            raise VideoError(
+                f"{self.path}: damaged: the first frame must be a key frame; it is coded as changes to an earlier "
+                "frame, which is missing. Download it again."
+            )
+        if at_end and (missing := missing_bytes(self.path)):
+            raise VideoError(
+                f"{self.path}: truncated: it announces {missing[1]:,} bytes, the file holds {missing[0]:,} of them. "
+                "Download it again."
+            )
+        if count == 0 and not self.excerpt.is_whole:
+            raise _nothing_in(self.excerpt)
+        return max(count, 1)
+
+    def _count_packets(self, container, stream, begin, end):
+        """(first packet, number of packets from `begin` to `end`, whether the file was read to its end)."""
+        first, count = None, 0
+        for packet in read_packets(container, stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            first = first or packet
+            if seconds_of(packet.dts, stream, -inf) >= end:  # no frame is shown before it is decoded
+                return first, count, False
+            count += begin <= seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin) < end
+        return first, count, True
+
+    def pictures(self, wanted: np.ndarray | None = None) -> Iterator[Picture]:
+        """Decodes the frames, and converts and yields those that are wanted.
+
+        Args:
+            wanted: bool (T,); None is all.
+
+        Raises:
+            VideoError: clearly fewer frames decode than the file holds, which is known at its end; or frames cannot be
+                converted.
+        """
+        begin, end = self._bounds
+        self.num_frames = self._num_decoded = self._num_packets = 0
+        reformatter, zero = VideoReformatter(), None
+        for seconds, frame in self._frames(begin):
+            if seconds < begin:
+                continue
+            if seconds >= end:
+                return
+            zero = seconds if zero is None else zero
+            index, self.num_frames = self.num_frames, self.num_frames + 1
+            if wanted is None or (index < len(wanted) and wanted[index]):
+                yield Picture(index, seconds - zero, *self._convert(frame, reformatter))
+        if self._num_decoded < DECODED_SHARE * self._num_packets:
+            raise VideoError(
+                f"{self.path}: damaged: it holds {self._num_packets} frames, of which only {self._num_decoded} can be "
+                "decoded. Download it again; if a player shows it, encode it (ffmpeg -i IN OUT.mp4)."
+            )
+        if self.num_frames == 0 and not self.excerpt.is_whole:
+            raise _nothing_in(self.excerpt)
+
+    @cached_property
+    def _bounds(self):
+        """(begin, end) of the excerpt by the clock of the file, seconds; infinite where it has no bound."""
+        start, end = self.excerpt.start, self.excerpt.end
+        if self.excerpt.is_whole:
+            return -inf, inf
+        with open_container(self.path) as (container, stream):
+            first = next(self._decode(container, stream), None)
+            zero = 0.0 if first is None else seconds_of(first.pts, stream, 0.0)
+        begin = zero + start - ROUNDING if start > 0 else -inf
+        return begin, inf if isnan(end) else zero + end - ROUNDING
+
+    def _frames(self, begin):
+        """Yields (seconds, frame), from the key frame before `begin` on, or from the first frame."""
+        for container, stream, moved in seek_back(self.path, begin, MARGINS):
+            frames = deinterlace(self._decode(container, stream), stream)
+            if moved:
+                frames = dropwhile(lambda frame: not frame.key_frame, frames)
+                first = next(frames, None)
+                if first is None or seconds_of(first.pts, stream, inf) > begin:
+                    continue
+                frames = chain([first], frames)
+            rate = float(stream.average_rate or FRAME_RATE)
+            for number, frame in enumerate(frames):
+                yield seconds_of(frame.pts, stream, number / rate), frame
+            return
+
+    def _decode(self, container, stream):
+        self._num_decoded = self._num_packets = 0
+        for packet in read_packets(container, stream):
+            self._num_packets += packet.size > 0 and not packet.is_discard
+            for frame in decode_packet(packet):
+                self._num_decoded += 1 + frame.interlaced_frame  # whose fields may be a packet each
+                yield frame
+
+    def _convert(self, frame, reformatter):
+        """(uint8 (H, W, 3), BGR; its size as displayed), turned as a player does."""
+        try:
+            image = reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
+        except (av.FFmpegError, ValueError) as error:
+            raise VideoError(
+                f"{self.path}: must have frames that FFmpeg can convert; those of the format {frame.format.name} "
+                f"cannot be: {error}. Encode it where it plays (ffmpeg -i IN OUT.mp4)."
+            ) from error
+        size = displayed_size(*image.shape[:2], self._pixel_aspect)
+        turn = frame.rotation % 360
+        if turn not in TURNS:
+            return image, size
+        return cv2.rotate(image, TURNS[turn]), size if turn == 180 else size[::-1]
+
+
+def _pixel_aspect(stream):
+    """Width of a pixel / its height."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT else 1.0
+
+
+def _nothing_in(excerpt):
+    return VideoError(
+        f"{excerpt}: an excerpt must hold at least one frame; the file shows none in these seconds, or ends before. "
+        "Correct start and end."
+    )
