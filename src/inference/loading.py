@@ -45,7 +45,7 @@ def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, Tr
 def _read_class_names(run):
     data, digest = run.record["data"], run.record["manifest_digest"]
     clips, _, class_names = read_clips(data)
-    if manifest_digest(clips) != digest:
+    if digest not in (manifest_digest(clips), manifest_digest(clips, version=1)):  # 1: of older versions
         raise ValueError(
             f"{run.folder}: the run was trained on the subset {digest} of {data}; the subset prepared there now is "
             f"{manifest_digest(clips)}. Prepare the subset of the run again."

@@ -15,7 +15,7 @@ from src.preprocessing.extraction import extract_clip, extract_windows
 from src.preprocessing.watchdog import Watchdog
 from src.preprocessing.workers import one_thread, run_tasks
 from src.store import Clip, ClipStore, encoding, read_digest
-from src.video import VideoError
+from src.video import Excerpt, VideoError
 
 FILE_BLOCK = 4096  # bytes; a file takes a multiple of this on disk
 
@@ -105,7 +105,7 @@ def _attempt(task, config, watchdog, extract, finish):
             return Outcome(task.video_id, f"{task.path}: {reason}", seconds)
         try:
             with one_thread():
-                clip = extract(task.path, config, seconds)
+                clip = extract(Excerpt.of(task), config, seconds)
             if read_digest(task.path) != task.digest:
                 raise VideoError(f"{task.path}: its bytes changed while it was read. Run the extraction again.")
             start = time.perf_counter()

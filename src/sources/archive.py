@@ -14,10 +14,10 @@ from src.progress import progress
 from src.sample import VIDEO_FOLDER
 from src.sources.archive_labels import find_label_zip
 from src.sources.archive_parts import BROKEN, PART_NAME, PartStream, find_parts, is_gzip, list_files
+from src.sources.names import few
 from src.sources.ssv2 import VIDEO_SUFFIXES, check_video_ids, label_files, list_videos
 from src.sources.tar_stream import NAME_BYTES, TarStream
 from src.sources.unpacking import check_disk, claim_target, place, staging_directory, unpack_target
-from src.sources.names import few
 
 UNPACKED = "unpacked videos"  # kind of folder
 SSV2_VIDEOS = 220_847  # videos in the archive of SSv2

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from src.sources.archive_parts import NO_ZIP, list_files, list_zip, zip_fault
+from src.sources.names import few
 from src.sources.ssv2 import LABEL_BYTES, LABEL_PREFIX, has_labels
 from src.sources.unpacking import check_disk, explain_read_only, place, staging_directory, unpack_target
-from src.sources.names import few
 
 # Written in this order, so that labels.json exists only if all others do.
 LABEL_NAMES = ("test-answers.csv", "test.json", "validation.json", "train.json", "labels.json")

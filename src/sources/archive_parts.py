@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from src.sample import VIDEO_FOLDER
-from src.sources.tar_stream import FREE_BYTES
 from src.sources.names import few
+from src.sources.tar_stream import FREE_BYTES
 
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"  # first bytes
 COPY = r"(?: ?\(\d+\))?"  # added by browsers to the name of a second download
