@@ -238,7 +238,8 @@ def test_a_source_that_cannot_be_written_to_says_so(tmp_path, unpacked):
     for folder in (source, source / "labels", source / VIDEO_FOLDER):
         if folder.exists():
             folder.chmod(0o555)
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+    depth = [parent.name.startswith("pytest-of-") for parent in tmp_path.parents].index(True) + 1
+    for parent in (tmp_path, *tmp_path.parents[:depth]):
         parent.chmod(0o755)  # pytest's folders are closed to others
     before = tree(source)
 
