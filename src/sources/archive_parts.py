@@ -218,5 +218,11 @@ def is_gzip(source: Path | Part) -> bool:
 
 
 def _read_head(source: Path | Part, size: int = HEAD) -> bytes:
-    with source.open("rb") if isinstance(source, Path) else source.open() as file:
-        return file.read(size)
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return file.read(size)
+    try:
+        with source.open() as file:
+            return file.read(size)
+    except BROKEN as error:
+        raise ValueError(f"{source.path}: a broken zip ({error}). Download it again.") from error

@@ -50,13 +50,14 @@ def test_what_is_wrong_is_named(tmp_path, files, error, message):
     assert not (tmp_path / VIDEO_FOLDER).exists() or unfinished(tmp_path) == []
 
 
-@pytest.mark.parametrize("damage", ["content", "directory"])
+@pytest.mark.parametrize("damage", ["content", "begin", "directory"])
 def test_a_broken_zip_is_named(tmp_path, damage):
-    path = write_parts(tmp_path, generation="zipped") / part_name(1, ".zip")
+    path = write_parts(tmp_path, generation="zipped") / part_name(0 if damage == "begin" else 1, ".zip")
     content = bytearray(path.read_bytes())
-    content[2000:2100] = bytes(100)
+    start = {"begin": 30 + len(part_name(0)), "content": 2000, "directory": len(content)}[damage]
+    content[start : start + 100] = bytes(len(content[start : start + 100]))
     path.write_bytes(content[:-10] if damage == "directory" else content)
-    with pytest.raises(ValueError, match=r"v2-01\.zip: .*ownload"):
+    with pytest.raises(ValueError, match=r"v2-0[01]\.zip: .*ownload"):
         extract_videos(tmp_path, VIDEOS)
 
 
