@@ -65,8 +65,12 @@ def record_subset(subset: pd.DataFrame, store: ClipStore) -> None:
     write_manifest(subset, store.root / MANIFEST)
 
 
-def read_prepared(root: str | Path) -> tuple[pd.DataFrame, ClipStore]:
+def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataFrame, ClipStore]:
     """Read the manifest of a prepared folder.
+
+    Args:
+        root: the folder.
+        subset: the name of a subset that was prepared there; None for the one prepared last.
 
     Returns:
         (table, store): the manifest with two more columns: `clip_name`, the name in the store, and `stored`, whether
@@ -75,7 +79,9 @@ def read_prepared(root: str | Path) -> tuple[pd.DataFrame, ClipStore]:
     Raises:
         FileNotFoundError: `root` was never prepared.
     """
-    store, table = ClipStore(root), read_manifest(Path(root) / MANIFEST)
+    store = ClipStore(root)
+    path = store.root / "subsets" / store.config.key / f"{subset}.csv" if subset else store.root / MANIFEST
+    table = read_manifest(path)
     table["clip_name"] = [clip_name(*row) for row in zip(table.video_id, table.digest, strict=True)]
     table["stored"] = table.clip_name.isin(store.names())
     return table, store
