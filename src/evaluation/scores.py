@@ -34,8 +34,11 @@ def predict_scores(
         float32 (N, C), a row per clip of the split in the order of `clips`; rows sum to 1.
 
     Raises:
-        ValueError: crops are flipped, and a class has no flipped class; or more segments are asked for than stored.
+        ValueError: crops are flipped, and a class has no flipped class; more segments are asked for than stored; or the
+            split has no clips.
     """
+    if not (clips.split == split).any():
+        raise ValueError(f"{split} has no clips, so it cannot be scored. The clips are of {clips.split.unique()}.")
     batches = EvaluationBatches(
         clips, store, stream, split, len(class_names), config, num_crops=config.test_crops, change=change
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import STREAMS
-from src.fusion.late_fusion import KINDS, fit_fusion, out_of_fold_hits
+from src.fusion.late_fusion import KINDS, UNLEARNED, fit_fusion, out_of_fold_hits
 from src.metrics import accuracy_interval, count_discordant, sign_flip_test
 
 SIGNIFICANT = 0.05
@@ -14,8 +14,8 @@ COLUMNS = [
 
 
 def fusion_table(
-    validation: dict[str, np.ndarray],
-    validation_labels: np.ndarray,
+    validation: dict[str, np.ndarray] | None,
+    validation_labels: np.ndarray | None,
     test: dict[str, np.ndarray],
     test_labels: np.ndarray,
     validation_groups: np.ndarray | None = None,
@@ -28,6 +28,7 @@ def fusion_table(
 
     Args:
         validation, test: "spatial" and "temporal" → float (N, C), after softmax.
+            Without validation (None), the table has only the kinds that learn nothing, and no accuracy on validation.
         validation_labels, test_labels: int (N,), class indices.
         validation_groups, test_groups: (N,); equal values mark similar videos, which folds, intervals and p keep
             together.
@@ -46,10 +47,16 @@ def fusion_table(
     Raises:
         ValueError: scores are not probabilities, or the numbers of scores and labels differ.
     """
-    fusions = {kind: fit_fusion(kind, validation, validation_labels, validation_groups) for kind in KINDS}
-    held_out = {stream: validation[stream].argmax(axis=1) == validation_labels for stream in STREAMS}
-    held_out |= {kind: out_of_fold_hits(kind, validation, validation_labels, validation_groups) for kind in KINDS}
-    scores = {stream: test[stream] for stream in STREAMS} | {kind: fusions[kind].apply(test) for kind in KINDS}
+    if validation is None:
+        fusions = {kind: fit_fusion(kind, test, test_labels) for kind in UNLEARNED}  # which learn nothing from it
+        held_out = dict.fromkeys((*STREAMS, *UNLEARNED))
+    else:
+        known = validation, validation_labels, validation_groups
+        fusions = {kind: fit_fusion(kind, *known) for kind in KINDS}
+        held_out = {stream: validation[stream].argmax(axis=1) == validation_labels for stream in STREAMS}
+        held_out |= {kind: out_of_fold_hits(kind, *known) for kind in KINDS}
+    scores = {stream: test[stream] for stream in STREAMS}
+    scores |= {kind: fitted.apply(test) for kind, fitted in fusions.items()}
     right = {name: values.argmax(axis=1) == test_labels for name, values in scores.items()}
     other = right[max(STREAMS, key=lambda stream: right[stream].mean())]
     rows = []
@@ -73,8 +80,8 @@ def _compare_hits(hits, other, groups):
 def chosen_kind(table: pd.DataFrame) -> str:
     """The kind of fusion to use: the most accurate on validation if it beats the average by more than noise.
 
-    More than noise is p below 0.05 in the sign-flip test of out-of-fold hits; otherwise it is "average". Of kinds that
-    are equally accurate, the first in the table is taken. Test has no part in it.
+    More than noise is p below 0.05 in the sign-flip test of out-of-fold hits; otherwise, and without validation, it is
+    "average". Of kinds that are equally accurate, the first in the table is taken. Test has no part in it.
 
     Args:
         table: from `fusion_table`.
@@ -100,7 +107,9 @@ def describe_fusion(table: pd.DataFrame) -> str:
     stream, kind, best = better_stream(table), chosen_kind(table), _best_on_validation(table)
     values = table.loc[best, "validation"], table.loc["average", "validation"], table.loc[best, "validation_p"]
     numbers = "{:.1%} against the average's {:.1%}, {}".format(*values[:2], format_p(values[2]))
-    if kind != "average":
+    if table["validation"].isna().all():
+        choice = "The average is used: there is no validation split to choose another kind by."
+    elif kind != "average":
         choice = f"{kind!r} is used, because it is more accurate on validation: {numbers}."
     elif best != "average":
         choice = f"The average is used: {best!r}, the best on validation, is not better by more than noise ({numbers})."
@@ -120,7 +129,8 @@ def format_p(p: float) -> str:
 
 
 def _best_on_validation(table):
-    return table.loc[list(KINDS), "validation"].idxmax()  # skips NaN; "average" always has a number
+    accuracies = table["validation"].drop(list(STREAMS)).dropna()
+    return accuracies.idxmax() if len(accuracies) else "average"
 
 
 def _compare(row, stream_accuracy):

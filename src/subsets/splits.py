@@ -56,11 +56,13 @@ def complete_splits(table: pd.DataFrame, counts: Sequence[int | None], seed: int
         table = table.assign(split=table["split"].replace("validation", "test"))
         note = "The source has no test split: its validation split is the test split. "
     if counts[1] != 0:
-        train = table[table["split"] == "train"]
-        parts = divide_groups(train, _shares(counts, held_out=True), seed)
-        table = table.assign(split=table["split"].where(table["split"] != "train", parts.reindex(table.index)))
+        is_train = (table["split"] == "train").to_numpy()
+        parts = divide_groups(table[is_train], _shares(counts, held_out=True), seed)
+        splits = table["split"].to_numpy(object, copy=True)
+        splits[is_train] = parts
+        table = table.assign(split=splits)
         note = (note or "The source has no validation split. ") + (
-            f"By seed {seed}, {(parts == 'validation').sum()} of its {len(train)} training videos are held out as the "
+            f"By seed {seed}, {(parts == 'validation').sum()} of its {len(parts)} training videos are held out as the "
             "validation split, by group."
         )
     warnings.warn(note.strip(), stacklevel=3)
@@ -72,9 +74,9 @@ def divide_groups(table: pd.DataFrame, shares: Sequence[float], seed: int) -> pd
 
     A hash of the seed and the group is its place in 0 … 1: the first part of this range, as long as train's share, is
     train, the next one validation, the last one test. So a group's split does not depend on other groups, and the
-    shares are reached on average only: of 20 groups, 14 ± 2 are in train. The groups nearest to the border change their
-    split where a class would otherwise lack a split that it has enough groups for, or where train would have less than
-    half of its share of the class's clips.
+    shares are reached on average only: of 20 groups, 14 ± 2 are in train. Groups near a border change their split where
+    a class would otherwise have no clips in a split that it has enough groups for, or very few: less than 0.7 of
+    train's share, or 0.3 of the others' (see `src.subsets.repair`).
 
     Args:
         table: columns label and group.

@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 import numpy as np
@@ -22,17 +22,18 @@ def choose_subset(
 ) -> pd.DataFrame:
     """Chooses classes and videos of an annotation table; equal arguments give equal subsets.
 
-    The videos drawn of a class depend on the seed, not on the other classes or the order of the rows. If the source has
-    splits, a larger number of videos includes those of a smaller number. If it has none, the whole table is split
-    first: stratified by label, without splitting a group, in proportion to the requested numbers, by default 70/15/15
-    (so other proportions give other splits).
+    The videos drawn of a class depend on the seed, not on the other classes or the order of the rows, and a larger
+    number of videos includes those of a smaller number. Splits that the source lacks are made first, of the whole table
+    and by group (see `src.subsets.splits.complete_splits`): by default 70/15/15, in the proportion of the requested
+    numbers if all three are given (so other proportions give other splits). Videos that are added to the source move no
+    others to another split, except where a class would otherwise lack a split.
 
     Args:
         table: the annotation table (columns: see `src.sources.video_table`).
-        classes: None for all, the number of classes to draw, or a list of labels or class indices.
+        classes: None for all, the number of classes to draw, or a list of labels or class indices; a str is one label.
         train_per_class: training videos to draw per class, at most; None for all.
         validation_per_class: the same for validation; 0 for no validation split.
-        test_per_class: the same for test; 0 for no test split.
+        test_per_class: the same for test; 0 for no test split. At least one of both splits is needed.
         seed: seed of all draws.
 
     Returns:
@@ -40,14 +41,10 @@ def choose_subset(
         0..C-1 in alphabetical order of the labels.
 
     Raises:
-        ValueError: a class is unknown, or has no video for a requested split.
+        ValueError: a number or a class is not valid, or a class has no video for a requested split.
     """
     counts = (train_per_class, validation_per_class, test_per_class)
-    if train_per_class == 0 or any(count is not None and count < 0 for count in counts):
-        raise ValueError(
-            "train_per_class must be at least 1, validation_per_class and test_per_class at least 0; or None for all. "
-            f"Received: {counts}"
-        )
+    _check_numbers(counts)
     labels = _choose_labels(table, classes, seed)
     table = complete_splits(table, counts, seed)
     source = table[table["label"].isin(labels)]
@@ -66,25 +63,52 @@ def count_clips(table: pd.DataFrame) -> pd.DataFrame:
     return pd.crosstab(table["label"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
 
 
+def _check_numbers(counts: Sequence[int | None]) -> None:
+    for split, count in zip(SPLITS, counts, strict=True):
+        least = 1 if split == "train" else 0
+        if count is not None and not (_is_integer(count) and count >= least):
+            raise ValueError(
+                f"{split}_per_class is a number of clips of each class: an integer, {least} or more, or None for all. "
+                f"Received: {count!r}. Shares such as 0.7 are not supported: without numbers, the splits get "
+                "70, 15 and 15 %; numbers for all three splits give their proportion."
+            )
+    if counts[1] == counts[2] == 0:
+        raise ValueError(
+            "validation_per_class and test_per_class must not both be 0, because training clips alone cannot show how "
+            "good a network is. Give one of them another number, or None for all clips."
+        )
+
+
 def _choose_labels(table: pd.DataFrame, classes: int | Sequence | None, seed: int) -> list[str]:
     known = sorted(table["label"].unique())
     if classes is None:
         return known
-    if isinstance(classes, Integral):
+    if _is_integer(classes):
         if not 1 <= classes <= len(known):
             raise ValueError(f"classes must be 1 to {len(known)}, the classes of the source. Received: {classes}")
         drawn = pd.Series(known, index=seeded_keys(known, seed)).sort_index()
         return sorted(drawn[:classes])
+    if not isinstance(classes, Iterable):
+        raise ValueError(
+            "classes must be None for all, an integer (the number of classes to draw), or a list of labels or class "
+            f"indices. Received: {classes!r}"
+        )
     names = dict(zip(table["class_index"], table["label"], strict=True)) | {label: label for label in known}
     classes = [classes] if isinstance(classes, str) else list(classes)
-    unknown = [name for name in classes if name not in names]
+    # Only a str is a label and only an integer an index: True and 1.0 are equal to 1, but not meant as a class.
+    unknown = [name for name in classes if not (isinstance(name, str) or _is_integer(name)) or name not in names]
     if unknown or not classes:
         close = [match for name in unknown for match in difflib.get_close_matches(str(name), known)]
         raise ValueError(
             f"classes must be labels or class indices of the source. Unknown: {unknown or 'the list is empty'}. "
             + (f"Close: {close}." if close else f"The source has {len(known)} classes, such as {known[:3]}.")
+            + (" Numbers are written without quotes." if any(str(name).isdigit() for name in unknown) else "")
         )
     return sorted({names[name] for name in classes})
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
 def _draw(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.DataFrame:

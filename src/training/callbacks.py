@@ -35,7 +35,10 @@ class StartRound(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """Writes history_<stream>.csv: one row per round, over all phases; a repeated round replaces its row."""
+    """Writes history_<stream>.csv: one row per round, over all phases; a repeated round replaces its row.
+
+    Without validation clips, val_loss and val_accuracy are NaN.
+    """
 
     def __init__(self, path: Path):
         super().__init__()
@@ -49,6 +52,7 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         number = self.first_step + (epoch + 1) * self.round_steps
         row = {"step": number, "phase": self.phase} | {name: float(value) for name, value in logs.items()}
+        row = row | {name: row.get(name, np.nan) for name in ("val_loss", "val_accuracy")}
         earlier = self.table[self.table.step < number] if len(self.table) else self.table
         self.table = pd.concat([earlier, pd.DataFrame([row])], ignore_index=True)
         write_text(self.path, self.table.to_csv(index=False))
@@ -118,7 +122,8 @@ class StepBar(keras.callbacks.Callback):
             self.bar.write(f"{self.label}: {left:,} more steps of {step:.2f} s, about {step * left / 60:.1f} minutes")
 
     def on_epoch_end(self, epoch, logs=None):
-        self.bar.set_postfix(loss=f"{logs['loss']:.2f}", val_accuracy=f"{logs['val_accuracy']:.2f}")
+        shown = [name for name in ("loss", "val_accuracy") if name in logs]
+        self.bar.set_postfix({name: f"{logs[name]:.2f}" for name in shown})
 
     def on_train_end(self, logs=None):
         self.bar.close()

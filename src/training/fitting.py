@@ -89,7 +89,7 @@ def _fit_phase(network, stream, phase, history, backup, devices, config):
         shuffle=False,  # the batches are shuffled, reproducibly
         initial_epoch=backup.restore(model),
         epochs=phase.rounds,
-        validation_data=EvenBatches(phase.validation, devices),
+        validation_data=EvenBatches(phase.validation, devices) if phase.validation.count else None,
         callbacks=[
             StartRound(phase.training),
             history,

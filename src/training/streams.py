@@ -33,7 +33,8 @@ def train_spatial(
 
     Returns:
         (model, history): the last weights; a DataFrame with columns step, phase, loss, accuracy, val_loss,
-        val_accuracy, one row for each round of steps. It is empty if only a head was fitted.
+        val_accuracy (NaN without validation clips), one row for each round of steps. It is empty if only a head was
+        fitted.
 
     Raises:
         ValueError: the loss is not finite.

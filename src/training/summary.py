@@ -34,9 +34,8 @@ def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
 def _describe_steps(stream, history, chosen):
     last, quarter = history.iloc[-1], -(-len(history) // 4)
     why = f", chosen for {chosen['clips']:,} training clips" if chosen else ""
-    text = (
-        f"The {stream} stream: {last.step:,.0f} steps{why}: accuracy {last.accuracy:.2f} on training clips, "
-        f"{last.val_accuracy:.2f} on validation."
+    text = f"The {stream} stream: {last.step:,.0f} steps{why}: accuracy {last.accuracy:.2f} on training clips" + (
+        "." if pd.isna(last.val_accuracy) else f", {last.val_accuracy:.2f} on validation."
     )
     before, end = history.loss.iloc[-3 * quarter : -2 * quarter].mean(), history.loss.iloc[-quarter:].mean()
     reason, steps, parameter = None, 2 * last.step, f"{stream}_steps"

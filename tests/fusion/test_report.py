@@ -62,6 +62,15 @@ def test_what_is_learned_does_not_depend_on_test(table):
         pd.testing.assert_frame_equal(changed[learned], table[learned])
 
 
+def test_without_validation_the_average_is_used(table):
+    found = fusion_table(None, None, TEST, TEST_LABELS)
+    assert found.index.tolist() == ["spatial", "temporal", *UNLEARNED]
+    measured = ["test", "low", "high", "only_this", "only_other", "p"]
+    pd.testing.assert_frame_equal(found[measured], table.loc[found.index, measured])
+    assert found[["validation", "validation_p"]].isna().all(axis=None) and chosen_kind(found) == "average"
+    assert describe_fusion(found).startswith("The average is used: there is no validation split to choose another")
+
+
 def test_the_better_stream_is_the_better_on_test():
     swapped = {"spatial": TEST["temporal"], "temporal": TEST["spatial"]}
     found = fusion_table(VALIDATION, LABELS, swapped, TEST_LABELS)

@@ -20,7 +20,7 @@ def make_clips(labels, groups, splits=""):
     ids = [f"v{number:03d}" for number in range(len(labels))]
     index = {label: number for number, label in enumerate(sorted(set(labels)))}
     columns = {"video_id": ids, "path": ids, "label": labels, "class_index": [index[label] for label in labels]}
-    return pd.DataFrame(columns | {"split": splits, "group": groups})[COLUMNS]
+    return pd.DataFrame(columns | {"split": splits, "group": groups}).reindex(columns=COLUMNS)
 
 
 def random_clips(seed, classes="abc", groups=30, clips=150):
@@ -72,6 +72,16 @@ def test_labels_are_stratified():
     labels = ["a"] * 100 + ["b"] * 50
     for table in make_folds(make_clips(labels, [f"g{n}" for n in range(150)]), 5, 0):
         assert table.label[table.split == "test"].value_counts().to_dict() == {"a": 20, "b": 10}
+
+
+def test_labels_and_groups_may_look_like_numbers():
+    labels, groups = ["1", "nan", "2.0"] * 10, [name for name in ("1", "nan", "None", "", "2") for _ in range(6)]
+    clips = make_clips(labels, groups).assign(start=np.nan, end=np.nan, rate=np.nan)
+    tables = make_folds(clips, 5, 0)
+    assert sorted(tuple(table.group[table.split == "test"].unique()) for table in tables) == sorted(
+        (name,) for name in set(groups)
+    )
+    assert all(tables[0].columns == clips.columns)
 
 
 def test_the_number_of_folds_is_limited_by_groups_and_clips():
