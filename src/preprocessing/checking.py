@@ -12,7 +12,7 @@ from src.flow import STEPS, ZERO
 from src.preprocessing.extraction import extract_clip
 from src.progress import progress
 from src.store import Clip, read_prepared
-from src.video import VideoError
+from src.video import Excerpt, VideoError
 
 EXAMPLE_CLASSES = 8
 
@@ -41,7 +41,7 @@ def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
         if row.label in examples or len(examples) == EXAMPLE_CLASSES:
             continue
         try:
-            examples[row.label] = Example(row.video_id, row.path, row.label, extract_clip(row.path, config))
+            examples[row.label] = Example(row.video_id, row.path, row.label, extract_clip(Excerpt.of(row), config))
         except (VideoError, cv2.error) as reason:
             error = reason
     if not examples:

@@ -10,7 +10,7 @@ from src.config import FLOW_ALGORITHMS, ClipConfig
 from src.flow import compute_flow
 from src.progress import progress
 from src.sample import ACTIONS, clip_spec, moving_mask, render_clip, true_flow
-from src.video import VideoError, read_segments, stored_size
+from src.video import Excerpt, VideoError, read_segments, stored_size
 
 BINS = (0, 4, 8, 16, 32, np.inf)  # px/frame at the stored size
 STEPS = (1, 2, 4, 8, 16)  # distances between the two frames of a pair; more give faster motion
@@ -56,11 +56,12 @@ def measure_motion(subset: pd.DataFrame, config: ClipConfig, num_clips: int = 24
     Returns:
         float, indexed by bin: the share of the moving pixels.
     """
-    paths = subset[subset.split == "train"].path
+    clips = subset[subset.split == "train"]
     counts = np.zeros(len(BINS) - 1)
-    for path in progress(paths.sample(min(num_clips, len(paths)), random_state=0), label="motion"):
+    drawn = clips.sample(min(num_clips, len(clips)), random_state=0)
+    for row in progress(drawn.itertuples(), len(drawn), label="motion"):
         try:
-            segment = next(read_segments(path, 1, config.window_length, config.short_side))
+            segment = next(read_segments(Excerpt.of(row), 1, config.window_length, config.short_side))
         except (VideoError, cv2.error):
             continue
         flow = compute_flow(segment.gray, "dis")

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import nan
 
 import cv2
 import numpy as np
@@ -14,19 +15,22 @@ from src.preprocessing.extraction import extract_clip, extract_windows
 from src.preprocessing.watchdog import Watchdog
 from src.preprocessing.workers import one_thread, run_tasks
 from src.store import Clip, ClipStore, encode_clip, read_digest
-from src.video import VideoError
+from src.video import Excerpt, VideoError
 
 FILE_BLOCK = 4096  # bytes; a file takes a multiple of this on disk
 
 
 @dataclass(frozen=True)
 class Task:
-    """A clip to compute: its video, the digest of the video's bytes, and its name in the store."""
+    """A clip to compute: its video, the digest of the video's bytes, its name in the store, and its `Excerpt`."""
 
     video_id: str
     path: str
     digest: str
     clip: str
+    start: float = nan
+    end: float = nan
+    rate: float = nan
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def _attempt(task, config, watchdog, extract, finish):
             return Outcome(task.video_id, f"{task.path}: {reason}", seconds)
         try:
             with one_thread():
-                clip = extract(task.path, config, seconds)
+                clip = extract(Excerpt.of(task), config, seconds)
             if read_digest(task.path) != task.digest:
                 raise VideoError(f"{task.path}: its bytes changed while it was read. Run the extraction again.")
             start = time.perf_counter()

@@ -1,7 +1,9 @@
 """Reads a video file: its frames in order, turned and deinterlaced as a player shows them, or those of an excerpt."""
 
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import chain, dropwhile
 from math import inf, isnan
 from pathlib import Path
@@ -22,6 +24,7 @@ DECODED_SHARE = 0.75  # a file of which a smaller share of packets decodes is da
 MAX_PIXEL_ASPECT = 4  # a larger one is an error in the header
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 ROUNDING = 0.001  # seconds: timestamps of WebM and MKV are rounded to it
+SWAPPED = 2  # frames whose times are sorted
 MARGINS = (0.0, 2.0, 10.0, 60.0)  # seconds before the start of an excerpt where a key frame is looked for
 
 
@@ -94,12 +97,13 @@ class FileReader:
         """(first packet, number of packets from `begin` to `end`, whether the file was read to its end)."""
         first, count = None, 0
         for packet in read_packets(container, stream):
-            if packet.size == 0 or packet.is_discard:
+            if packet.size == 0 or packet.is_corrupt:  # the end, or a part of a packet
                 continue
             first = first or packet
             if seconds_of(packet.dts, stream, -inf) >= end:  # no frame is shown before it is decoded
                 return first, count, False
-            count += begin <= seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin) < end
+            seconds = seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin)
+            count += begin <= seconds < end and not packet.is_discard
         return first, count, True
 
     def pictures(self, wanted: np.ndarray | None = None) -> Iterator[Picture]:
@@ -155,8 +159,7 @@ class FileReader:
                     continue
                 frames = chain([first], frames)
             rate = float(stream.average_rate or FRAME_RATE)
-            for number, frame in enumerate(frames):
-                yield seconds_of(frame.pts, stream, number / rate), frame
+            yield from _sort_times((seconds_of(frame.pts, stream, n / rate), frame) for n, frame in enumerate(frames))
             return
 
     def _decode(self, container, stream):
@@ -181,6 +184,18 @@ class FileReader:
         if turn not in TURNS:
             return image, size
         return cv2.rotate(image, TURNS[turn]), size if turn == 180 else size[::-1]
+
+
+def _sort_times(pairs):
+    """Yields (seconds, frame) with the times in order. The frames are, but XviD in AVI swaps times of neighbours."""
+    times, frames = [], deque()
+    for seconds, frame in pairs:
+        heappush(times, seconds)
+        frames.append(frame)
+        if len(frames) > SWAPPED:
+            yield heappop(times), frames.popleft()
+    while frames:
+        yield heappop(times), frames.popleft()
 
 
 def _pixel_aspect(stream):
