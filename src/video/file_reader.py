@@ -103,7 +103,7 @@ class FileReader:
             if seconds_of(packet.dts, stream, -inf) >= end:  # no frame is shown before it is decoded
                 return first, count, False
             seconds = seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin)
-            count += begin <= seconds < end and not packet.is_discard
+            count += begin <= seconds < end and _is_shown(packet)
         return first, count, True
 
     def pictures(self, wanted: np.ndarray | None = None) -> Iterator[Picture]:
@@ -165,7 +165,7 @@ class FileReader:
     def _decode(self, container, stream):
         self._num_decoded = self._num_packets = 0
         for packet in read_packets(container, stream):
-            self._num_packets += packet.size > 0 and not packet.is_discard
+            self._num_packets += _is_shown(packet)
             for frame in decode_packet(packet):
                 self._num_decoded += 1 + frame.interlaced_frame  # whose fields may be a packet each
                 yield frame
@@ -184,6 +184,11 @@ class FileReader:
         if turn not in TURNS:
             return image, size
         return cv2.rotate(image, TURNS[turn]), size if turn == 180 else size[::-1]
+
+
+def _is_shown(packet):
+    """Whether a packet probably is a frame. XviD marks the place of a frame that comes with another one by a byte."""
+    return packet.size > 1 and not packet.is_discard
 
 
 def _sort_times(pairs):
