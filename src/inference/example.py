@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.video import FrameStream, VideoError
+from src.video import Excerpt, FrameStream, VideoError
 
 SMALL = 32  # pixels, of a frame that is read only to see whether it can be
 
 
-def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> str | Path | None:
+def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> Path | Excerpt | None:
     """Finds the video to classify at the end of a training, before it begins.
 
     Args:
         clips: from `src.inputs.read_clips`.
-        video: a video file of the user's; None takes the first test clip whose file is there and plays.
+        video: a video file of the user's; None takes the first test clip whose file is there and plays, or
+            a validation clip where there is no test.
 
     Returns:
         The video; None, with a printed sentence, if there is none: training needs the store alone.
@@ -29,24 +30,25 @@ def find_video(clips: pd.DataFrame, video: str | Path | None = None) -> str | Pa
         video = Path(video).expanduser()
         _read_first_frame(video)
         return video
-    test = clips[clips.split == "test"]
-    found = next((path for path in test.path if _plays(path)), None)
+    scored = clips[clips.split == ("test" if (clips.split == "test").any() else "validation")]
+    videos = [Excerpt.of(row) for row in scored.itertuples()]
+    found = next((excerpt for excerpt in videos if _plays(excerpt)), None)
     if found is None:
         print(
-            f"None of the {len(test):,} test clips has its video any more; the first was {test.path.iloc[0]}. Training "
+            f"None of the {len(videos):,} test clips has its video any more; the first was {videos[0]}. Training "
             "needs the prepared clips alone; the predictions for a video at the end are left out. To see them, set "
             "video to any video file."
         )
     return found
 
 
-def _plays(path):
+def _plays(video):
     try:
-        _read_first_frame(path)
+        _read_first_frame(video)
     except VideoError:
         return False
     return True
 
 
-def _read_first_frame(path):
-    next(iter(FrameStream(path, SMALL)), None)
+def _read_first_frame(video):
+    next(iter(FrameStream(video, SMALL)), None)

@@ -35,13 +35,15 @@ def _walk_riff(file, size):
     """AVI: the list "movi" holds the frames; a large file has one in each of several parts. Its size is 0 if the writer
     was stopped, and then nothing is known.
     """
-    end = position = 0
+    end = position = part_end = 0
     while position + 12 <= size:
         file.seek(position)
         name, length, kind = (head := file.read(12))[:4], int.from_bytes(head[4:8], "little"), head[8:]
         if name == b"RIFF":
-            position += 12
+            position, part_end = position + 12, position + 8 + length
             continue
+        if position >= part_end:  # what follows the last part is padding, of any content
+            break
         position += 8 + length + length % 2
         if name == b"LIST" and kind == b"movi" and 0 < length < 0xFFFFFFFF:
             end = position

@@ -11,6 +11,7 @@ from src.video.rules import MAX_PIXELS, VideoError, read_start
 
 PLAYLISTS = {"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp"}  # text that names other files or addresses
 
+UNTIMED = {"mpeg"}  # MPEG program streams time some frames only; the others have no exact times after a seek
 NO_OTHER_FILES = {"protocol_whitelist": "none"}
 
 
@@ -71,6 +72,8 @@ def seek_back(path: Path, seconds: float, margins: tuple[float, ...]) -> Iterato
     """
     for margin in margins if seconds > 0 else ():
         with open_container(path) as (container, stream):
+            if container.format.name in UNTIMED:
+                break
             try:
                 container.seek(int((seconds - margin) / stream.time_base), stream=stream)
             except (av.FFmpegError, OverflowError):

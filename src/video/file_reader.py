@@ -1,7 +1,9 @@
 """Reads a video file: its frames in order, turned and deinterlaced as a player shows them, or those of an excerpt."""
 
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import chain, dropwhile
 from math import inf, isnan
 from pathlib import Path
@@ -22,6 +24,8 @@ DECODED_SHARE = 0.75  # a file of which a smaller share of packets decodes is da
 MAX_PIXEL_ASPECT = 4  # a larger one is an error in the header
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 ROUNDING = 0.001  # seconds: timestamps of WebM and MKV are rounded to it
+FAR = 1.0  # seconds: an excerpt that starts so much after the last packet is not looked for by decoding
+SWAPPED = 2  # frames whose times are sorted
 MARGINS = (0.0, 2.0, 10.0, 60.0)  # seconds before the start of an excerpt where a key frame is looked for
 
 
@@ -69,7 +73,7 @@ class FileReader:
         """
         begin, end = self._bounds
         for container, stream, moved in seek_back(self.path, begin, MARGINS):
-            first, count, at_end = self._count_packets(container, stream, begin, end)
+            first, last, count, at_end = self._count_packets(container, stream, begin, end)
             if first and (not moved or seconds_of(first.dts, stream, inf) <= begin):
                 break
         if first is None:
@@ -86,21 +90,22 @@ class FileReader:
                 f"{self.path}: truncated: it announces {missing[1]:,} bytes, the file holds {missing[0]:,} of them. "
                 "Download it again."
             )
-        if count == 0 and not self.excerpt.is_whole:
+        if at_end and last < begin - FAR:
             raise _nothing_in(self.excerpt)
         return max(count, 1)
 
     def _count_packets(self, container, stream, begin, end):
-        """(first packet, number of packets from `begin` to `end`, whether the file was read to its end)."""
-        first, count = None, 0
+        """(first packet, time of the last, number from `begin` to `end`, whether the file was read to its end)."""
+        first, seconds, count = None, inf, 0
         for packet in read_packets(container, stream):
-            if packet.size == 0 or packet.is_discard:
+            if packet.size == 0 or packet.is_corrupt:  # the end, or a part of a packet
                 continue
             first = first or packet
             if seconds_of(packet.dts, stream, -inf) >= end:  # no frame is shown before it is decoded
-                return first, count, False
-            count += begin <= seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin) < end
-        return first, count, True
+                return first, seconds, count, False
+            seconds = seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin)
+            count += begin <= seconds < end and _is_shown(packet)
+        return first, seconds, count, True
 
     def pictures(self, wanted: np.ndarray | None = None) -> Iterator[Picture]:
         """Decodes the frames, and converts and yields those that are wanted.
@@ -124,7 +129,7 @@ class FileReader:
             index, self.num_frames = self.num_frames, self.num_frames + 1
             if wanted is None or (index < len(wanted) and wanted[index]):
                 yield Picture(index, seconds - zero, *self._convert(frame, reformatter))
-        if self._num_decoded < DECODED_SHARE * self._num_packets:
+        if self.excerpt.is_whole and self._num_decoded < DECODED_SHARE * self._num_packets:
             raise VideoError(
                 f"{self.path}: damaged: it holds {self._num_packets} frames, of which only {self._num_decoded} can be "
                 "decoded. Download it again; if a player shows it, encode it (ffmpeg -i IN OUT.mp4)."
@@ -155,14 +160,13 @@ class FileReader:
                     continue
                 frames = chain([first], frames)
             rate = float(stream.average_rate or FRAME_RATE)
-            for number, frame in enumerate(frames):
-                yield seconds_of(frame.pts, stream, number / rate), frame
+            yield from _sort_times((seconds_of(frame.pts, stream, n / rate), frame) for n, frame in enumerate(frames))
             return
 
     def _decode(self, container, stream):
         self._num_decoded = self._num_packets = 0
         for packet in read_packets(container, stream):
-            self._num_packets += packet.size > 0 and not packet.is_discard
+            self._num_packets += _is_shown(packet)
             for frame in decode_packet(packet):
                 self._num_decoded += 1 + frame.interlaced_frame  # whose fields may be a packet each
                 yield frame
@@ -181,6 +185,23 @@ class FileReader:
         if turn not in TURNS:
             return image, size
         return cv2.rotate(image, TURNS[turn]), size if turn == 180 else size[::-1]
+
+
+def _is_shown(packet):
+    """Whether a packet probably is a frame. XviD marks the place of a frame that comes with another one by a byte."""
+    return packet.size > 1 and not packet.is_discard
+
+
+def _sort_times(pairs):
+    """Yields (seconds, frame) with the times in order. The frames are, but XviD in AVI swaps times of neighbours."""
+    times, frames = [], deque()
+    for seconds, frame in pairs:
+        heappush(times, seconds)
+        frames.append(frame)
+        if len(frames) > SWAPPED:
+            yield heappop(times), frames.popleft()
+    while frames:
+        yield heappop(times), frames.popleft()
 
 
 def _pixel_aspect(stream):

@@ -17,11 +17,13 @@ from src.video.reading import resize, stored_size
 # to rest, has no large change after it; a longer run is a still scene, which is information.
 # "Little" is at most REPEAT_SHARE of the smaller of both changes, because a codec alters repeated frames in some
 # places. In real clips of 25 and 30 frames/s this share has two peaks, with the valley at 0.10 to 0.125. Below
-# REPEAT_CHANGE, where the noise of the codec is larger than the motion, FAINT_SHARE is enough.
+# REPEAT_CHANGE, where the noise of the codec is larger than the motion, FAINT_SHARE is enough; changes on both sides
+# that are themselves below it are noise.
 MAX_REPEATS = 4
 REPEAT_BLOCK = 16  # pixels; a change is that of the block that changes most
 REPEAT_CHANGE = 1.0  # grey levels, mean of a block
 REPEAT_SHARE = 0.12
+PULSE = 2  # times REPEAT_SHARE: the change of one frame of a run, where the mean of the run is small: a key frame
 FAINT_SHARE = 0.3
 # At both ends of a clip a run has a change on one side only; it repeats if another run does, so many frames away.
 PATTERN = 2 * (MAX_REPEATS + 1)
@@ -122,10 +124,13 @@ def _starts(position, first):
 
 
 def _is_run(changes, start, end, reference):
-    """Whether all changes between two positions are small against a reference."""
-    change = max(changes[position] for position in range(start + 1, end))
-    share = FAINT_SHARE if change <= REPEAT_CHANGE else REPEAT_SHARE
-    return change < reference and change <= share * reference
+    """Whether the changes between two positions are small against a reference."""
+    run = [changes[position] for position in range(start + 1, end)]
+    if reference <= REPEAT_CHANGE:
+        return False
+    if max(run) <= REPEAT_CHANGE:
+        return max(run) <= FAINT_SHARE * reference
+    return sum(run) / len(run) <= REPEAT_SHARE * reference and max(run) <= PULSE * REPEAT_SHARE * reference
 
 
 def _largest_change(before, after):

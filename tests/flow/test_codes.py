@@ -59,10 +59,10 @@ def test_channels_are_u1_v1_u2_v2(length, dtype):
 
 def test_fields_that_are_missing_are_zero():
     flow = np.random.default_rng(0).normal(size=(2, 4, 5, 2)).astype(np.float32)
-    stack = stack_fields(flow, 3, BOUND)
-    assert stack.shape == (4, 5, 6) and stack.dtype == np.uint8
-    assert np.array_equal(stack[..., :4], stack_flow(quantize_flow(flow, BOUND)))
-    assert (stack[..., 4:] == ZERO).all()
+    stack = stack_fields(flow, 5, BOUND)
+    assert stack.shape == (4, 5, 10) and stack.dtype == np.uint8
+    assert np.array_equal(stack[..., 2:6], stack_flow(quantize_flow(flow, BOUND)))
+    assert (stack[..., :2] == ZERO).all() and (stack[..., 6:] == ZERO).all()
 
 
 def test_mean_flow():

@@ -5,7 +5,6 @@ import weakref
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from src.inference import sliding_window
 from src.inference.prediction import predict_video, score_segments
 from src.preprocessing import extract_clip
 from src.video import Frame, VideoError
+from src.video.file_reader import Picture
 from src.video.reading import resize
 
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
@@ -103,14 +103,12 @@ def test_a_long_video_holds_no_more_than_its_window(two_stream, turning, monkeyp
         most = max(most, len(alive))
         return array
 
-    def images(*_, **__):
-        yield from ((index, held(there[index % 32].copy())) for index in range(500))
+    def pictures(_):
+        yield from (Picture(index, index / 25, held(there[index % 32].copy()), (48, 64)) for index in range(500))
 
-    monkeypatch.setattr("src.video.stream.decode", images)
+    monkeypatch.setattr("src.video.file_reader.FileReader.pictures", pictures)
     for module in ("reading", "repeats"):
         monkeypatch.setattr(f"src.video.{module}.resize", lambda image, size: held(resize(image, size).copy()))
-    ticks = count()
-    monkeypatch.setattr("src.video.stream.FrameStream._seconds", lambda self: next(ticks))
     number = sum(1 for _ in predict(turning, two_stream, 50))
     assert number == 1 + (500 - 4) // 50
     assert most <= 3 * TINY_CONFIG.window_length + 6  # an image, grey and RGB of each

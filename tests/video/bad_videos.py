@@ -189,7 +189,7 @@ KINDS = {  # file name: (how it is written, expected outcome)
     "starts before 0.mkv": (video(times=[83 * n - 600 for n in range(14)]), Shows()),
     "cut by its index.mp4": (
         mpeg4(times=[83 * n - 600 for n in range(14)]),
-Shows(FRAMES[8:]),  # frames before its start are there, but not shown
+        Shows(FRAMES[8:]),  # frames before its start are there, but not shown
     ),
     "jumps back.mkv": (mjpeg(times=milliseconds, alter=partial(shown_at, backwards)), Shows()),
     "announces 15 minutes.webm": (duration(b"\x44\x89\x88" + np.array(9e5, ">f8").tobytes()), Shows()),

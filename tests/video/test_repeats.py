@@ -1,11 +1,13 @@
 """Repeats of a raised frame rate are dropped; motion and still scenes are not taken for them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import moving_texture, write_video
 
 from src.flow import compute_flow
-from src.video.repeats import drop_repeats
+from src.video.repeats import MAX_REPEATS, drop_repeats
 from src.video.segments import read_segments
 
 codecs = pytest.mark.parametrize(
@@ -15,7 +17,20 @@ codecs = pytest.mark.parametrize(
 
 def kept(shown):
     """Indices kept of frames given by what they show: "aab" is two equal frames and another."""
-    return list(drop_repeats((i, i > 0 and shown[i] == shown[i - 1]) for i in range(len(shown))))
+    changes = [np.inf, *(10.0 * (before != after) for before, after in pairwise(shown))]
+    return list(drop_repeats(zip(range(len(shown)), changes, strict=False)))
+
+
+def kept_of(changes):
+    """Number of frames kept, by their changes in grey levels after the first frame."""
+    return len(list(drop_repeats(enumerate([np.inf, *changes]))))
+
+
+def texture_at(speeds, height=72, width=96):
+    """A texture that moves by `speeds`, px/frame, to the right."""
+    places = np.round(4 * np.cumsum([0, *speeds])).astype(int)  # quarters of a pixel
+    frames = moving_texture(places[-1] + 1, 0.25, 0, height, width)
+    return frames[places]
 
 
 # In videos
@@ -49,6 +64,28 @@ def test_a_small_moving_object_is_motion(tmp_path):
     assert all((np.diff(segment.indices) == 1).all() for segment in read_segments(path, 2, 11, 120))
 
 
+SPEEDS = {
+    "slows down at once": [6] * 12 + [0.5] * 12,
+    "slows down": np.linspace(6, 0.5, 24),
+    "speeds up at once": [0.5] * 12 + [6] * 12,
+    "speeds up": np.linspace(0.5, 6, 24),
+    "comes to rest": [*np.linspace(6, 0.5, 12), *[0.5] * 12],
+    "rests, then moves": [0, 0, 0, *[6] * 20],
+    "swings": 4 * np.abs(np.cos(np.arange(24) / 4)),
+}
+
+
+@codecs
+@pytest.mark.parametrize("speeds", SPEEDS.values(), ids=SPEEDS)
+def test_motion_of_changing_speed_is_kept_with_its_flow(tmp_path, fourcc, suffix, speeds):
+    speeds = np.round(4 * np.array(speeds)) / 4
+    path = write_video(tmp_path / f"clip{suffix}", texture_at(speeds), 25, fourcc)
+    (segment,) = read_segments(path, 1, len(speeds) + 1, 72)
+    assert segment.indices == tuple(range(len(speeds) + 1))
+    flow = np.median(compute_flow(segment.gray, "dis")[..., 0], axis=(1, 2))
+    assert np.abs(flow - speeds).max() < 1
+
+
 # Indices
 
 
@@ -62,11 +99,33 @@ def test_each_source_frame_is_kept_once(source_rate, rate):
     "shown, expected",
     [
         ("", []),
+        ("a", [0]),
         ("abcabc", range(6)),
-        ("aabbbc", [0, 2, 5]),
-        ("a" * 20, [0, *range(5, 20)]),  # a still scene
-        ("b" + "a" * 10 + "b", [0, 1, *range(6, 12)]),
+        ("aabbbcc", [0, 2, 5]),
+        ("aab", range(3)),  # a rest at the start, and no other repeat
+        ("abb", range(3)),
+        ("a" * 20, range(20)),  # a still scene
+        ("abbbbbc", [0, 1, 6]),
+        ("abbbbbbc", range(8)),
+        ("b" + "a" * 10 + "b", range(12)),
     ],
 )
-def test_the_first_of_equal_frames_is_kept_and_those_after_four_repeats(shown, expected):
+def test_runs_of_equal_frames_between_changes_are_dropped_up_to_four(shown, expected):
     assert kept(shown) == list(expected)
+
+
+def test_a_change_is_judged_against_those_before_and_after_it():
+    assert kept_of([10, 10, 1, 10, 10]) == 5
+    assert kept_of([20, 20, 2, 10, 20]) == kept_of([20, 10, 2, 20, 20]) == 6
+    assert kept_of([20, 20, 2, 2, 2, 2, 2, 2]) == kept_of([2, 2, 2, 2, 2, 2, 20, 20]) == 9
+    assert kept_of([0.1, 0.5, 0.001, 0.5, 0.1]) == 6  # a still scene with noise
+    assert kept_of([3, 3, 0.8, 3, 3]) == 5  # below the noise of a codec
+    assert kept_of([3, 3, 0.8, 2, 3]) == kept_of([1.5, 0.9, 1.5]) + 2 == 6
+
+
+def test_frames_come_as_soon_as_they_are_decided():
+    read = []
+    frames = drop_repeats((n, read.append(n) or change) for n, change in enumerate([np.inf, *[9] * 9, *[0.1] * 30]))
+    assert [next(frames) for _ in range(8)] == list(range(8))  # of the first ones, what is before them is not known
+    assert [(next(frames), len(read)) for _ in range(2)] == [(8, 9), (9, 10)]
+    assert next(frames) == 10 and len(read) <= 10 + MAX_REPEATS + 1

@@ -1,15 +1,19 @@
 """Which frames a segment holds, and how much of a file is decoded and held for it."""
 
-import cv2
+import weakref
+from functools import partial
+
 import numpy as np
 import pytest
 from conftest import moving_texture, write_video
+from write_videos import encode, garbled
 
 from src.flow import compute_flow
-from src.video import segments
-from src.video.reading import VideoError, read_frames
-from src.video.repeats import MAX_REPEATS
-from src.video.segments import hold_last, read_segments, read_window
+from src.video import Excerpt, file_reader, segments
+from src.video.file_reader import FileReader
+from src.video.reading import count_frames, read_frames
+from src.video.repeats import LOOK_AHEAD, MAX_REPEATS
+from src.video.segments import pad_window, read_segments, read_window
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def test_a_short_clip_gives_all_its_frames(tmp_path, num_frames):
     for segment in found:
         assert segment.indices == tuple(range(num_frames))
         assert segment.gray.shape == (num_frames, 48, 64)
-        assert np.array_equal(segment.frame, frames[min(5, num_frames - 1)])
+        assert np.array_equal(segment.frame, frames[(num_frames - 1) // 2])
 
 
 def test_a_still_beginning_does_not_hide_the_motion_after_it(tmp_path):
@@ -63,58 +67,55 @@ def test_a_still_beginning_does_not_hide_the_motion_after_it(tmp_path):
     assert np.median(motion, axis=(1, 2)) == pytest.approx(2, abs=0.5)
 
 
-def test_a_window_comes_from_the_middle_and_holds_its_last_frame(webm):
+def test_a_window_comes_from_the_middle_and_is_extended_on_both_sides(webm):
     frames = read_frames(webm)
     assert np.array_equal(read_window(webm, 5, 48, 64), frames[20:25])
-    assert np.array_equal(read_window(webm, 47, 48, 64), frames[[*range(45), 44, 44]])
+    assert np.array_equal(read_window(webm, 47, 48, 64), frames[[0, *range(45), 44]])
     assert read_window(webm, 5, 30, 30).shape == (5, 30, 30, 3)
-    assert hold_last([1, 2], 4).tolist() == [1, 2, 2, 2]
+    assert pad_window([1, 2], 4).tolist() == [1, 1, 2, 2]
+    assert pad_window([1, 2, 3], 8).tolist() == [1, 1, 1, 2, 3, 3, 3, 3]
 
 
 # What is decoded and held
 
 
-class CountingCapture(cv2.VideoCapture):
-    made, grabs, retrieves = [], 0, 0
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.made.append(self)
-
-    def grab(self):
-        self.grabs += 1
-        return super().grab()
-
-    def retrieve(self):
-        self.retrieves += 1
-        return super().retrieve()
-
-
-def test_a_file_is_decoded_once_up_to_its_last_segment_and_few_frames_are_converted(long_webm, monkeypatch):
-    monkeypatch.setattr(cv2, "VideoCapture", CountingCapture)
+def test_a_file_is_decoded_once_to_its_end_and_few_frames_are_converted(long_webm, monkeypatch):
+    decoded, converted = [], []
+    decode, convert = file_reader.decode_packet, FileReader._convert
+    monkeypatch.setattr(file_reader, "decode_packet", lambda packet: decoded.append(packet.size) or decode(packet))
+    monkeypatch.setattr(FileReader, "_convert", lambda *given: converted.append(1) or convert(*given))
     (segment,) = read_segments(long_webm, 1, 5, 32)
-    packets, decoded = CountingCapture.made
-    assert packets.retrieves == 0
-    assert segment.indices == (198, 199, 200, 201, 202) and decoded.grabs == 203  # of 400 frames
-    assert decoded.retrieves <= 5 * (MAX_REPEATS + 1) + 3
+    assert segment.indices == (198, 199, 200, 201, 202)
+    assert sum(size > 0 for size in decoded) == 400
+    assert len(converted) <= 5 * (MAX_REPEATS + 1) + LOOK_AHEAD + 3
 
 
 def test_few_frames_are_held_and_large_ones_at_the_stored_size(long_webm, monkeypatch):
     expected = [segment.frame for segment in read_segments(long_webm, 10, 3, 24)]
     monkeypatch.setattr("src.video.repeats.HELD_BYTES", 32 * 48 * 3 - 1)
-    held, find_repeats = [], segments.find_repeats
-    monkeypatch.setattr(segments, "find_repeats", lambda *given: held.append(given[2]) or find_repeats(*given))
+    alive, most, shapes, measure = set(), [], set(), segments.measure_changes
+
+    def watched(*given):
+        for frame, change in measure(*given):
+            alive.add(frame.index)
+            shapes.add(frame.image.shape)
+            weakref.finalize(frame.image, alive.discard, frame.index)
+            most.append(len(alive))
+            yield frame, change
+
+    monkeypatch.setattr(segments, "measure_changes", watched)
     assert np.array_equal([segment.frame for segment in read_segments(long_webm, 10, 3, 24)], expected)
-    assert {frame.image.shape for frame in held[0].values()} == {(24, 36, 3)}
-    assert len(held[0]) <= 3 * (MAX_REPEATS + 1)  # of some 300 that are converted
+    assert shapes == {(24, 36, 3)}
+    assert len(most) > 200 and max(most) <= 3 + LOOK_AHEAD + 2
 
 
-def test_no_segment_spans_frames_that_were_skipped(long_webm, monkeypatch):
-    """Decoding ends at frame 327; the segment at 340, which needs frames 325 to 355, must not reach back over a gap."""
-    decode = segments.decode
-    ends_early = lambda *given: (pair for pair in decode(*given) if pair[0] < 327)  # noqa: E731
-    monkeypatch.setattr(segments, "decode", ends_early)
-    found = read_segments(long_webm, 10, 3, 32)
-    with pytest.raises(VideoError, match="damaged: frames that a segment needs cannot be decoded"):
-        for segment in found:
-            assert (np.diff(segment.indices) == 1).all()
+@pytest.mark.parametrize("surplus", [0, 1, 2, 5])
+def test_segments_are_placed_by_the_frames_that_decode(tmp_path, surplus):
+    """At the end are packets that hold no frame."""
+    frames = moving_texture(30 + surplus, 2, 1, 48, 64)
+    alter = partial(garbled, range(30, 30 + surplus))
+    path = encode(tmp_path / "clip.avi", "mjpeg", frames, "yuvj420p", full_range=True, alter=alter)
+    assert FileReader(Excerpt.of(path)).estimate() == 30 + surplus
+    assert count_frames(path) == 30
+    found = [segment.indices for segment in read_segments(path, 3, 5, 48)]
+    assert found == [tuple(range(first, first + 5)) for first in (3, 13, 23)]
