@@ -52,9 +52,7 @@ def read_source(
     return reading.table
 
 
-def _read(
-    path: Path, seed: int, unpack_to: str | Path | None, group_pattern: str | None, frame_rate: float
-) -> Reading:
+def _read(path: Path, seed: int, unpack_to: str | Path | None, group_pattern: str | None, frame_rate: float) -> Reading:
     if path.is_file() and path.suffix.lower() == ".csv":
         reading = read_csv(path, group_pattern, frame_rate)
         classes = reading.table["label"].unique()
