@@ -28,7 +28,7 @@ def fusion_table(
 
     Args:
         validation, test: "spatial" and "temporal" → float (N, C), after softmax.
-            Without validation (None), the table has only the kinds that learn nothing, and no accuracy on validation.
+            Without validation (None; `test` may then be it), the table has only the kinds that learn nothing.
         validation_labels, test_labels: int (N,), class indices.
         validation_groups, test_groups: (N,); equal values mark similar videos, which folds, intervals and p keep
             together.
@@ -108,7 +108,7 @@ def describe_fusion(table: pd.DataFrame) -> str:
     values = table.loc[best, "validation"], table.loc["average", "validation"], table.loc[best, "validation_p"]
     numbers = "{:.1%} against the average's {:.1%}, {}".format(*values[:2], format_p(values[2]))
     if table["validation"].isna().all():
-        choice = "The average is used: there is no validation split to choose another kind by."
+        choice = "The average is used: there are no other clips to choose another kind by."
     elif kind != "average":
         choice = f"{kind!r} is used, because it is more accurate on validation: {numbers}."
     elif best != "average":
@@ -116,8 +116,9 @@ def describe_fusion(table: pd.DataFrame) -> str:
     else:
         choice = "The average is used: no kind of fusion is more accurate on validation."
     (verdict, numbers), average = (_compare(table.loc[name], table.loc[stream, "test"]) for name in (kind, "average"))
+    videos = "videos" if table["validation"].isna().all() else "test videos"
     sentence = (
-        f"Fusion {verdict} here: on {table.loc[stream, 'n']:,} test videos the better stream, {stream}, has an "
+        f"Fusion {verdict} here: on {table.loc[stream, 'n']:,} {videos} the better stream, {stream}, has an "
         f"accuracy of {table.loc[stream, 'test']:.1%}, and the fusion that is used one of {numbers}"
     )
     return f"{choice} {sentence}" + ("." if kind == "average" else f"; the average {average[0]}: {average[1]}.")

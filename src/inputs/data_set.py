@@ -48,15 +48,14 @@ def _check_splits(table, data):
         )
     if "test" not in found:
         warnings.warn(
-            f"{data} has no test clips (test_per_class=0): the accuracies are those of validation, and too high if you "
-            "choose parameters by them.",
+            f"{data} has no test clips (test_per_class=0): the accuracies are those of validation, and too high if "
+            "parameters are chosen by them. The fusion is the average.",
             stacklevel=3,
         )
     if "validation" not in found:
         warnings.warn(
             f"{data} has no validation clips (validation_per_class=0): training shows no validation accuracy, the "
-            "streams are not probed, and the fusion is the average, because nothing can be chosen without looking at "
-            "test.",
+            "streams are not probed, and the fusion is the average.",
             stacklevel=3,
         )
 

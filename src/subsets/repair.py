@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-LEAST = np.array([0.7, 0.3, 0.3])  # of a split's share of a class's clips; luck gives less where groups are few
+LEAST = np.array([0.7, 0.25, 0.25])  # of a split's share of a class's clips; luck gives less where groups are few
 LACKING, SHORT = 1000, 100  # costs beside distances, which are below 1: a split that a class lacks, clips it lacks
 MOST_NODES = 20  # of the search: enough for the optimum, unless hundreds of small classes share their groups at random
 

@@ -76,7 +76,7 @@ def divide_groups(table: pd.DataFrame, shares: Sequence[float], seed: int) -> pd
     train, the next one validation, the last one test. So a group's split does not depend on other groups, and the
     shares are reached on average only: of 20 groups, 14 ± 2 are in train. Groups near a border change their split where
     a class would otherwise have no clips in a split that it has enough groups for, or very few: less than 0.7 of
-    train's share, or 0.3 of the others' (see `src.subsets.repair`).
+    train's share, or a quarter of the others' (see `src.subsets.repair`).
 
     Args:
         table: columns label and group.
