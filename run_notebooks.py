@@ -1,6 +1,6 @@
 """Runs the two notebooks from top to bottom, as `make demo` and `make notebooks` do.
 
-python run_notebooks.py                    the executed copies go beside their results; nothing in git changes
+python run_notebooks.py                    the executed copies go to executed/; nothing in git changes
 python run_notebooks.py --renew            also replaces the outputs kept in git and the images in docs/images,
                                            by a run in a new, empty folder
 """
@@ -24,7 +24,8 @@ from src.metrics import accuracy_table
 
 ROOT = Path(__file__).resolve().parent
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
-DATA, RUN_NAME = "datasets/ssv2-mini", "demo"
+RUN_NAME = "demo"
+EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, a failed notebook would be a foreign file
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git have few colours, and the many of the second notebook fewer pixels: 300 KB a notebook at most.
 KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 96}
@@ -55,18 +56,18 @@ def run_both(folder: Path, style: dict[str, str] | None = None) -> dict:
     """
     run = folder / "runs" / RUN_NAME
     executed = {}
-    for name, results, parameters in zip(NOTEBOOKS, (folder / DATA, run), ({}, {"run_name": RUN_NAME}), strict=True):
+    for name, parameters in zip(NOTEBOOKS, ({}, {"run_name": RUN_NAME}), strict=True):
         print(f"\n{name}", flush=True)
         notebook = nbformat.read(ROOT / name, as_version=4)
         if style:
             (folder / "matplotlibrc").write_text(style[name])
-        executed[name] = execute(notebook, parameters, results / name, folder)
+        executed[name] = execute(notebook, parameters, folder / EXECUTED / name, folder)
     accuracies = json.loads((run / "metrics.json").read_text())
     print("\n" + accuracy_table(accuracies).round(3).to_string())
     print(describe_protocol(accuracies["protocol"], "test", accuracies["test"]["n"]))
     if folder == ROOT:
-        print(f"\nWhere to look: runs/{RUN_NAME}/train_models.ipynb and {DATA}/preprocess_data.ipynb (the executed")
-        print("notebooks), and in the folder of the run: *.png (figures), *.keras (models), metrics.json (numbers).")
+        print(f"\nWhere to look: {EXECUTED}/*.ipynb (the executed notebooks), and in runs/{RUN_NAME}: *.png (figures),")
+        print("*.keras (models), metrics.json (numbers).")
     return executed
 
 

@@ -22,7 +22,7 @@ class Example:
     """One clip of a subset, for display: its entries in the table and its extracted `Clip`."""
 
     video_id: str
-    path: str
+    video: Excerpt
     label: str
     clip: Clip
 
@@ -41,7 +41,8 @@ def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
         if row.label in examples or len(examples) == EXAMPLE_CLASSES:
             continue
         try:
-            examples[row.label] = Example(row.video_id, row.path, row.label, extract_clip(Excerpt.of(row), config))
+            video = Excerpt.of(row)
+            examples[row.label] = Example(row.video_id, video, row.label, extract_clip(video, config))
         except (VideoError, cv2.error) as reason:
             error = reason
     if not examples:

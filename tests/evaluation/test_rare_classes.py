@@ -57,7 +57,7 @@ def test_the_steps_of_the_second_notebook(tiny_store, tmp_path, case):
     clips = CASES[case](clips)
     data = clips, store, names, CONFIG
     splits = [split for split in ("validation", "test") if (clips.split == split).any()]
-    run = start_run("run", "tiny", "digest", TINY_CONFIG, CONFIG, root=tmp_path)
+    run = start_run("run", "tiny", "digest", TINY_CONFIG, CONFIG, names, root=tmp_path)
     assert read_batches(*data, count=6)[0].shape[0] == 6
 
     streams = {}
