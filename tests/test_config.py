@@ -119,7 +119,7 @@ def test_different_values_have_different_keys():
 
 def test_an_integer_and_a_float_bound_share_a_store():
     assert ClipConfig(flow_bound=10) == ClipConfig(flow_bound=10.0)
-    assert ClipConfig(flow_bound=10).key == ClipConfig().key == "farneback-short128-segments6-length10-bound10-v2"
+    assert ClipConfig(flow_bound=10).key == ClipConfig().key == "farneback-short128-segments6-length10-bound10-v3"
 
 
 def test_through_json_and_back():

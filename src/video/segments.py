@@ -73,7 +73,11 @@ def _read_around(reader, num_frames, centers, short_side, segment_length, window
         near[max(0, center - reach) : center + reach] = True
     kept = drop_repeats(measure_changes(reader.pictures(near), short_side))
     windows = segment_windows(kept, centers, segment_length, index=lambda frame: frame.index)
-    segments = [_make_segment(*pair, window_length) for pair in zip(centers, windows, strict=False)]
+    segments = [
+        _make_segment(center, frames, window_length)
+        for center, frames in zip(centers, windows, strict=False)
+        if frames  # there are none where fewer frames decode than were expected
+    ]
     near[:] = False
     for _ in kept:  # decodes to the end of the file, which is checked there, without conversion
         pass

@@ -100,14 +100,16 @@ def test_frames_that_segments_share_are_stored_once(tmp_path):
     assert info["kept"] == list(range(14)) and len(info["ends"]) == 14 and np.diff(info["ends"]).min() > 0
 
 
-def test_the_last_frame_of_a_clip_shorter_than_a_window_is_repeated(tmp_path):
+def test_a_clip_shorter_than_a_window_is_extended_on_both_sides(tmp_path):
     path = write_video(tmp_path / "clip.webm", moving_texture(4, 2, 0, 48, 64))
     store, _ = write_clip(path, ClipConfig(short_side=48, num_segments=1, flow_source="layer"), tmp_path / "store")
     frames, start = store.read_segment("clip", 0)
-    assert start == 0 and frames.shape == (11, 48, 64) and (frames[3:] == frames[3]).all()
+    assert start == 0 and frames.shape == (11, 48, 64) and (frames[:5] == frames[0]).all()
+    assert (frames[7:] == frames[7]).all() and not (frames[5] == frames[4]).all()
     stack = store.read_stack("clip", 0)
     flow = dequantize_flow(stack, store.config.flow_bound)
-    assert not flow[..., 6:].any() and np.median(flow[..., 4]) == pytest.approx(2, abs=0.2)
+    assert not flow[..., :8].any() and not flow[..., 14:].any()
+    assert np.median(flow[..., 10]) == pytest.approx(2, abs=0.2)
 
 
 def test_flow_of_stored_frames_is_the_stored_flow(frames_store, tiny_store):

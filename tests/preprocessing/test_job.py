@@ -22,7 +22,7 @@ from src.store.unused import find_unused
 ROOT = Path(__file__).parents[2]
 BAD = {  # video_id → its reason
     "bad_missing": "must be a video file; there is no regular file",
-    "bad_text": "must be a video that OpenCV can open",
+    "bad_text": "must be a video that FFmpeg can open",
 }
 
 
@@ -239,7 +239,7 @@ def test_a_video_that_changes_while_it_is_read_fails(tmp_path, monkeypatch, chan
 
     def extract_and_change(found, *arguments):
         clip = extract(found, *arguments)
-        if str(found) == str(path):
+        if found.path == str(path):
             change(path)
         return clip
 
