@@ -25,7 +25,7 @@ from src.metrics import accuracy_table
 ROOT = Path(__file__).resolve().parent
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 RUN_NAME = "demo"
-EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, a failed notebook would be a foreign file
+EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git have few colours, and the many of the second notebook fewer pixels: 300 KB a notebook at most.
 KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 96}

@@ -20,9 +20,9 @@ def clips(tmp_path):
 
 def test_it_is_the_first_test_clip_whose_file_plays(clips, tmp_path, capsys):
     (tmp_path / "b.webm").write_bytes(b"replaced")
-    assert find_video(clips) == str(tmp_path / "c.webm")
+    assert find_video(clips).path == str(tmp_path / "c.webm")
     write_video(tmp_path / "b.webm", moving_texture(4, 2, 0, 48, 64))
-    assert find_video(clips) == str(tmp_path / "b.webm")
+    assert find_video(clips).path == str(tmp_path / "b.webm")
     assert capsys.readouterr().out == ""
 
 

@@ -24,7 +24,7 @@ def videos(tmp_path_factory):
 def test_the_example_is_the_first_usable_training_clip_of_its_class(videos):
     split = ["train", "train", "test", "train", "train"]
     example = find_example(videos.assign(label="one", split=split), TINY_CONFIG)
-    assert example.video_id == "good_1" and example.path.endswith("good 1.webm")
+    assert example.video_id == "good_1" and example.video.path.endswith("good 1.webm")
     assert example.clip.frames.shape == (2, 64, 48, 3)
 
 

@@ -54,7 +54,8 @@ def check_segment(segment, expected):
 @pytest.mark.slow
 def test_a_job_stores_usable_clips_and_lists_the_others(tmp_path):
     """Reading might block, or a name be lost on its way to a worker."""
-    bad = [tmp_path / name for name in ("fifo.webm", "no key frame.mp4", os.fsdecode(b"empty, not UTF-8 \xff\xfe.webm"))]
+    empty = os.fsdecode(b"empty, not UTF-8 \xff\xfe.webm")
+    bad = [tmp_path / name for name in ("fifo.webm", "no key frame.mp4", empty)]
     good = [tmp_path / name for name in ("two\nlines\r.webm", os.fsdecode(b"not UTF-8 \xff\xfe.webm"))]
     for path in bad + good:
         KINDS[path.name][0](path)
