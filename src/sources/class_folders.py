@@ -18,6 +18,7 @@ from src.sources.walking import FolderTree, walk
 
 IMAGES = "a video of images is a folder of its own, <class>/<video>/*.jpg"
 NO_FRAMES = re.compile(r"(optical[-_ ]?)?flow([-_ ]?[xyuv])?|depth", re.IGNORECASE)  # folders beside those of frames
+LISTS = {".txt", ".csv", ".json"}
 ARCHIVES = {".zip", ".rar", ".7z", ".tar", ".tgz", ".gz"}
 
 
@@ -147,16 +148,17 @@ def _left_aside(folder: Path, tree: FolderTree, layout: Layout, beside: set[Pure
     if lists:
         sentences.append(f"{few(lists)}: give it as source, if its labels, splits or groups are wanted")
     if files:
-        sentences.append(f"{counted(len(files), 'file')}, not videos: {few(files)}")
+        sentences.append(f"{counted(len(files), 'file')} other than videos: {few(files)}")
     if videos:
         sentences.append(f"{counted(len(videos), 'video')} in no class: {few(videos)}")
     if images:
         sentences.append(f"{counted(len(images), 'folder')} of images in no class: {few(images)}; {IMAGES}")
     if beside:
-        sentences.append(f"{counted(len(beside), 'folder')} of flow or depth, not frames: {few(sorted(beside))}")
+        sentences.append(f"{counted(len(beside), 'folder')} of flow or depth beside frames: {few(sorted(beside))}")
     if unused:
         named = few(f"{path} ({counted(inside[path], 'file') if inside[path] else 'empty'})" for path in unused)
-        hint = "; splits are read from folders or a CSV" if any(inside[path] for path in unused) else ""
+        has_lists = any(path.suffix.lower() in LISTS and set(unused) & set(path.parents) for path in tree.files)
+        hint = "; lists of splits are read from a CSV only" if has_lists else ""
         sentences.append(f"{counted(len(unused), 'folder')} without a video of a class: {named}{hint}")
     if tree.skipped:
         sentences.append(f"{counted(len(tree.skipped), 'path')}: {few(_skipped(tree))}")

@@ -33,7 +33,8 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
     """Reads a CSV with the header path,label[,split][,group][,video_id][,start,end] into the annotation table.
 
     Paths of video files or of folders of images are absolute or relative to the CSV's folder. Splits are train,
-    validation and test (or names such as val, see `name_splits`), in all rows or in none. `start` and `end` are seconds.
+    validation and test (or names such as val, see `name_splits`), in all rows or in none. `start` and `end` are
+    seconds.
     Where no video_id is given, it is made of the listed path and the span (see `make_id`). If no row has a group,
     groups are found in the file names; otherwise a clip with an empty group is a group of its own.
 

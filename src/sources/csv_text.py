@@ -18,24 +18,27 @@ SAVE = "Save it as CSV UTF-8, separated by commas"
 def read_cells(path: Path) -> pd.DataFrame:
     """The cells of a CSV as text, as they are written, with the column names in lower case; the index is the line.
 
-    UTF-8 with or without a byte-order mark and UTF-16 with one are read. Empty lines, lines of comments (#) before the
-    header, and repeated headers are passed over.
+    UTF-8 with or without a byte-order mark and UTF-16 with one are read. Empty lines, comments (#) without a comma, and
+    repeated headers are passed over.
 
     Raises:
         ValueError: the file is not a CSV in one of these encodings, or is not separated by commas.
     """
-    reader = csv.reader(io.StringIO(_decode(path), newline=""), strict=True, skipinitialspace=True)
+    text = _decode(path)
+    header = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    for separator, name in SEPARATORS.items():
+        if "," not in header and separator in header:
+            raise ValueError(f"{printable(path)}: the values must be separated by commas. Found {name}. {SAVE}.")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
-        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row)) and not _is_comment(row)]
     except csv.Error as error:
         raise ValueError(
             f"{printable(path)}: line {reader.line_num}: not a CSV: {error}. Quote values that hold a comma or a quote."
         ) from None
-    rows = rows[next((number for number, (_, row) in enumerate(rows) if not row[0].startswith("#")), len(rows)) :]
-    header = rows[0][1] if rows else []
-    for separator, name in SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise ValueError(f"{printable(path)}: the values must be separated by commas. Found {name}. {SAVE}.")
+    if not rows:
+        raise ValueError(f"{printable(path)}: not a CSV: it has no line. The first must be path,label.")
+    header = rows[0][1]
     names = _names(header)
     repeated = sorted({name for name in names if names.count(name) > 1 and name})
     if repeated:
@@ -51,8 +54,13 @@ def read_cells(path: Path) -> pd.DataFrame:
     return table.drop(columns="", errors="ignore")
 
 
+def _is_comment(row: list[str]) -> bool:
+    return row[0].startswith("#") and not any(row[1:])
+
+
 def _names(header: list[str]) -> list[str]:
-    return [name.strip().lower() for name in header]
+    """Column names in lower case, without empty ones at the end."""
+    return "\0".join(name.strip().lower() for name in header).rstrip("\0").split("\0")
 
 
 def is_list(path: Path) -> bool:

@@ -46,7 +46,7 @@ def warn_of_overlaps(table: pd.DataFrame, source: Path) -> None:
         latest[row.label] = max(latest.get(row.label, 0), row.end)
     if overlaps:
         warnings.warn(
-            f"{counted(len(overlaps), 'clip')} in {printable(source)} on a clip of another label in the same file: "
+            f"{counted(len(overlaps), 'clip')} in {printable(source)} overlapping with another label in the same file: "
             f"{few(overlaps)}. The same frames then have two labels.",
             stacklevel=3,
         )

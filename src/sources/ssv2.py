@@ -16,6 +16,7 @@ from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, s
 LABEL_PREFIX = "something-something-v2-"
 VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
 LABEL_BYTES, LABEL_VALUES = 256 << 20, 20_000_000  # of one label file, at most; a million entries have 10 million
+HEAD = 1 << 16  # bytes of a label file that show what it is
 ID_BYTES = 200  # a video id and what is added to it are a file name
 MAX_CLASSES = 1_000_000
 MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test answers
@@ -24,10 +25,15 @@ MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test a
 def is_ssv2(folder: Path) -> bool:
     """Whether a folder is an SSv2 download: it has the video folder, or files of labels, train and validation.
 
-    labels.json alone is a common name.
+    Those may be short names, which others use, too: then train.json must have entries with a template.
     """
-    files = label_files(folder)
-    return all(files[name].is_file() for name in ("labels", "train", "validation")) or (folder / VIDEO_FOLDER).is_dir()
+    if (folder / VIDEO_FOLDER).is_dir():
+        return True
+    train = label_files(folder)["train"]
+    if not has_labels(folder) or train.name.startswith(LABEL_PREFIX):
+        return has_labels(folder)
+    with train.open("rb") as file:
+        return b'"template"' in file.read(HEAD)
 
 
 def read_ssv2(
