@@ -141,7 +141,8 @@ def _left_aside(folder: Path, tree: FolderTree, layout: Layout, beside: set[Pure
     inside = Counter(parent for path in others for parent in path.parents)
     others = [path for path in others if not set(unused) & set(path.parents)]
     files = [path for path in others if not is_video(path) and path not in layout.others]
-    lists = [path.name for path in files if len(path.parts) == 1 and is_list(folder / path)]
+    lists = [path for path in files if len(path.parts) == 1 and is_list(folder / path)]
+    files = [path for path in files if path not in lists]
     images = [path for path in others if path in set(tree.image_folders)]
     videos = [path for path in others if is_video(path) and path not in images]
     sentences = []

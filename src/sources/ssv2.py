@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.sample import VIDEO_FOLDER
+from src.sources.names import counted
 from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
@@ -142,7 +143,7 @@ def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataF
     labels = {template: re.sub(r"[\[\]]", "", template) for template in table["template"].unique()}
     table["label"], table["split"] = table["template"].map(labels), split
     unknown = table.loc[~table["label"].isin(class_index), "template"].value_counts()
-    examples = [f"{template[:200]!r} ({count} videos)" for template, count in unknown.items()]
+    examples = [f"{template[:200]!r} ({counted(count, 'video')})" for template, count in unknown.items()]
     refuse(examples, path, "every template must be in labels.json of the same release")
     return table.drop(columns="template")
 

@@ -152,4 +152,6 @@ def seeded_keys(names: Iterable, seed: int) -> list[str]:
 def refuse(bad: Sequence[str], path: Path, rule: str) -> None:
     """Raises ValueError if `bad`, the descriptions of what breaks `rule` in the file `path`, is not empty."""
     if bad:
-        raise ValueError(f"{printable(path)}: {rule}. {len(bad)} break this rule: {few(bad)}. Correct them.")
+        raise ValueError(
+            f"{printable(path)}: {rule}. {len(bad)} break{'s' * (len(bad) == 1)} this rule: {few(bad)}. Correct them."
+        )
