@@ -1,5 +1,6 @@
 """A folder with one folder of videos per class → the annotation table."""
 
+import re
 import warnings
 from collections import Counter
 from pathlib import Path, PurePath
@@ -11,11 +12,14 @@ from src.image_folder import VIDEO_SUFFIXES
 from src.sources.csv_text import is_list
 from src.sources.groups import find_groups, separate_splits
 from src.sources.layout import Layout, find_layout
-from src.sources.names import few, make_id, nfc, printable
+from src.sources.names import counted, few, make_id, nfc, printable
 from src.sources.video_table import Reading, check_ids, compose_labels, in_two_splits, refuse, tidy
 from src.sources.walking import FolderTree, walk
 
-IMAGES = "A video of images is a folder of its own: <class>/<video>/*.jpg"
+IMAGES = "a video of images is a folder of its own, <class>/<video>/*.jpg"
+NO_FRAMES = re.compile(r"(optical[-_ ]?)?flow([-_ ]?[xyuv])?|depth", re.IGNORECASE)  # folders beside those of frames
+LISTS = {".txt", ".csv", ".json"}
+ARCHIVES = {".zip", ".rar", ".7z", ".tar", ".tgz", ".gz"}
 
 
 def read_class_folders(folder: str | Path, group_pattern: str | None = None, frame_rate: float = 25.0) -> Reading:
@@ -35,7 +39,8 @@ def read_class_folders(folder: str | Path, group_pattern: str | None = None, fra
     """
     folder = expand(folder)
     tree = walk(folder)
-    videos = sorted([path for path in tree.files if is_video(path)] + tree.image_folders)
+    beside = _beside_frames(tree.image_folders)
+    videos = sorted({path for path in tree.files if is_video(path)} | set(tree.image_folders) - beside)
     try:
         layout = find_layout(videos)
     except ValueError as error:
@@ -54,7 +59,7 @@ def read_class_folders(folder: str | Path, group_pattern: str | None = None, fra
         tell(separate_splits(table))
     refuse(in_two_splits(table, "group"), folder, "all videos of a group (group_pattern) must be in one split")
     tell(describe_copies(table["path"]))
-    left_aside = _left_aside(folder, tree, layout)
+    left_aside = _left_aside(folder, tree, layout, beside)
     frames = set(tree.image_folders)
     table["rate"] = [frame_rate if path in frames else float("nan") for path in table["path"]]
     table["path"] = [str(folder / path) for path in table["path"]]
@@ -95,62 +100,71 @@ def tell(sentence: str) -> None:
         warnings.warn(sentence, stacklevel=4)
 
 
+def _beside_frames(image_folders: list[PurePath]) -> set[PurePath]:
+    """Folders of flow or depth beside the frames of the same video: <class>/<video>/{rgb,flow_x,flow_y}."""
+    others = [path for path in image_folders if len(path.parts) > 2 and NO_FRAMES.fullmatch(path.name)]
+    with_frames = {path.parent for path in set(image_folders) - set(others)}
+    return {path for path in others if path.parent in with_frames}
+
+
 def _check_classes(folder: Path, tree: FolderTree, layout: Layout) -> None:
     """Raises ValueError unless there are two classes or more."""
     classes = sorted({nfc(place.label) for place in layout.places})
     if len(classes) > 1:
         return
     tops = [path for path in tree.folders if len(path.parts) == 1]
-    found = f"the folders {few(tops) or '(none)'} and {len(tree.files)} files"
+    found = [f"the folders {few(tops) or '(none)'} and {counted(len(tree.files), 'file')}"]
+    advice = ["Give a folder with one folder of videos per class"]
     if tree.image_folders:
-        found += f", and images in {len(tree.image_folders)} folders such as {few(tree.image_folders, 1)}"
-    advice = "Give a folder with one folder of videos per class"
-    if tree.image_folders and set(layout.others) & set(tree.image_folders):
-        advice += f". {IMAGES}"
+        found.append(f"images in {counted(len(tree.image_folders), 'folder')} such as {few(tree.image_folders[:1])}")
+        advice.append(IMAGES)
+    elif not classes:
+        advice.append(f"videos end in {' '.join(VIDEO_SUFFIXES)}, or are folders of images <class>/<video>/*.jpg")
+    if tree.skipped:
+        found.append(f"{counted(len(tree.skipped), 'path')} not followed, such as {few(_skipped(tree)[:1])}")
+    archives = [path for path in tree.files if path.suffix.lower() in ARCHIVES]
+    if archives:
+        advice.append(f"unpack archives such as {few(archives[:1])}")
     lists = [path for path in tree.files if path.suffix.lower() == ".csv"]
-    if lists:
-        advice += f", or the CSV that lists the videos, such as {few(lists, 1).removesuffix(', ...')}"
-    if tree.repeats:
-        found += f"; {len(tree.repeats)} links were not followed, such as {few(_repeats(tree), 1)}"
+    csv = f"such as {few(lists[:1])}" if lists else "with the columns path and label"
+    advice.append(f"if the names of files say the class, give a CSV that lists the videos, {csv}")
     rule = f"one class only, {few(classes)}; at least two are needed" if classes else "no class folder holds a video"
-    raise ValueError(
-        f"{printable(folder)}: {rule}. Looked for <class>/<video> ending in {' '.join(VIDEO_SUFFIXES)}, or folders of "
-        f"images <class>/<video>/*.jpg; found {found}. {advice}."
-    )
+    raise ValueError(f"{printable(folder)}: {rule}. Found {', '.join(found)}. {'; '.join(advice)}.")
 
 
-def _left_aside(folder: Path, tree: FolderTree, layout: Layout) -> list[str]:
-    """Sentences about all that is not used; each is a warning, too."""
-    sentences = []
-    level, frames = layout.where.count("/"), set(tree.image_folders)
+def _left_aside(folder: Path, tree: FolderTree, layout: Layout, beside: set[PurePath]) -> list[str]:
+    """What is not used, and why."""
     used = {parent for place in layout.places for parent in place.path.parents}
-    empty = [path for path in tree.folders if path not in used and path.parent in used and len(path.parts) <= level + 1]
-    empty = [path for path in empty if path not in frames]
-    images = [path for path in layout.others if path in frames]
-    others = sorted([path for path in tree.files if not is_video(path)] + sorted(set(layout.others) - frames))
-    lists = [path.name for path in others if len(path.parts) == 1 and is_list(folder / path)]
+    no_folders = used | set(tree.image_folders) | {path for path, _ in tree.skipped}
+    unused = [path for path in tree.folders if path not in no_folders and path.parent in used]
+    others = [path for path in tree.files if not is_video(path)] + layout.others
+    inside = Counter(parent for path in others for parent in path.parents)
+    others = [path for path in others if not set(unused) & set(path.parents)]
+    files = [path for path in others if not is_video(path) and path not in layout.others]
+    lists = [path for path in files if len(path.parts) == 1 and is_list(folder / path)]
+    files = [path for path in files if path not in lists]
+    images = [path for path in others if path in set(tree.image_folders)]
+    videos = [path for path in others if is_video(path) and path not in images]
+    sentences = []
     if lists:
-        sentences.append(
-            f"{few(lists)} lists videos: give the CSV as source, if its labels, splits or groups are wanted"
-        )
-    unused, inside = set(empty), Counter(parent for path in others for parent in path.parents)
-    others = [path for path in others if unused.isdisjoint(path.parents)]
-    if others:
-        sentences.append(f"{len(others)} files are not videos of a class: {few(others)}")
-    if empty:
-        named = few(f"{path} ({inside[path]} files)" if inside[path] else f"{path} (empty)" for path in empty)
-        lists = ". For lists of splits, give a CSV" if any(inside[path] for path in empty) else ""
-        sentences.append(f"{len(empty)} folders hold no video of a class: {named}{lists}")
+        sentences.append(f"{few(lists)}: give it as source, if its labels, splits or groups are wanted")
+    if files:
+        sentences.append(f"{counted(len(files), 'file')} other than videos: {few(files)}")
+    if videos:
+        sentences.append(f"{counted(len(videos), 'video')} in no class: {few(videos)}")
     if images:
-        sentences.append(f"{len(images)} folders hold images where classes hold videos: {few(images)}. {IMAGES}")
-    if tree.repeats:
-        sentences.append(
-            f"{len(tree.repeats)} paths are left aside, so that each file counts once: {few(_repeats(tree))}"
-        )
-    for sentence in sentences:
-        warnings.warn(f"{printable(folder)}: {sentence}. They are ignored.", stacklevel=3)
+        sentences.append(f"{counted(len(images), 'folder')} of images in no class: {few(images)}; {IMAGES}")
+    if beside:
+        sentences.append(f"{counted(len(beside), 'folder')} of flow or depth beside frames: {few(sorted(beside))}")
+    if unused:
+        named = few(f"{path} ({counted(inside[path], 'file') if inside[path] else 'empty'})" for path in unused)
+        has_lists = any(path.suffix.lower() in LISTS and set(unused) & set(path.parents) for path in tree.files)
+        hint = "; lists of splits are read from a CSV only" if has_lists else ""
+        sentences.append(f"{counted(len(unused), 'folder')} without a video of a class: {named}{hint}")
+    if tree.skipped:
+        sentences.append(f"{counted(len(tree.skipped), 'path')}: {few(_skipped(tree))}")
     return sentences
 
 
-def _repeats(tree: FolderTree) -> list[str]:
-    return [f"{path} ({why})" for path, why in tree.repeats]
+def _skipped(tree: FolderTree) -> list[str]:
+    return [f"{path} ({why})" for path, why in tree.skipped]

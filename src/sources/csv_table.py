@@ -12,7 +12,7 @@ from src.sources.class_folders import describe_copies, fill_groups, tell, withou
 from src.sources.csv_text import read_cells
 from src.sources.groups import find_groups, separate_splits
 from src.sources.locating import Locator, identity
-from src.sources.names import few, make_id, nfc, printable
+from src.sources.names import counted, few, make_id, name_splits, nfc, printable
 from src.sources.spans import name_span, read_spans, warn_of_overlaps
 from src.sources.video_table import (
     SPLITS,
@@ -22,18 +22,19 @@ from src.sources.video_table import (
     drop_repeats,
     in_two_splits,
     refuse,
-    split_of,
     tidy,
 )
 
 HEADER = "path,label[,split][,group][,video_id][,start,end]"
+COLUMNS_READ = ("listed", "label", "split", "group", "start", "end", "video_id")
 
 
 def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: float = 25.0) -> Reading:
     """Reads a CSV with the header path,label[,split][,group][,video_id][,start,end] into the annotation table.
 
     Paths of video files or of folders of images are absolute or relative to the CSV's folder. Splits are train,
-    validation and test (or names such as val, see `split_of`), in all rows or in none. `start` and `end` are seconds.
+    validation and test (or names such as val, see `name_splits`), in all rows or in none. `start` and `end` are
+    seconds.
     Where no video_id is given, it is made of the listed path and the span (see `make_id`). If no row has a group,
     groups are found in the file names; otherwise a clip with an empty group is a group of its own.
 
@@ -48,7 +49,10 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
         FileNotFoundError: none of the videos exists.
     """
     path = expand(path)
-    table, sentences = _locate(_read_rows(path), path)
+    table = _read_rows(path)
+    unused = [name for name in table if name not in COLUMNS_READ]
+    left_aside = [f"{counted(len(unused), 'column')} not read: {few(unused)}"] if unused else []
+    table = _locate(table.drop(columns=unused), path)
     table = drop_repeats(table, path, "clip").drop(columns="clip")
     paths = table["listed"].map(PurePath)
     if "video_id" not in table:
@@ -61,7 +65,7 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
     how = _find_groups(table, paths, path, group_pattern)
     warn_of_overlaps(table, path)
     table["rate"] = pd.Series(float(frame_rate), index=table.index).where(table["path"].map(os.path.isdir))
-    return Reading(tidy(table, classes, path), "a CSV", how, sentences)
+    return Reading(tidy(table, classes, path), "a CSV", how, left_aside)
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
@@ -77,7 +81,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
     table = table.reindex(columns=[*table, *({"split", "group"} - set(table))], fill_value="")
     empty, given = table[["path", "label"]].eq("").any(axis=1), table["split"].ne("")
     refuse(_lines(table[empty]), path, "path and label must not be empty")
-    splits = table["split"].map(split_of, na_action="ignore")
+    splits = table["split"].map(name_splits(table["split"].unique(), exact=True))
     refuse(
         _lines(table[given & splits.isna()]), path, f"split must be one of {', '.join(SPLITS)}, or val, dev, testing …"
     )
@@ -86,23 +90,22 @@ def _read_rows(path: Path) -> pd.DataFrame:
     table["label"], table["group"] = compose_labels(table["label"], path), table["group"].map(nfc)
     table[["start", "end"]] = read_spans(table, path)
     table["path"] = written  # names may begin or end with a space
-    names = ["path", "label", "split", "group", "start", "end", "video_id"]
-    return table.filter(names).rename(columns={"path": "listed"})
+    return table.rename(columns={"path": "listed"})
 
 
-def _locate(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Adds `path` ("" if absent), `file` and `clip`, equal for one file and one clip; returns sentences, too.
+def _locate(table: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """Adds `path` ("" if absent), `file` and `clip`, equal for one file and one clip.
 
     `listed` becomes the normal path below the CSV's folder; of several names of one file it is the first in order.
     """
     locator = Locator(source.parent)
     found = {listed: locator.find(listed) for listed in table["listed"].unique()}
     absent = table[[not found[listed].path for listed in table["listed"]]]
-    sentences = _warn_of_absent(table, absent, found, source)
+    _warn_of_absent(table, absent, found, source)
     changed = {listed: place.change for listed, place in found.items() if place.change}
     for change in sorted(set(changed.values())):
         names = [listed for listed in changed if changed[listed] == change]
-        message = f"{len(names)} paths are not written as on disk, but were found: {change}, such as {few(names, 1)}"
+        message = f"{counted(len(names), 'path')} not written as on disk, but found: {change}, such as {few(names[:1])}"
         warnings.warn(f"{printable(source)}: {message}.", stacklevel=4)
     places = {listed: place.path for listed, place in found.items()}
     table["path"] = table["listed"].map(places)
@@ -115,7 +118,7 @@ def _locate(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[str]]
     table["clip"] = [
         " ".join([name, name_span(*span)]).strip() for name, span in zip(table["listed"], spans, strict=True)
     ]
-    return table, sentences
+    return table
 
 
 def _normal(listed: str, place: str, folder: Path) -> str:
@@ -125,10 +128,10 @@ def _normal(listed: str, place: str, folder: Path) -> str:
     return absolute if relative.startswith("..") and os.path.isabs(expand(listed)) else relative
 
 
-def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, source: Path) -> list[str]:
+def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, source: Path) -> None:
     """Says how many videos are not found, and for each reason an example and what to do."""
     if absent.empty:
-        return []
+        return
     reasons: dict[str, list[str]] = {}
     for listed in absent["listed"]:
         place = found[listed]
@@ -136,7 +139,7 @@ def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, sour
     parts = []
     for reason, names in reasons.items():
         number = f" ({len(names)} videos)" if len(names) > 1 else ""
-        parts.append(f"{reason}, such as {few(names, 1).removesuffix(', ...')}{number}")
+        parts.append(f"{reason}, such as {few(names[:1])}{number}")
     folder = printable(source.parent.resolve())
     message = (
         f"{len(absent)} of {len(table)} videos listed in {printable(source)} are not in {folder}: {'; '.join(parts)}"
@@ -144,7 +147,6 @@ def _warn_of_absent(table: pd.DataFrame, absent: pd.DataFrame, found: dict, sour
     if len(absent) == len(table):
         raise FileNotFoundError(f"{message}. Correct the paths, or move the videos there.")
     warnings.warn(f"{message}. They are left out.", stacklevel=5)
-    return [f"{len(absent)} of {len(table)} videos that are not found: {'; '.join(parts)}"]
 
 
 def _find_groups(table: pd.DataFrame, paths: pd.Series, source: Path, pattern: str | None) -> str:

@@ -16,32 +16,51 @@ SAVE = "Save it as CSV UTF-8, separated by commas"
 
 
 def read_cells(path: Path) -> pd.DataFrame:
-    """The cells of a CSV as text, as they are written; the index is the line if no cell holds a line break.
+    """The cells of a CSV as text, as they are written, with the column names in lower case; the index is the line.
 
-    UTF-8 with or without a byte-order mark and UTF-16 with one are read.
+    UTF-8 with or without a byte-order mark and UTF-16 with one are read. Empty lines, comments (#) without a comma, and
+    repeated headers are passed over.
 
     Raises:
         ValueError: the file is not a CSV in one of these encodings, or is not separated by commas.
     """
     text = _decode(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     for separator, name in SEPARATORS.items():
         if "," not in header and separator in header:
             raise ValueError(f"{printable(path)}: the values must be separated by commas. Found {name}. {SAVE}.")
-    names = [name.strip() for name in next(csv.reader([header]), [])]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    try:
+        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row)) and not _is_comment(row)]
+    except csv.Error as error:
+        raise ValueError(
+            f"{printable(path)}: line {reader.line_num}: not a CSV: {error}. Quote values that hold a comma or a quote."
+        ) from None
+    if not rows:
+        raise ValueError(f"{printable(path)}: not a CSV: it has no line. The first must be path,label.")
+    header = rows[0][1]
+    names = _names(header)
     repeated = sorted({name for name in names if names.count(name) > 1 and name})
     if repeated:
         raise ValueError(f"{printable(path)}: each column must be there once. Found twice: {few(repeated)}.")
-    try:
-        options = {"dtype": str, "keep_default_na": False, "skip_blank_lines": False, "skipinitialspace": True}
-        table = pd.read_csv(io.StringIO(text, newline=""), **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
-        raise ValueError(f"{printable(path)}: not a CSV: {error}. Quote values that hold a comma.") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas uses surplus values as the index
-        raise ValueError(f"{printable(path)}: line 2 has more values than the header. Quote values that hold a comma.")
-    table.index += 2
-    table = table.rename(columns=lambda name: str(name).strip())
-    return table.fillna("")  # rows that are shorter than the header
+    rows = [(line, row) for line, row in rows if _names(row) != names]
+    for line, row in rows:
+        if any(row[len(names) :]):
+            raise ValueError(
+                f"{printable(path)}: line {line} has more values than the header. Quote values that hold a comma."
+            )
+    cells = [(row + [""] * len(names))[: len(names)] for _, row in rows]
+    table = pd.DataFrame(cells, index=[line for line, _ in rows], columns=names, dtype=object)
+    return table.drop(columns="", errors="ignore")
+
+
+def _is_comment(row: list[str]) -> bool:
+    return row[0].startswith("#") and not any(row[1:])
+
+
+def _names(header: list[str]) -> list[str]:
+    """Column names in lower case, without empty ones at the end."""
+    return "\0".join(name.strip().lower() for name in header).rstrip("\0").split("\0")
 
 
 def is_list(path: Path) -> bool:
@@ -49,7 +68,7 @@ def is_list(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return {"path", "label"} <= {name.strip() for name in file.readline(MAX_HEADER).split(",")}
+        return {"path", "label"} <= set(_names(file.readline(MAX_HEADER).split(",")))
 
 
 def _decode(path: Path) -> str:

@@ -131,4 +131,4 @@ def _describe(groups: Sequence[str], how: str) -> str:
     names = sorted(set(map(nfc, groups)) - {""})
     alone = sum(not group for group in groups)
     rest = f"; {alone} videos without such a name are groups of their own" if alone else ""
-    return f"{len(names)}, {how}, such as {few(names, 1).removesuffix(', ...')}{rest}"
+    return f"{len(names)}, {how}, such as {few(names[:1])}{rest}"

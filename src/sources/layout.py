@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from src.sources.names import few
-from src.sources.video_table import split_of
+from src.sources.names import few, name_splits
 
 # Folders of parts or kinds of a data set, if their sub-folders have the same names: person01/run, person02/run.
+SETS = r"(.*[-_ ])?(fold|split|part|set|batch|session|disk)[-_ ]?\d+"  # with no classes in them, too
 PARTS = re.compile(
-    r"((person|subject|actor|user|fold|split|part|set|batch|session|scene|cam|camera|view|group|disk)[-_ ]?\d+"
-    r"|videos?|clips?|frames?|images?|rgb|(optical[-_ ]?)?flow([-_ ]?[xyuv])?|depth|data)",
+    r"((person|subject|actor|user|scene|cam|camera|view|group)[-_ ]?\d+"
+    rf"|{SETS}|videos?|clips?|frames?|images?|rgb|(optical[-_ ]?)?flow([-_ ]?[xyuv])?|depth|data)",
     re.IGNORECASE,
 )
 
@@ -44,7 +44,7 @@ def find_layout(paths: Sequence[PurePath]) -> Layout:
     """Finds the class of each video from its path below the source.
 
     Folders that hold nothing but one folder of folders are descended through. Then folders with the names of splits
-    (see `split_of`), if there are two splits or more, are splits, above or below the classes; all others are classes.
+    (see `name_splits`), if there are two or more, are splits, above or below the classes; all others are classes.
 
     Raises:
         ValueError: the folders at the level of classes are splits or other parts of a data set, or some videos of a
@@ -59,8 +59,7 @@ def find_layout(paths: Sequence[PurePath]) -> Layout:
     elif len(set(seconds.values())) > 1:
         items = _within_classes(items, seconds)
         where += "/<split>"
-    else:
-        _refuse_parts(items)
+    _refuse_parts(items)
     places = [Place(item.path, item.split, item.rest[0], item.rest[1:-1]) for item in items if len(item.rest) > 1]
     used = {place.path for place in places}
     return Layout(places, where, [path for path in paths if path not in used])
@@ -83,26 +82,24 @@ def _descend(items: list[_Item]) -> tuple[list[_Item], list[str]]:
 
 def _splits_at(items: Sequence[_Item], level: int) -> dict[str, str]:
     """The split of each folder at a level that has the name of one."""
-    names = {item.rest[level] for item in items if len(item.rest) > level + 1}
-    splits = {name: split for name in names if (split := split_of(name))}
-    if "validation" not in splits.values() and {"train", "test"} <= set(splits.values()):
-        # Beside a test folder, eval is what is evaluated while training.
-        tests = [name for name, split in splits.items() if split == "test"]
-        called_test = [name for name in tests if name.casefold().startswith("t")]
-        if called_test:
-            splits |= {name: "validation" for name in tests if name not in called_test}
-    return splits
+    return name_splits({item.rest[level] for item in items if len(item.rest) > level + 1})
 
 
 def _refuse_parts(items: Sequence[_Item]) -> None:
-    """Raises ValueError if the top folders look like parts that each hold the same classes."""
+    """Raises ValueError if the folders of classes look like parts of a data set, or like one split and another one."""
     pairs = {item.rest[:2] for item in items if len(item.rest) > 2}
     tops = sorted({item.rest[0] for item in items if len(item.rest) > 1})
     shared = sorted(name for name, count in Counter(name for _, name in pairs).items() if count > 1)
-    if len(tops) > 1 and all(map(PARTS.fullmatch, tops)) and shared:
+    advice = "Give a folder with one folder of videos per class, or a CSV with the columns path, label, split and group"
+    if len(tops) < 2:
+        return
+    if all(re.fullmatch(SETS, top, re.IGNORECASE) for top in tops) or (shared and all(map(PARTS.fullmatch, tops))):
+        several = f": several of them hold {few(shared)}" if shared else ""
+        raise ValueError(f"the folders {few(tops)} look like parts of a data set, not like classes{several}. {advice}")
+    if len(tops) == 2 and len(shared) > 1 and name_splits(tops, exact=True):
         raise ValueError(
-            f"the folders {few(tops)} look like parts of a data set, not like classes: several of them hold "
-            f"{few(shared)}. Give one of them, or a CSV with the columns path, label and group"
+            f"the folders {few(tops)} look like splits, not like classes: both hold {few(shared)}. If they are splits, "
+            "call them train, validation or test; if they are classes, give a CSV"
         )
 
 

@@ -14,7 +14,7 @@ from src.files import expand
 from src.image_folder import is_image_folder
 from src.sources.names import nfc, printable
 
-DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")  # how absolute paths of Windows begin
+DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\|\w+://")  # how absolute paths of Windows, and URLs, begin
 MAX_WALKED = 100_000  # files below the CSV's folder among which a name is searched
 
 
@@ -33,16 +33,19 @@ class Locator:
     def __init__(self, folder: Path):
         self.folder = folder
         self._names: dict[tuple, dict[str, list[str]]] = {}
+        self._folders: dict[tuple, str] = {}
 
     def find(self, listed: str) -> Located:
         """The file or folder of images that a CSV lists, also if it is written with backslashes, with spaces around it,
         or in another Unicode form than its name."""
         slashed = listed.replace("\\", "/")
-        for name, change in ((listed, ""), (listed.strip(), ""), (slashed.strip(), "backslashes were read as /")):
+        names = {slashed.strip(): "backslashes were read as /"} | {listed.strip(): "", listed: ""}
+        names = dict(reversed(names.items()))
+        for name, change in names.items():
             path = self._join(name)
             if _is_usable(path):
                 return Located(path, change)
-        for name, change in ((listed.strip(), ""), (slashed.strip(), "backslashes were read as /")):
+        for name, change in names.items():
             path = self._alike(name, nfc)
             if path:
                 return Located(path, change or "the name on disk is in another Unicode form")
@@ -75,30 +78,31 @@ class Locator:
 
     def _alike(self, listed: str, key: Callable[[str], str]) -> str:
         """The path whose every part equals that of `listed` under `key`; "" if there is none or several."""
-        expanded = str(expand(listed))
-        if "\0" in expanded:
+        if "\0" in listed:
             return ""
-        place = "/" if os.path.isabs(expanded) else str(self.folder)
-        parts = [part for part in PurePath(os.path.normpath(expanded)).parts if part != "/"]
-        for number, part in enumerate(parts):
-            exact = os.path.join(place, part)
-            is_last = number == len(parts) - 1
-            if part == ".." or (os.path.isdir(exact) and not is_last):
-                place = exact
-                continue
-            rule = key if is_last or key is not _stem else nfc
-            found = self._list(place, rule).get(rule(part), [])
-            if len(found) != 1:
-                return ""
-            place = os.path.join(place, found[0])
-        return place if _is_usable(place) else ""
+        folder, name = os.path.split(self._join(listed))
+        folder = self._find_folder(folder, nfc if key is _stem else key)
+        found = self._list(folder, key).get(key(name), [])
+        path = os.path.join(folder, found[0]) if len(found) == 1 else ""
+        return path if _is_usable(path) else ""
+
+    def _find_folder(self, folder: str, key: Callable[[str], str]) -> str:
+        if (folder, key) not in self._folders:
+            found = folder
+            if folder and not os.path.isdir(folder):
+                above, name = os.path.split(folder)
+                above = self._find_folder(above, key)
+                alike = self._list(above, key).get(key(name), [])
+                found = os.path.join(above, alike[0]) if len(alike) == 1 else os.path.join(above, name)
+            self._folders[folder, key] = found
+        return self._folders[folder, key]
 
     def _list(self, place: str, key: Callable[[str], str]) -> dict[str, list[str]]:
         """The names in a folder by their key."""
         if (place, key) not in self._names:
             names = self._names[place, key] = {}
             with suppress(OSError):
-                for name in sorted(os.listdir(place)):
+                for name in sorted(os.listdir(place or ".")):
                     names.setdefault(key(name), []).append(name)
         return self._names[place, key]
 

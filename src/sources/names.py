@@ -1,4 +1,4 @@
-"""Names of files and classes are data: which are equal, how they become video ids, and how they are shown."""
+"""Names of files and classes are data: which are equal, which are splits, how they become ids and are shown."""
 
 import hashlib
 import re
@@ -10,6 +10,13 @@ UNUSABLE = r'[<>:"|?*/\\\x00-\x1f\x7f\ud800-\udfff]|\.\.+'  # in folder names, o
 MAX_ID = 120  # bytes of an id that is made from a path
 HASH = 10  # hex digits
 SHOWN = 60  # characters of a name in a sentence
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "validate", "dev", "devel", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
+    **dict.fromkeys(("eval", "evaluation", "evaluate"), "evaluation"),
+}
+FILLERS = {"set", "data", "split", "video", "videos", "clip", "clips", "frames", "images"}  # train_set, test split
 
 
 def nfc(name: str) -> str:
@@ -31,6 +38,32 @@ def make_id(path: PurePath, span: str = "") -> str:
     is_exact = made.split("__") == names and not is_outside
     key = f"{path.as_posix()}\0{span}".encode(errors="surrogatepass")
     return made if is_exact else f"{made or 'video'}-{hashlib.blake2b(key, digest_size=HASH // 2).hexdigest()}"
+
+
+def name_splits(names: Iterable[str], exact: bool = False) -> dict[str, str]:
+    """The split of each name that means one, such as Training, val1, test_set: train, validation or test.
+
+    Evaluation is validation beside a test split, otherwise test. Names may share other words, as ucf_train and ucf_test
+    do, unless they must be `exact`; what has other words than most splits is none.
+    """
+    found: dict[tuple, dict[str, str]] = {}
+    for name in sorted(names):
+        words = re.findall(r"[^\W\d_]+", name.casefold())
+        words = [re.sub("(set|data|split|videos|clips)$", "", word) for word in words]
+        words = [word for word in words if word and word not in FILLERS]
+        splits = [SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS]
+        others = tuple(word for word in words if word not in SPLIT_WORDS)
+        if len(splits) == 1 and not (exact and others):
+            found.setdefault(others, {})[name] = splits[0]
+    splits = max(found.values(), key=lambda named: len(set(named.values())), default={})
+    meaning = "test" if "validation" in splits.values() or "test" not in splits.values() else "validation"
+    return {name: meaning if split == "evaluation" else split for name, split in splits.items()}
+
+
+def counted(number: int, noun: str) -> str:
+    """1 file, 2 files, 2 classes."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{ending}"
 
 
 def printable(text: object) -> str:

@@ -1,20 +1,25 @@
 """Recognises which kind of source a path is, and reads it into the annotation table."""
 
+import textwrap
 from numbers import Real
 from pathlib import Path
 
 import pandas as pd
 
 from src.files import expand
+from src.ownership import read_stamp
 from src.sample import write_sample
 from src.sources.archive import is_archive_folder
 from src.sources.archive_labels import find_label_zip, unpack_labels
 from src.sources.class_folders import read_class_folders
 from src.sources.csv_table import read_csv
-from src.sources.names import few, printable
-from src.sources.overview import describe_reading
+from src.sources.names import counted, few, printable
 from src.sources.ssv2 import is_ssv2, read_ssv2
-from src.sources.video_table import Reading
+from src.sources.video_table import SPLITS, Reading
+
+MAX_CLASSES = 6  # that are named
+WIDTH = 110  # characters of a line
+WRAPPING = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
 
 
 def read_source(
@@ -48,7 +53,7 @@ def read_source(
         raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
     path = expand(write_sample() if source == "sample" else source)
     reading = _read(path, seed, unpack_to, group_pattern, float(frame_rate))
-    print(describe_reading(path, reading))
+    print(_describe(path, reading))
     return reading.table
 
 
@@ -57,9 +62,7 @@ def _read(path: Path, seed: int, unpack_to: str | Path | None, group_pattern: st
         reading = read_csv(path, group_pattern, frame_rate)
         classes = reading.table["label"].unique()
         if len(classes) < 2:
-            raise ValueError(
-                f"{printable(path)}: one class only, {few(classes)}; at least two are needed. List others."
-            )
+            raise ValueError(f"{printable(path)}: only one class has videos, {few(classes)}; at least two are needed.")
         return reading
     in_archives = is_archive_folder(path)
     if in_archives or find_label_zip(path):
@@ -74,6 +77,12 @@ def _read(path: Path, seed: int, unpack_to: str | Path | None, group_pattern: st
         raise ValueError(
             f"{printable(path)}: holds an SSv2 download in a folder of its own. Give {printable(folders[0])}."
         )
+    stamp = read_stamp(path)
+    if stamp:
+        raise ValueError(
+            f"{printable(path)}: this project wrote this folder ({printable(stamp['kind'])}), so it is no source. Give "
+            "the folder of the videos."
+        )
     if folders:
         return read_class_folders(path, group_pattern, frame_rate)
     other = "an empty folder" if path.is_dir() else "another file" if path.exists() else "no such path"
@@ -82,3 +91,27 @@ def _read(path: Path, seed: int, unpack_to: str | Path | None, group_pattern: st
         "[something-something-v2-]labels.json, here or in labels/) or a folder per class. Found: "
         f"{few(entry.name for entry in visible) or other}. Give the path of one of these."
     )
+
+
+def _describe(source: str | Path, reading: Reading) -> str:
+    """The source's kind, classes, splits and groups, and what is left aside, a line each."""
+    table = reading.table
+    counts = table["label"].value_counts().sort_index()
+    classes = few((f"{label} ({count})" for label, count in counts.items()), MAX_CLASSES)
+    lines = [f"{counted(len(table), 'video')} in {counted(len(counts), 'class')}: {classes}"]
+    by_split = table["split"].value_counts()
+    splits = ", ".join(f"{split} ({by_split[split]})" for split in SPLITS if split in by_split)
+    lines.append(f"splits: {splits or 'none; they are drawn by seed and group'}")
+    if reading.groups:
+        lines.append(f"groups: {reading.groups}")
+    spans, frames = table[["start", "end"]].notna().any(axis=1).sum(), table["rate"].notna().sum()
+    if spans:
+        lines.append(f"parts of longer videos, by start and end: {spans}")
+    if frames:
+        lines.append(f"folders of images: {frames}, at {table['rate'].max():g} frames/s (frame_rate)")
+    lines += [f"left aside: {sentence}" for sentence in reading.left_aside]
+    tree = []
+    for number, line in enumerate(lines, 1):
+        sign, rest = ("├─", "│ ") if number < len(lines) else ("└─", "  ")
+        tree += textwrap.wrap(line, WIDTH, initial_indent=f"  {sign} ", subsequent_indent=f"  {rest}     ", **WRAPPING)
+    return "\n".join([f"{printable(source)}: {printable(reading.kind)}", *tree])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.sources.names import few, printable
+from src.sources.names import counted, few, printable
 from src.sources.video_table import COLUMNS, refuse, seeded_keys
 
 
@@ -35,17 +35,18 @@ def name_span(start: float, end: float) -> str:
 
 def warn_of_overlaps(table: pd.DataFrame, source: Path) -> None:
     """Warns of clips of one file with different labels that share a part of it; `table` has a column `file`."""
-    overlaps = []
-    for _, rows in table[table["file"].duplicated(keep=False)].groupby("file", sort=False):
-        rows = rows.assign(start=rows["start"].fillna(0), end=rows["end"].fillna(math.inf)).sort_values("start")
-        latest = {}  # end of what was seen so far, by label
-        for row in rows.itertuples():
-            if any(end > row.start for label, end in latest.items() if label != row.label):
-                overlaps.append(f"{row.listed} at {_seconds(row.start)} s")
-            latest[row.label] = max(latest.get(row.label, 0), row.end)
+    overlaps, latest, file = [], {}, -1  # latest: end of what was seen so far of this file, by label
+    clips = table.assign(file=pd.factorize(table["file"])[0], start=table["start"].fillna(0))
+    clips = clips.fillna({"end": math.inf}).sort_values(["file", "start"])
+    for row in clips[["file", "listed", "label", "start", "end"]].itertuples():
+        latest = latest if row.file == file else {}
+        file = row.file
+        if any(end > row.start for label, end in latest.items() if label != row.label):
+            overlaps.append(f"{row.listed} at {_seconds(row.start)} s")
+        latest[row.label] = max(latest.get(row.label, 0), row.end)
     if overlaps:
         warnings.warn(
-            f"{len(overlaps)} clips of {printable(source)} overlap with a clip of another label in the same file: "
+            f"{counted(len(overlaps), 'clip')} in {printable(source)} overlapping with another label in the same file: "
             f"{few(overlaps)}. The same frames then have two labels.",
             stacklevel=3,
         )

@@ -11,11 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from src.sample import VIDEO_FOLDER
+from src.sources.names import counted
 from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
 VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
 LABEL_BYTES, LABEL_VALUES = 256 << 20, 20_000_000  # of one label file, at most; a million entries have 10 million
+HEAD = 1 << 16  # bytes of a label file that show what it is
 ID_BYTES = 200  # a video id and what is added to it are a file name
 MAX_CLASSES = 1_000_000
 MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test answers
@@ -24,10 +26,15 @@ MAX_HELD_OUT = 0.15  # of a class's training videos, if a download has no test a
 def is_ssv2(folder: Path) -> bool:
     """Whether a folder is an SSv2 download: it has the video folder, or files of labels, train and validation.
 
-    labels.json alone is a common name.
+    Those may be short names, which others use, too: then train.json must have entries with a template.
     """
-    files = label_files(folder)
-    return all(files[name].is_file() for name in ("labels", "train", "validation")) or (folder / VIDEO_FOLDER).is_dir()
+    if (folder / VIDEO_FOLDER).is_dir():
+        return True
+    train = label_files(folder)["train"]
+    if not has_labels(folder) or train.name.startswith(LABEL_PREFIX):
+        return has_labels(folder)
+    with train.open("rb") as file:
+        return b'"template"' in file.read(HEAD)
 
 
 def read_ssv2(
@@ -136,7 +143,7 @@ def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataF
     labels = {template: re.sub(r"[\[\]]", "", template) for template in table["template"].unique()}
     table["label"], table["split"] = table["template"].map(labels), split
     unknown = table.loc[~table["label"].isin(class_index), "template"].value_counts()
-    examples = [f"{template[:200]!r} ({count} videos)" for template, count in unknown.items()]
+    examples = [f"{template[:200]!r} ({counted(count, 'video')})" for template, count in unknown.items()]
     refuse(examples, path, "every template must be in labels.json of the same release")
     return table.drop(columns="template")
 

@@ -21,18 +21,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from src.sources.names import few, nfc, printable
+from src.sources.names import counted, few, nfc, printable
 
 # File names need not be UTF-8, and the strings of pyarrow, which pandas takes where it is installed, must be.
 pd.set_option("mode.string_storage", "python")
 
 COLUMNS = ["video_id", "path", "label", "class_index", "split", "group", "start", "end", "rate"]
 SPLITS = ("train", "validation", "test")
-_SPLIT_NAMES = {  # as sources write them, without case, spaces and punctuation
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "val", "valid", "validate", "dev", "devel", "development"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "evaluate"), "test"),
-}
 MAX_GIVEN_ID = 255  # bytes: the longest file name of most systems
 
 
@@ -50,12 +45,6 @@ class Reading(NamedTuple):
     kind: str
     groups: str = ""
     left_aside: Sequence[str] = ()
-
-
-def split_of(name: str) -> str | None:
-    """The split that a name such as Training, val or test_set means; None for other names."""
-    word = re.sub(r"[\W_]+", "", name.casefold())
-    return _SPLIT_NAMES.get(word) or _SPLIT_NAMES.get(re.sub("(set|data|split|videos|clips)$", "", word))
 
 
 def check_ids(ids: pd.Series, path: str | Path) -> None:
@@ -78,7 +67,7 @@ def compose_labels(labels: pd.Series, source: str | Path) -> pd.Series:
     forms = pd.DataFrame({"written": labels, "label": composed}).drop_duplicates()
     merged = sorted(forms.loc[forms["label"].duplicated(), "label"].unique())
     if merged:
-        message = f"{len(merged)} class names in {printable(source)} are there in two Unicode forms: {few(merged)}."
+        message = f"{counted(len(merged), 'class name')} in {printable(source)} in two Unicode forms: {few(merged)}."
         warnings.warn(f"{message} The two look alike, and are one class.", stacklevel=3)
     names = forms["label"].drop_duplicates().sort_values()
     keys = names.map(lambda name: re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold()))
@@ -94,13 +83,15 @@ def drop_repeats(table: pd.DataFrame, source: str | Path, key: str = "video_id")
     repeated = table.duplicated()
     if repeated.any():
         examples = few(table.loc[repeated, key].unique())
-        message = f"{repeated.sum()} rows of {printable(source)} repeat another row: {examples}. They count once."
+        message = f"{counted(repeated.sum(), 'repeated row')} in {printable(source)}: {examples}. Each counts once."
         warnings.warn(message, stacklevel=3)
     table = table[~repeated].copy()
     for name in table.loc[table.duplicated(key), key].head(1):
         rows = table[table[key] == name]
-        values = {column: rows[column].unique().tolist() for column in table if rows[column].nunique() > 1}
-        raise ValueError(f"{printable(source)}: {name!r} is listed with different {values}. Keep one row of it.")
+        differ = [column for column in ("listed", "label", "split", "group") if column in rows]
+        differ = [f"{column} {few(rows[column].unique())}" for column in differ if rows[column].nunique() > 1]
+        found = "; ".join(differ).replace("listed", "path", 1)
+        raise ValueError(f"{printable(source)}: {key} {name!r} is listed with different values: {found}. Keep one row.")
     return table
 
 
@@ -120,7 +111,7 @@ def tidy(table: pd.DataFrame, classes: Iterable[str], source: str | Path) -> pd.
     labels = sorted(table["label"].unique())
     empty = sorted(set(classes) - set(labels))
     if empty:
-        message = f"{len(empty)} classes of {printable(source)} have no video: {few(empty)}. They are left out."
+        message = f"{counted(len(empty), 'class')} of {printable(source)} without a video: {few(empty)}. Left out."
         warnings.warn(message, stacklevel=3)
     if "class_index" not in table:
         table["class_index"] = table["label"].map({label: index for index, label in enumerate(labels)})
@@ -161,4 +152,6 @@ def seeded_keys(names: Iterable, seed: int) -> list[str]:
 def refuse(bad: Sequence[str], path: Path, rule: str) -> None:
     """Raises ValueError if `bad`, the descriptions of what breaks `rule` in the file `path`, is not empty."""
     if bad:
-        raise ValueError(f"{printable(path)}: {rule}. {len(bad)} break this rule: {few(bad)}. Correct them.")
+        raise ValueError(
+            f"{printable(path)}: {rule}. {len(bad)} break{'s' * (len(bad) == 1)} this rule: {few(bad)}. Correct them."
+        )

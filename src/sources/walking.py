@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from src.image_folder import IMAGE_SUFFIXES, is_image_folder, list_images
+from src.ownership import IGNORED, STAMP, read_stamp
+
+JUNK = {name.casefold() for name in (*IGNORED, "__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")}
 
 
 @dataclass
@@ -16,18 +19,18 @@ class FolderTree:
         files: visible files, without those in `image_folders`.
         image_folders: folders of images that are videos; what else is in them is not listed.
         folders: visible folders.
-        repeats: (path, why) of what is not read again, or cannot be read: links to what is reached another way, second
-            names of one file, links to nothing, unreadable folders.
+        skipped: (path, why) of links to what is reached another way or to nothing, second names of one file, unreadable
+            folders, and folders that this project wrote.
     """
 
     files: list[PurePath] = field(default_factory=list)
     image_folders: list[PurePath] = field(default_factory=list)
     folders: list[PurePath] = field(default_factory=list)
-    repeats: list[tuple[PurePath, str]] = field(default_factory=list)
+    skipped: list[tuple[PurePath, str]] = field(default_factory=list)
 
 
 def walk(folder: str | Path) -> FolderTree:
-    """Lists all that is visible below a folder, to any depth.
+    """Lists all that is visible below a folder, to any depth, but not what systems put beside files (`JUNK`).
 
     A file or folder that is reached several times is listed once: by the path that holds no link if there is one,
     otherwise by the first in sorted order. A link to a folder that holds `folder` is not followed.
@@ -58,11 +61,16 @@ class _Walker:
             self.seen[real] = place
             try:
                 with os.scandir(self.folder / place) as entries:
-                    found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=_name)
+                    found = sorted(filter(_is_listed, entries), key=lambda entry: entry.name)
             except OSError as error:
-                self.tree.repeats.append((place, f"cannot be read: {error.strerror}"))
+                self.tree.skipped.append((place, f"cannot be read: {error.strerror}"))
                 continue
-            if self._is_video(place, [entry.name for entry in found]):
+            names = [entry.name for entry in found]
+            stamp = read_stamp(self.folder / place) if place.parts and STAMP in names else None
+            if stamp:
+                self.tree.skipped.append((place, f"{stamp['kind']}, written by this project"))
+                continue
+            if self._is_video(place, names):
                 self.tree.image_folders.append(place)
                 continue
             deeper = []
@@ -89,12 +97,12 @@ class _Walker:
         if os.path.isdir(real):
             is_loop = Path(self.root).is_relative_to(real)
             if is_loop or real in self.seen:
-                self.tree.repeats.append((path, f"a link to {'.' if is_loop else self.seen[real]}"))
+                self.tree.skipped.append((path, f"a link to {'.' if is_loop else self.seen[real]}"))
             else:
                 self.tree.folders.append(path)
                 self.visit(path, real)
         elif real in self.seen:
-            self.tree.repeats.append((path, f"a link to {self.seen[real]}"))
+            self.tree.skipped.append((path, f"a link to {self.seen[real]}"))
         else:
             self._add(path, real)
 
@@ -102,18 +110,18 @@ class _Walker:
         try:
             status = os.stat(self.folder / path)
         except OSError:
-            self.tree.repeats.append((path, "a link to nothing"))
+            self.tree.skipped.append((path, "a link to nothing"))
             return
         if not stat.S_ISREG(status.st_mode):
-            self.tree.repeats.append((path, "not a regular file"))
+            self.tree.skipped.append((path, "not a regular file"))
             return
         inode = (status.st_dev, status.st_ino) if status.st_nlink > 1 and status.st_ino else real
         if real in self.seen or inode in self.seen:
-            self.tree.repeats.append((path, f"the same file as {self.seen.get(real) or self.seen[inode]}"))
+            self.tree.skipped.append((path, f"the same file as {self.seen.get(real) or self.seen[inode]}"))
             return
         self.seen[real] = self.seen[inode] = path
         self.tree.files.append(path)
 
 
-def _name(entry: os.DirEntry) -> str:
-    return entry.name
+def _is_listed(entry: os.DirEntry) -> bool:
+    return not entry.name.startswith(".") and entry.name.casefold() not in JUNK

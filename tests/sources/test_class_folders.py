@@ -55,21 +55,20 @@ def test_an_id_depends_on_its_own_path_alone(tmp_path):
     assert wrapped.items() <= ids_by_path(tmp_path / "w").items()
 
 
-def test_other_files_and_empty_folders_are_left_out_with_a_warning_each(tmp_path):
+def test_other_files_and_empty_folders_are_left_aside(tmp_path):
     touch(tmp_path / "run/a.mp4", tmp_path / "run/notes.txt", tmp_path / "run/a.jpg", tmp_path / "README.md")
     touch(tmp_path / "walk/b.mp4", tmp_path / "ucfTrainTestlist/trainlist01.txt")
     (tmp_path / "swim").mkdir()
-    with pytest.warns(UserWarning) as record:
-        table = read(tmp_path)
-    others, empty = (str(item.message) for item in record)
-    assert "3 files" in others and "README.md" in others
-    assert "2 folders hold no video" in empty and "swim (empty)" in empty and "ucfTrainTestlist (1 files)" in empty
-    assert rows(table, "label", "class_index") == [("run", 0), ("walk", 1)]
+    reading = read_class_folders(tmp_path)
+    others, empty = reading.left_aside
+    assert "3 files other than videos: README.md" in others
+    assert "2 folders" in empty and "swim (empty)" in empty and "ucfTrainTestlist (1 file)" in empty
+    assert rows(reading.table, "label", "class_index") == [("run", 0), ("walk", 1)]
 
 
 def test_folders_without_any_video_are_refused(tmp_path):
-    touch(tmp_path / "run/notes.txt")
-    with pytest.raises(ValueError, match=r"no class folder holds a video.*\.mp4.*run"):
+    touch(tmp_path / "run/notes.txt", tmp_path / "walk.rar")
+    with pytest.raises(ValueError, match=r"no class folder holds a video.*run.*\.mp4.*unpack .*walk\.rar"):
         read(tmp_path)
 
 
@@ -82,12 +81,11 @@ def test_one_class_is_refused_and_says_what_was_found(tmp_path):
 def test_a_wrapper_folder_is_passed(tmp_path):
     touch(tmp_path / "x/UCF-101/Archery/a.avi", tmp_path / "x/UCF-101/Bowling/b.avi", tmp_path / "x/README.txt")
     touch(tmp_path / "x/ucfTrainTestlist/trainlist01.txt", tmp_path / "demo.mp4")
-    with pytest.warns(UserWarning):
-        reading = read_class_folders(tmp_path)
+    reading = read_class_folders(tmp_path)
     assert rows(reading.table, "label", "split") == [("Archery", ""), ("Bowling", "")]
     assert "x/UCF-101/<class>" in reading.kind
     assert any("demo.mp4" in sentence for sentence in reading.left_aside)
-    assert any("ucfTrainTestlist (1 files)" in sentence for sentence in reading.left_aside)
+    assert any("ucfTrainTestlist (1 file)" in sentence for sentence in reading.left_aside)
 
 
 def test_symbolic_links_give_each_file_once(tmp_path):
@@ -100,10 +98,10 @@ def test_symbolic_links_give_each_file_once(tmp_path):
     (source / "walk/again.mp4").symlink_to("../run/run0.mp4")
     os.link(source / "run/run1.mp4", source / "walk/hard.mp4")
     (source / "walk/gone.mp4").symlink_to("nowhere.mp4")
-    with pytest.warns(UserWarning) as record:
-        table = read(source)
-    assert table.equals(expected)
-    assert "6 paths are left aside" in only_warning(record) and "latest (a link to run)" in only_warning(record)
+    reading = read_class_folders(source)
+    assert reading.table.equals(expected)
+    assert len(reading.left_aside) == 1
+    assert "6 paths: " in reading.left_aside[0] and "latest (a link to run)" in reading.left_aside[0]
 
 
 def test_links_to_other_places_are_followed(tmp_path):
@@ -132,7 +130,7 @@ def test_two_unicode_forms_are_one_class_also_between_splits(tmp_path):
     touch(*(tmp_path / split / "walk/4.mp4" for split in ("train", "val", "test")))
     with pytest.warns(UserWarning) as record:
         table = read(tmp_path)
-    assert "1 class names" in only_warning(record) and "one class" in only_warning(record)
+    assert "1 class name in" in only_warning(record) and "one class" in only_warning(record)
     assert table.groupby("label").split.nunique().to_dict() == {"geh\u00e9n": 3, "walk": 3}
 
 
@@ -165,13 +163,12 @@ def test_what_stands_beside_splits_is_left_aside(tmp_path):
     )
     touch(tmp_path / "README.md", tmp_path / "annotations/train.json")
     (tmp_path / "empty").mkdir()
-    with pytest.warns(UserWarning) as record:
-        reading = read_class_folders(tmp_path)
+    reading = read_class_folders(tmp_path)
     assert reading.table.groupby("split").size().to_dict() == {"train": 2, "validation": 2, "test": 2}
-    assert [str(item.message).split(": ", 1)[1] for item in record] == [
-        "1 files are not videos of a class: README.md. They are ignored.",
-        "2 folders hold no video of a class: annotations (1 files), empty (empty). For lists of splits, give a CSV. "
-        "They are ignored.",
+    assert reading.left_aside == [
+        "1 file other than videos: README.md",
+        "2 folders without a video of a class: annotations (1 file), empty (empty); lists of splits are read from a "
+        "CSV only",
     ]
 
 
@@ -192,11 +189,17 @@ def test_classes_of_images_are_refused(tmp_path):
 def test_a_folder_of_images_among_classes_is_left_aside(tmp_path):
     make_images(tmp_path / "thumbs", tmp_path / "run/v1", tmp_path / "run/v1/flow")  # which of the two is the video?
     touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
-    with pytest.warns(UserWarning) as record:
-        table = read(tmp_path)
-    others, images = (str(item.message) for item in record)
-    assert "6 files" in others and "1 folders hold images" in images and "thumbs" in images
-    assert table.video_id.tolist() == ["run__a.mp4", "walk__b.mp4"]
+    reading = read_class_folders(tmp_path)
+    images, unused = reading.left_aside
+    assert "run/v1 (6 files)" in unused and "1 folder of images in no class: thumbs" in images
+    assert reading.table.video_id.tolist() == ["run__a.mp4", "walk__b.mp4"]
+
+
+def test_flow_beside_frames_is_left_aside(tmp_path):
+    make_images(*(tmp_path / label / "v1" / kind for label in ("run", "walk") for kind in ("rgb", "flow_x", "flow_y")))
+    reading = read_class_folders(tmp_path)
+    assert reading.table.video_id.tolist() == ["run__v1__rgb", "walk__v1__rgb"]
+    assert "4 folders of flow or depth beside frames: run/v1/flow_x" in reading.left_aside[0]
 
 
 def test_ucf101_is_grouped_by_scene(tmp_path):

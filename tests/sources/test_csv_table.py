@@ -111,10 +111,13 @@ def test_an_id_depends_on_its_own_path_alone(tmp_path):
         ("path,label,video_id\na.mp4,x,..\n", r"c\.csv: .*folder name.*'\.\.'"),
         ("path,label,video_id\na.mp4,x,\n", r"c\.csv: .*folder name.*''"),
         (f"path,label,video_id\na.mp4,x,{'x' * 256}\n", r"c\.csv: .*folder name.*1 to 255 bytes"),
-        ("path,label,video_id\na.mp4,x,1\nb.mp4,y,1\n", r"c\.csv: '1' is listed with different.*'x', 'y'"),
-        ("path,label\na.mp4,x\nsub/../a.mp4,y\n", r"c\.csv: .*a\.mp4' is listed with different.*'x', 'y'"),
-        ("path,label,split\na.mp4,x,train\na.mp4,x,test\n", r"c\.csv: .*a\.mp4' is listed with.*'train', 'test'"),
-        ("path,label\na.mp4,x\nlink.mp4,y\n", r"c\.csv: .*a\.mp4' is listed with different.*'x', 'y'"),
+        (
+            "path,label,video_id\na.mp4,x,1\nb.mp4,y,1\n",
+            r"c\.csv: video_id '1' is listed .*path a\.mp4, b\.mp4; label x, y",
+        ),
+        ("path,label\na.mp4,x\nsub/../a.mp4,y\n", r"c\.csv: .*a\.mp4' is listed with different.*label x, y"),
+        ("path,label,split\na.mp4,x,train\na.mp4,x,test\n", r"c\.csv: .*a\.mp4' is listed with.*split train, test"),
+        ("path,label\na.mp4,x\nlink.mp4,y\n", r"c\.csv: .*a\.mp4' is listed with different.*label x, y"),
         ("path,label,start,end\na.mp4,x,2,1\n", r"c\.csv: start and end.*line 2 \(2, 1\)"),
         ("path,label,start\na.mp4,x,-1\n", r"c\.csv: start and end.*line 2 \(-1, \)"),
         ("path,label,start\na.mp4,x,0:30\n", r"c\.csv: start and end.*line 2 \(0:30, \)"),
@@ -135,6 +138,20 @@ def test_errors_name_the_file_and_the_line(tmp_path, text, message):
         read(csv)
 
 
+def test_the_header_and_empty_values_may_be_written_in_many_ways(tmp_path):
+    header = "\n# my clips\n\nPath, LABEL ,Split,\n"
+    text = f"{header}a.mp4,x,Training\n\n# later\nb.mp4,y,eval,\nPath,LABEL,Split\nsub/c.mp4,y,test_01,,\n,,\n"
+    csv = write_csv(tmp_path / "c.csv", text, ["a.mp4", "b.mp4", "sub/c.mp4"])
+    assert rows(read(csv), "video_id", "split") == [
+        ("a.mp4", "train"), ("b.mp4", "validation"), ("sub__c.mp4", "test")
+    ]  # fmt: skip
+
+
+def test_columns_that_are_not_read_are_named(tmp_path):
+    csv = write_csv(tmp_path / "c.csv", "path,label,subset,start_time\na.mp4,x,train,3\n", ["a.mp4"])
+    assert read_csv(csv).left_aside == ["2 columns not read: subset, start_time"]
+
+
 def test_a_repeated_file_counts_once(tmp_path):
     text = "path,label\nlink.mp4,x\na.mp4,x\nsub/../a.mp4,x\nhard.mp4,x\nb.mp4,x\nb.mp4,x\n"
     csv = write_csv(tmp_path / "c.csv", text, ["a.mp4", "b.mp4", "sub/c.mp4"])
@@ -142,7 +159,7 @@ def test_a_repeated_file_counts_once(tmp_path):
     os.link(tmp_path / "a.mp4", tmp_path / "hard.mp4")
     with pytest.warns(UserWarning) as record:
         table = read(csv)
-    assert "4 rows" in only_warning(record)
+    assert "4 repeated rows" in only_warning(record)
     assert table.video_id.tolist() == ["a.mp4", "b.mp4"]
 
 
@@ -151,7 +168,7 @@ def test_absent_videos_and_their_classes_are_left_out_and_counted(tmp_path):
     with pytest.warns(UserWarning) as record:
         table = read(csv)
     absent, empty = (str(item.message) for item in record)
-    assert "1 of 2 videos" in absent and "gone.mp4" in absent and "1 classes" in empty
+    assert "1 of 2 videos" in absent and "gone.mp4" in absent and "1 class of" in empty
     assert rows(table, "video_id", "label", "class_index") == [("a.mp4", "x", 0)]
     (tmp_path / "a.mp4").unlink()
     with pytest.raises(FileNotFoundError, match="2 of 2 videos.*a.mp4"):
@@ -187,7 +204,7 @@ def test_the_reason_why_a_file_is_not_found(tmp_path, listed, reason):
 )
 def test_other_spellings_are_found_and_told(tmp_path, listed, change):
     csv = write_csv(tmp_path / "c.csv", f"path,label\n{listed},x\n", ["v/sub/a.mp4", "v/sub/geh\u00e9n.mp4"])
-    with pytest.warns(UserWarning, match=f"1 paths .*{change}"):
+    with pytest.warns(UserWarning, match=f"1 path .*{change}"):
         table = read(csv)
     assert Path(table.path[0]).is_file()
 
@@ -202,7 +219,7 @@ def test_two_unicode_forms_of_a_label_are_one_class(tmp_path):
     csv = write_csv(tmp_path / "c.csv", "path,label\na.mp4,é\nb.mp4,e\u0301\na.mp4,e\u0301\n", ["a.mp4", "b.mp4"])
     with pytest.warns(UserWarning) as record:
         table = read(csv)
-    assert "1 class names" in str(record[0].message) and "1 rows" in str(record[1].message)
+    assert "1 class name in" in str(record[0].message) and "1 repeated row in" in str(record[1].message)
     assert rows(table, "label") == [("é",), ("é",)]
 
 

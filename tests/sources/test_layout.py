@@ -16,6 +16,7 @@ def layout_of(text):
     [
         ("train", "validation", "test"), ("Train", "val", "TEST"), ("training", "dev", "testing"),
         ("train_set", "valid", "eval"), ("Training Videos", "validation-data", "test_split"), ("train", "eval", "test"),
+        ("TRAIN", "val1", "Test_01"), ("ucf_train", "ucf_val", "ucf_test"), ("train", "validation", "holdout"),
     ],
 )  # fmt: skip
 def test_names_of_splits(train, validation, test):
@@ -76,10 +77,32 @@ def test_videos_beside_splits_below_classes_are_refused():
         layout_of("run/train/1 run/test/2 walk/3")
 
 
-@pytest.mark.parametrize("paths", ["videos/run/1 videos/walk/2 frames/run/1", "w/person01/run/1 w/person02/run/2"])
+@pytest.mark.parametrize(
+    "paths",
+    [
+        "videos/run/1 videos/walk/2 frames/run/1",
+        "w/person01/run/1 w/person02/run/2",
+        "rgb/train/run/1 rgb/test/run/2 flow/train/run/1",
+    ],
+)
 def test_parts_of_a_data_set_are_no_classes(paths):
     with pytest.raises(ValueError, match=r"look like parts of a data set.*several of them hold run\."):
         layout_of(paths)
+
+
+def test_numbered_sets_are_no_classes():
+    with pytest.raises(ValueError, match="ut-interaction_set1, ut-interaction_set2 look like parts of a data set"):
+        layout_of("ut-interaction_set1/0_1_4 ut-interaction_set2/20_11_4")
+
+
+def test_one_split_beside_a_folder_of_the_same_classes_is_refused():
+    with pytest.raises(ValueError, match="look like splits, not like classes: both hold run, walk"):
+        layout_of("train/run/1 train/walk/2 unseen/run/3 unseen/walk/4")
+
+
+def test_class_names_with_words_of_splits_are_classes():
+    for names in ("test_drive/1 train_ride/2", "train/day/1 bus/day/2", "test/1 bus/2"):
+        assert {label for _, label in layout_of(names)[0].values()} == {name.split("/")[0] for name in names.split()}
 
 
 def test_folders_of_persons_within_classes_are_no_classes():

@@ -1,6 +1,6 @@
 from pathlib import PurePath
 
-from src.sources.names import few, make_id, printable
+from src.sources.names import counted, few, make_id, name_splits, printable
 
 
 def test_ids_are_the_joined_path():
@@ -48,3 +48,14 @@ def test_printable_text_has_no_lone_surrogate_and_is_one_line():
     printable("".join(map(chr, range(0x11000)))).encode()
     assert few(["a", "b"]) == "a, b" and few("abcd") == "a, b, c, ..."
     assert len(few(["x" * 5000])) < 100
+
+
+def test_names_of_splits():
+    assert name_splits(["Train Set", "val1", "eval"]) == {"Train Set": "train", "eval": "test", "val1": "validation"}
+    assert name_splits(["eval", "test"]) == {"eval": "validation", "test": "test"}
+    assert name_splits(["ucf_train", "ucf_test", "lists"]) == {"ucf_test": "test", "ucf_train": "train"}
+    assert name_splits(["ucf_train", "trains", "1", ""], exact=True) == {}
+
+
+def test_counted():
+    assert [counted(*item) for item in ((1, "file"), (2, "file"), (0, "class"))] == ["1 file", "2 files", "0 classes"]

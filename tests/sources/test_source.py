@@ -1,7 +1,7 @@
 import zipfile
 
 import pytest
-from source_folders import HOLD, PUSH, only_warning, rows, touch, write_csv, write_ssv2
+from source_folders import HOLD, PUSH, rows, touch, write_csv, write_ssv2
 
 from src.sample import VIDEO_FOLDER
 from src.sources import source
@@ -74,46 +74,52 @@ def test_an_ssv2_download_in_a_wrapper_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["", "labels"])
-def test_a_labels_json_among_class_folders_is_not_ssv2(tmp_path, place):
+def test_a_labels_json_among_class_folders_is_not_ssv2(tmp_path, place, capsys):
     touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
     (tmp_path / place).mkdir(exist_ok=True)
     (tmp_path / place / "labels.json").write_text('{"0": "run", "1": "walk"}')
-    with pytest.warns(UserWarning) as record:
-        assert set(read_source(tmp_path).label) == {"run", "walk"}
-    assert "labels" in only_warning(record)
+    for name in ("train", "validation"):
+        (tmp_path / place / f"{name}.json").write_text('["run/a.mp4"]')
+    assert set(read_source(tmp_path).label) == {"run", "walk"}
+    assert "labels" in capsys.readouterr().out
 
 
 def test_a_zip_with_a_labels_json_is_not_ssv2(tmp_path):
     touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
     with zipfile.ZipFile(tmp_path / "backup.zip", "w") as archive:
         archive.writestr("old/labels.json", "{}")
-    with pytest.warns(UserWarning, match=r"backup\.zip"):
-        assert len(read_source(tmp_path)) == 2
+    assert len(read_source(tmp_path)) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zip", "run", "walk"]
 
 
 def test_one_class_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"c\.csv: one class only, run; at least two"):
+    with pytest.raises(ValueError, match=r"c\.csv: only one class has videos, run; at least two"):
         read_source(write_csv(tmp_path / "c.csv", "path,label\na.mp4,run\n", ["a.mp4"]))
 
 
-def test_a_csv_beside_class_folders_is_named(tmp_path):
+def test_what_this_project_wrote_is_no_source(tmp_path):
+    touch(tmp_path / "clips/1/a.mp4", tmp_path / "clips/2/b.mp4")
+    (tmp_path / "two-stream.json").write_text('{"written_by": "two-stream", "kind": "prepared data"}')
+    with pytest.raises(ValueError, match=r"this project wrote this folder \(prepared data\)"):
+        read_source(tmp_path)
+
+
+def test_a_csv_beside_class_folders_is_named(tmp_path, capsys):
     touch(tmp_path / "run/a.mp4", tmp_path / "walk/b.mp4")
     write_csv(tmp_path / "clips.csv", "path,label,group\nrun/a.mp4,run,g\n")
-    with pytest.warns(UserWarning, match=r"clips\.csv lists videos: give the CSV as source"):
-        read_source(tmp_path)
+    read_source(tmp_path)
+    assert "left aside: clips.csv: give it as source" in capsys.readouterr().out
 
 
 def test_what_was_understood_is_printed(tmp_path, capsys):
     names = [f"{split}/caf\udce9/{split}.mp4" for split in ("train", "test")] + ["train/walk/3.mp4", "test/walk/4.mp4"]
-    touch(*(tmp_path / name for name in names), tmp_path / "notes/README.txt")
-    with pytest.warns(UserWarning, match=r"notes \(1 files\)"):
-        read_source(tmp_path, group_pattern=r"\w+\.mp4")
+    touch(*(tmp_path / name for name in names), tmp_path / "notes/README")
+    read_source(tmp_path, group_pattern=r"\w+\.mp4")
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         f"{tmp_path}: class folders, <split>/<class>/<video>",
         r"  ├─ 4 videos in 2 classes: caf\xe9 (2), walk (2)",
         "  ├─ splits: train (2), test (2)",
         r"  ├─ groups: 4, by group_pattern \\w+\\.mp4, such as 3.mp4".replace(r"\\", "\\"),
-        "  └─ left aside: 1 folders hold no video of a class: notes (1 files). For lists of splits, give a CSV",
+        "  └─ left aside: 1 folder without a video of a class: notes (1 file)",
     ]

@@ -102,7 +102,7 @@ def test_repeated_rows_count_once(tmp_path):
     write_ssv2(tmp_path, train=[entry("1", HOLD), entry("2", PUSH), entry("1", HOLD)])
     with pytest.warns(UserWarning) as record:
         table = read_ssv2(tmp_path)
-    assert "1 rows" in only_warning(record) and table.video_id.is_unique
+    assert "1 repeated row in" in only_warning(record) and table.video_id.is_unique
 
 
 @pytest.mark.parametrize(
