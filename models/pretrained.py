@@ -26,6 +26,7 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
 
     Raises:
         FileNotFoundError: neither a name that is known, nor the path of a file.
+        ValueError: the file is no backbone.
         RuntimeError: "imagenet" or a network was requested, and its weights are neither cached nor can be downloaded.
     """
     if weights is None:
@@ -34,7 +35,7 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
         return {"backbone": "compact", "weights": None, "pretrained": False}
     if weights in ("auto", "imagenet", *NETWORKS):
         backbone = weights if weights in NETWORKS else "resnet50"
-        failure = _fetch_imagenet(backbone)
+        failure = _try(backbone, "imagenet")
         if failure is None:
             return {"backbone": backbone, "weights": "imagenet", "pretrained": True}
         unavailable = f"the ImageNet weights of {backbone} are neither cached nor can they be downloaded ({failure})."
@@ -52,18 +53,23 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
             f'{path}: {stream}_weights must be "auto", "imagenet", "compact", None, one of {tuple(NETWORKS)} (with '
             "ImageNet weights), or a file; there is no such file."
         )
-    if path.suffix == ".keras":
-        return {"backbone": str(path), "weights": None, "pretrained": True}
-    return {"backbone": "resnet50", "weights": str(path), "pretrained": True}
+    backbone, file = (str(path), None) if path.suffix == ".keras" else ("resnet50", str(path))
+    failure = _try(backbone, file)
+    if failure is not None:
+        raise ValueError(
+            f"{path}: {stream}_weights must be a saved Keras model that maps an image to features (.keras), or "
+            f"ResNet50 weights without top (.h5). It cannot be read as one: {failure}"
+        )
+    return {"backbone": backbone, "weights": file, "pretrained": True}
 
 
-def _fetch_imagenet(backbone):
-    """Downloads the weights unless they are cached; returns None, or the reason of a failure."""
+def _try(backbone, weights):
+    """Builds a backbone, which downloads weights that are not cached; returns None, or the reason of a failure."""
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        build_backbone(backbone, 64, "imagenet")
-    except Exception as error:  # Keras raises a bare Exception for a failed download
+        build_backbone(backbone, 64, weights)
+    except Exception as error:  # Keras, zipfile and h5py raise what they like
         return f"{type(error).__name__}: {error}".splitlines()[0][:200]
     finally:
         socket.setdefaulttimeout(timeout)

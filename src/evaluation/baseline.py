@@ -24,7 +24,9 @@ CELLS = 4  # of the grid, in each direction
 STEP = 2  # pixels: statistics take every second one in each direction, for four times the speed
 SPEED_BINS = np.array([0, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, np.inf])  # px/frame
 COLOUR_BINS = [np.linspace(0, 256, 5)] * 3
+MAJORITY = "the majority class"
 REASONS = {
+    MAJORITY: "the most frequent training class, whatever the clip shows, is right more often.",
     "spatial": "a single frame's colours and edges tell more than the network has learned from it.",
     "temporal": "simple measures of motion tell more than the network has learned from the same flow.",
     "fused": "do not rely on these networks before this has changed.",
@@ -123,14 +125,13 @@ def describe_baselines(entry: dict) -> str:
     """
     sentences = []
     for stream, names in BASELINE_OF.items():
-        bars = {name: entry["baselines"][name]["top1"] for name in names} | {
-            "the majority class": entry["majority_class"]
-        }
+        bars = {name: entry["baselines"][name]["top1"] for name in names} | {MAJORITY: entry["majority_class"]}
         best = max(bars, key=bars.get)
         if entry[stream]["top1"] < bars[best]:
             subject = "The fusion" if stream == "fused" else f"The {stream} stream"
             sentences.append(
-                f"{subject} ({entry[stream]['top1']:.2f}) is below {best} ({bars[best]:.2f}): {REASONS[stream]}"
+                f"{subject} ({entry[stream]['top1']:.2f}) is below {best} ({bars[best]:.2f}): "
+                f"{REASONS.get(best, REASONS[stream])}"
             )
     return " ".join(sentences) or "Both streams and their fusion are at least as accurate as their baselines."
 

@@ -95,14 +95,15 @@ def better_stream(table: pd.DataFrame) -> str:
     return table.loc[list(STREAMS), "test"].idxmax()
 
 
-def describe_fusion(table: pd.DataFrame) -> str:
-    """Says which kind of fusion is used and why, and whether it, and the average, beat the better stream on test.
+def describe_fusion(table: pd.DataFrame, split: str = "test") -> str:
+    """Says which kind of fusion is used and why, and whether it, and the average, beat the better stream.
 
     "helps": higher accuracy on test, p below 0.05; "is not shown to help": higher, with a larger p; "does not help":
     equal or lower.
 
     Args:
         table: from `fusion_table`.
+        split: the split that its column "test" is of.
     """
     stream, kind, best = better_stream(table), chosen_kind(table), _best_on_validation(table)
     values = table.loc[best, "validation"], table.loc["average", "validation"], table.loc[best, "validation_p"]
@@ -116,9 +117,8 @@ def describe_fusion(table: pd.DataFrame) -> str:
     else:
         choice = "The average is used: no kind of fusion is more accurate on validation."
     (verdict, numbers), average = (_compare(table.loc[name], table.loc[stream, "test"]) for name in (kind, "average"))
-    videos = "videos" if table["validation"].isna().all() else "test videos"
     sentence = (
-        f"Fusion {verdict} here: on {table.loc[stream, 'n']:,} {videos} the better stream, {stream}, has an "
+        f"Fusion {verdict} here: on {table.loc[stream, 'n']:,} {split} videos the better stream, {stream}, has an "
         f"accuracy of {table.loc[stream, 'test']:.1%}, and the fusion that is used one of {numbers}"
     )
     return f"{choice} {sentence}" + ("." if kind == "average" else f"; the average {average[0]}: {average[1]}.")

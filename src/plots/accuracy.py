@@ -100,7 +100,7 @@ def plot_probes(probes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     overall = shares.mul(clips, axis=0).sum() / clips.sum()
     names = [f"all {clips.sum():,} clips", *(shorten(name, 46) for name in shares.index)]
     grid, named = np.vstack([overall, shares]), len(names) <= style.MAX_NAMED
-    size = (7, 1.1 + 0.27 * len(names) if named else 5.5)
+    size = (8, 1.1 + 0.27 * len(names) if named else 5.5)
     ax = plt.subplots(figsize=size)[1] if ax is None else ax
     image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if named:

@@ -22,13 +22,14 @@ AGREEMENT_COLOURS = {
 
 
 @style.apply
-def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws the test accuracy of each stream and fusion with its 95 % interval; a dashed line marks the better stream.
+def plot_fusion(table: pd.DataFrame, split: str = "test", ax: Axes | None = None) -> Axes:
+    """Draws the accuracy of each stream and fusion with its 95 % interval; a dashed line marks the better stream.
 
     The accuracy and the p-value against the better stream are on the right.
 
     Args:
         table: from `src.fusion.fusion_table`.
+        split: the split that its column "test" is of.
     """
     if ax is None:
         ax = plt.subplots(figsize=(style.WIDTH * 0.8, 1.1 + 0.28 * len(table)))[1]
@@ -41,10 +42,10 @@ def plot_fusion(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         text = f"{row['test']:.1%}" + ("" if np.isnan(row["p"]) else f"   {format_p(row['p'])}")
         style.annotate_beside(ax, place, text)
     ax.axhline(len(STREAMS) - 0.5, color="0.85", linewidth=0.8)
-    ax.set(ylim=(len(table) - 0.4, -0.6), xlabel="accuracy on test, 95 % interval")
+    ax.set(ylim=(len(table) - 0.4, -0.6), xlabel=f"accuracy on {split}, 95 % interval")
     ax.set_yticks(range(len(table)), table.index)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_title(f"{table['n'].iloc[0]:,} test videos; dashed: {stream}, the better stream")
+    ax.set_title(f"{table['n'].iloc[0]:,} {split} videos; dashed: {stream}, the better stream")
     ax.grid(axis="x")
     return ax
 

@@ -14,7 +14,7 @@ def plot_history(history: pd.DataFrame, title: str, stream: str) -> np.ndarray:
     """Draws loss and accuracy by step, training dashed, validation solid: (2,) Axes. The last weights are kept.
 
     Args:
-        history: columns step, phase, loss, accuracy, val_loss, val_accuracy.
+        history: columns step, phase, loss, accuracy, val_loss, val_accuracy (NaN without validation).
         title: precedes the names of the panels.
         stream: "spatial" or "temporal"; sets the colour of the lines.
     """
@@ -23,7 +23,8 @@ def plot_history(history: pd.DataFrame, title: str, stream: str) -> np.ndarray:
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
         options = {"color": colour, "markersize": 3}
         ax.plot(steps, history[name], ".--", alpha=0.6, label="train", **options)
-        ax.plot(steps, history[f"val_{name}"], ".-", label="validation", **options)
+        if history[f"val_{name}"].notna().any():
+            ax.plot(steps, history[f"val_{name}"], ".-", label="validation", **options)
         ax.set(xlabel="step", title=f"{title}: {name}")
         ax.set_xlim(0, 1.02 * steps.max())
         ax.set_ylim(0, 1.1 if name == "accuracy" else 1.08 * ax.get_ylim()[1])  # space for the names of the phases

@@ -154,7 +154,13 @@ def plan_preprocessing(
 
 
 def choose_extraction(accelerator: bool) -> Callable[..., Iterator[Outcome]]:
-    """How clips are computed: on all cores or, with `accelerator`, with flow on the device that Keras uses."""
+    """How clips are computed: on all cores or, with `accelerator`, with flow on the device that Keras uses.
+
+    Raises:
+        ValueError: `accelerator` is neither True nor False, such as "False" in quotes.
+    """
+    if accelerator not in (True, False):
+        raise ValueError(f"accelerator must be True or False. Received: {accelerator!r}")
     if not accelerator:
         return extract_on_cores
     from src.preprocessing.device_extraction import extract_on_device  # imported here, because it loads Keras

@@ -156,7 +156,7 @@ def start_run(
         if changed:
             raise ValueError(
                 f"{path}: the run {folder.name!r} has another configuration: {'; '.join(changed)}. "
-                "Choose another run_name (or None), or remove the folder."
+                f"{_say_subset(run.record, digest, subset)}Choose another run_name (or None), or remove the folder."
             )
         for partial in _partial_files(folder):
             partial.unlink(missing_ok=True)
@@ -209,6 +209,14 @@ def _compare(record, asked):
     lines = digest + [line for part in ("clips", "training") for line in differences(record[part], asked[part])]
     names = record.get("class_names", asked["class_names"])  # runs of older versions lack them
     return lines + differences({"class_names": names}, {"class_names": asked["class_names"]})
+
+
+def _say_subset(record, digest, subset):
+    """How to continue a run on its own subset, if another one is asked for, such as the one prepared last."""
+    known = record.get("subset")  # runs of older versions lack it
+    if record["manifest_digest"] == digest or known in (None, subset):
+        return ""
+    return f"It was trained on the subset {known!r}: set subset={known!r} to continue it. "
 
 
 def _new_name(root):

@@ -117,7 +117,7 @@ def test_a_stream_below_the_baseline_of_its_input_is_named():
 
 def test_a_stream_below_the_majority_class_is_named():
     sentence = describe_baselines(make_entry(0.5, 0.9, 0.9, majority_class=0.8))
-    assert sentence.startswith("The spatial stream (0.50) is below the majority class (0.80): ")
+    assert sentence.startswith("The spatial stream (0.50) is below the majority class (0.80): the most frequent")
 
 
 @pytest.mark.parametrize("values", [(0.4, 0.66, 0.66), (0.9, 0.9, 0.9)])  # equal is not below

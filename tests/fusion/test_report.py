@@ -68,7 +68,9 @@ def test_without_validation_the_average_is_used(table):
     measured = ["test", "low", "high", "only_this", "only_other", "p"]
     pd.testing.assert_frame_equal(found[measured], table.loc[found.index, measured])
     assert found[["validation", "validation_p"]].isna().all(axis=None) and chosen_kind(found) == "average"
-    assert describe_fusion(found).startswith("The average is used: there are no other clips to choose another")
+    sentence = describe_fusion(found, "validation")
+    assert sentence.startswith("The average is used: there are no other clips to choose another kind by. Fusion ")
+    assert " here: on 90 validation videos the better stream" in sentence
 
 
 def test_the_better_stream_is_the_better_on_test():

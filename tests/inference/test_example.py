@@ -43,3 +43,15 @@ def test_a_video_of_the_user_is_checked_at_once(clips, tmp_path, monkeypatch):
             find_video(clips, tmp_path / name)
     with pytest.raises(ValueError, match="Write it without quotes: None"):
         find_video(clips, "None")
+    with pytest.raises(ValueError, match="must be a video file, or None. Received: 0"):
+        find_video(clips, 0)
+
+
+def test_a_video_that_was_found_is_found_again(clips):
+    assert find_video(clips, find_video(clips)) == find_video(clips)
+
+
+def test_the_sentence_names_the_split(clips, capsys):
+    validation = clips[1:2].assign(split="validation")
+    assert find_video(validation) is None
+    assert capsys.readouterr().out.startswith("None of the 1 validation clips has its video")

@@ -3,6 +3,7 @@
 import keras
 import pytest
 
+from models import pretrained
 from models.pretrained import resolve_weights
 
 
@@ -47,11 +48,12 @@ def test_messages_name_the_stream_its_setting_and_the_known_networks(monkeypatch
         resolve_weights("efficientnetb0", "temporal")
 
 
-def test_other_choices_of_weights(tmp_path):
+def test_other_choices_of_weights(tmp_path, monkeypatch):
     assert resolve_weights(None) == {"backbone": "resnet50", "weights": None, "pretrained": False}
     assert resolve_weights("compact") == {"backbone": "compact", "weights": None, "pretrained": False}
     weights, backbone = tmp_path / "resnet50.weights.h5", tmp_path / "mine.keras"
     weights.touch(), backbone.touch()
+    monkeypatch.setattr(pretrained, "build_backbone", lambda *arguments: None)
     assert resolve_weights(str(weights)) == {"backbone": "resnet50", "weights": str(weights), "pretrained": True}
     assert resolve_weights(str(backbone)) == {"backbone": str(backbone), "weights": None, "pretrained": True}
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from figures import MANY, PUSHES, STREAMS, drawn_and_closed, texts, tick_names  # noqa: F401
+from figures import MANY, PUSHES, STREAMS, assert_inside, drawn_and_closed, texts, tick_names  # noqa: F401
 from matplotlib.colors import to_rgba
 
 from src import plots
@@ -112,6 +112,12 @@ def test_probes_of_a_class_without_clips_leave_its_row_out_of_the_mean():
     ax = plots.plot_probes(probes)
     np.testing.assert_array_equal(ax.images[0].get_array()[0], 1)
     assert len(ax.texts) == 12
+
+
+def test_names_of_probes_stay_apart_beside_long_names_of_classes():
+    ax = plots.plot_probes(pd.DataFrame(np.ones((2, 6)), index=["L" * 200, "W" * 30], columns=PROBES).assign(clips=1))
+    boxes = assert_inside(ax.figure, ax.get_xticklabels())
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
 
 
 def test_probes_of_many_classes_are_colours_only():

@@ -53,6 +53,11 @@ def test_the_better_stream_is_the_dashed_line_and_kinds_have_their_p():
     assert written["svm"] == "60.0%   p = 0.250"
 
 
+def test_the_split_that_was_scored_is_named():
+    ax = plot_fusion(make_table(), "validation")
+    assert ax.get_title().startswith("200 validation videos;") and ax.get_xlabel().startswith("accuracy on validation,")
+
+
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
 def test_what_is_written_beside_the_panel_stays_in_the_figure(accuracy):
     ax = plot_fusion(make_table(**dict.fromkeys(ROWS, (accuracy, 0.5))))

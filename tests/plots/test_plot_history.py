@@ -39,6 +39,11 @@ def test_history_marks_where_the_phase_changes():
         assert len(ax.lines) == 3
 
 
+def test_history_without_validation_has_no_line_for_it():
+    axes = plot_history(make_history([np.nan] * 3, val_loss=np.nan), "Spatial stream", "spatial")
+    assert [[line.get_label() for line in ax.lines] for ax in axes] == [["train"], ["train"]]
+
+
 def test_history_of_one_part_is_a_point():
     axes = plot_history(make_history([0.5]), "Spatial stream", "spatial")
     assert [list(ax.lines[1].get_ydata()) for ax in axes] == [[2.0], [0.5]]

@@ -7,7 +7,7 @@ from conftest import TINY_CONFIG, make_subset, prepare, write_good
 
 from src.config import ClipConfig
 from src.preprocessing import tasks
-from src.preprocessing.plan import PROBE, Plan, plan_preprocessing
+from src.preprocessing.plan import PROBE, Plan, choose_extraction, plan_preprocessing
 from src.preprocessing.tasks import FILE_BLOCK, Outcome, Task, extract_on_cores
 from src.store import ClipStore, read_digest
 
@@ -256,3 +256,10 @@ def test_parts_of_a_video_are_clips_of_their_own(videos, root):
     ]
     assert found.tasks[0].clip == f"part 0-{read_digest(path)}"
     assert len({task.clip.rpartition("-")[2] for task in found.tasks}) == 3
+
+
+@pytest.mark.parametrize("accelerator", ["False", "None", None, 2])
+def test_the_accelerator_is_not_used_by_mistake(accelerator):
+    assert choose_extraction(False) is extract_on_cores
+    with pytest.raises(ValueError, match="accelerator must be True or False"):
+        choose_extraction(accelerator)

@@ -93,6 +93,16 @@ def moving_patches(tmp_path_factory):
     return *write_store(tmp_path_factory.mktemp("store"), CLIPS, clips), CLASSES
 
 
+@pytest.mark.parametrize("name", ["text.keras", "text.h5", "folder"])
+def test_a_file_that_is_no_network_is_an_error_before_the_first_stream(name, tmp_path):
+    path = tmp_path / name
+    path.mkdir() if name == "folder" else path.write_text("no network")
+    config = dataclasses.replace(CONFIG, spatial_weights="compact", temporal_weights=str(path))
+    run = start_run("run", "made", "digest", CLIPS, config, CLASSES, root=tmp_path / "runs")
+    with pytest.raises(ValueError, match=f"{name}: temporal_weights must be a saved Keras model.*cannot be read"):
+        build_spatial(run, CLASSES, config)
+
+
 @pytest.mark.parametrize("network", ["small", pytest.param("cnn_m", marks=pytest.mark.slow)])
 def test_evaluation_does_not_lag_behind_training_after_a_short_fit(network, moving_patches, tmp_path, monkeypatch):
     """Batch norm trains with the statistics of a batch and evaluates with moving ones, which start at mean 0 and

@@ -18,9 +18,12 @@ DIGEST = "0123456789ab"
 NAMES = ["US$_A_B$", os.fsdecode(b"caf\xe9")]
 
 
-def start(root, run_name="first", digest=DIGEST, clip_config=None, data="datasets/tiny", names=NAMES, **training):
+def start(
+    root, run_name="first", digest=DIGEST, clip_config=None, data="datasets/tiny", names=NAMES, subset="two classes",
+    **training,
+):  # fmt: skip
     clip_config, config = clip_config or ClipConfig(), TrainConfig(**training)
-    return start_run(run_name, data, digest, clip_config, config, names, "two classes", root)
+    return start_run(run_name, data, digest, clip_config, config, names, subset, root)
 
 
 def read_record(run):
@@ -76,6 +79,13 @@ def test_another_configuration_is_refused_and_all_differences_are_listed(tmp_pat
     assert all(text in str(error.value) for text in [str(run.folder), *lines])
     assert (run.folder / "config.json").read_bytes() == before
     assert start(tmp_path, run_name="second", **changed).folder.name == "second"
+
+
+def test_a_run_on_another_subset_says_how_to_continue_it(tmp_path):
+    start(tmp_path)
+    start(tmp_path, subset="prepared again under this name")  # the digest shows that it is the same data
+    with pytest.raises(ValueError, match="set subset='two classes' to continue it. Choose another run_name"):
+        start(tmp_path, digest="ba9876543210", subset="prepared last")
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(TrainConfig)])
