@@ -135,7 +135,7 @@ def score_networks(way, seed, data, arguments):
     clips, store, class_names = data
     config, full = make_config(way, seed, arguments), make_config("full", seed, arguments)
     run = fits.open_run(way, clips, store, config)
-    protocol = evaluation_protocol(run, store, class_names, config)
+    protocol = evaluation_protocol(run.record["manifest_digest"], store, class_names, config)
     spatial = fit("spatial", train_spatial, run, *data, config)
     if way == "backbone":
         temporal = fit("temporal", train_temporal, fits.open_run("full", clips, store, full), *data, full)

@@ -108,17 +108,19 @@ def digest_weights(models: Iterable[keras.Model]) -> str:
     return digest.hexdigest()[:12]
 
 
-def evaluation_protocol(run: Run, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:
+def evaluation_protocol(digest: str, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:
     """How the numbers of a run are measured: {"subset", "store", "segments", "crops", "seed"}.
 
-    Call it before training, so that an impossible protocol is found before hours are spent.
+    Call it before a run is started, so that an impossible protocol leaves no run behind, and is found before hours are spent.
+
+    `digest` is that of the subset, from `src.store.manifest_digest`.
 
     Raises:
         ValueError: more segments are asked for than stored; or crops are flipped, and a class has no flipped class.
     """
     average_crops(np.zeros((config.test_crops, len(class_names))), 1, class_names, config)  # raises the second error
     return {
-        "subset": run.record["manifest_digest"],
+        "subset": digest,
         "store": store.config.key,
         "segments": len(scored_segments(store, config)),
         "crops": config.test_crops,

@@ -16,6 +16,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,7 +145,13 @@ def seeded_keys(names: Iterable, seed: int) -> list[str]:
 
     A key depends on the seed and the name alone. Taking the first n names by key is therefore a draw that does not
     depend on the order of the rows or on other rows, and a larger n keeps the names of a smaller one.
+
+    Raises:
+        ValueError: the seed is not a whole number, 0 or more.
     """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        hint = f" Write it without quotes: {seed}" if isinstance(seed, str) else ""
+        raise ValueError(f"seed must be a whole number, 0 or more. Received: {seed!r}.{hint}")
     keys = (f"{seed} {name}".encode(errors="surrogateescape") for name in names)  # file names need not be UTF-8
     return [hashlib.blake2b(key, digest_size=8).hexdigest() for key in keys]
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from src.sources.video_table import check_disjoint, check_ids, in_two_splits
+from src.sources.video_table import check_disjoint, check_ids, in_two_splits, seeded_keys
 
 CLIPS = [("1", "b", "train"), ("2", "b", "test"), ("3", "a", "train"), ("3", "a", "validation"), ("4", "c", "test")]
 
@@ -32,3 +32,9 @@ def test_ids_that_are_folder_names():
 
 def test_tables_hold_names_that_are_not_utf8_also_beside_pyarrow():
     assert pd.Series(["caf\udce9"]).dtype.storage == "python"
+
+
+@pytest.mark.parametrize("seed", ["0", None, 1.5, True, -1])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number, 0 or more"):
+        seeded_keys(["a"], seed)
