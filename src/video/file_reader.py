@@ -80,7 +80,7 @@ class FileReader:
             raise VideoError(
                 f"{self.path}: a video must hold at least one frame; none could be read. Download it again."
             )
-        if first is None or (at_end and not moved and skipped > (1 - DECODED_SHARE) * (skipped + count)):
+        if first is None or (self.excerpt.is_whole and skipped > (1 - DECODED_SHARE) * (skipped + count)):
             raise VideoError(
                 f"{self.path}: damaged: the first frame must be a key frame; it is coded as changes to an earlier "
                 "frame, which is missing. Download it again."

@@ -19,7 +19,7 @@ ROUNDING = 1e-6  # frames
 
 
 class FolderReader:
-    """The images of a folder in natural order, or those of an excerpt at `rate` frames/s.
+    """The images of a folder in natural order, or those of an excerpt at `rate` frames/s, upright by their EXIF.
 
     Attributes:
         num_frames: number of images.

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from conftest import moving_texture
 from write_videos import encode
@@ -93,6 +94,16 @@ def test_a_folder_of_images_is_a_video(tmp_path):
     (segment,) = read_segments(Excerpt(str(folder), rate=10.0), 1, 5, 32)
     assert segment.indices == (13, 14, 15, 16, 17) and np.array_equal(segment.frame, FRAMES[15])
     assert [frame.seconds for frame in FrameStream(Excerpt(str(folder), rate=10.0), 32)][:3] == [0, 0.1, 0.2]
+
+
+def test_photos_are_upright(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # orientation: turned clockwise to be upright
+    for number, frame in enumerate(FRAMES[:3]):
+        PIL.Image.fromarray(frame).save(tmp_path / f"{number}.jpg", quality=95, exif=exif)
+    frames = read_frames(tmp_path)
+    assert frames.shape == (3, 48, 32, 3)
+    assert np.abs(frames - np.rot90(FRAMES[:3], -1, (1, 2)).astype(int)).mean() < 8
 
 
 def test_images_that_are_no_clip_are_errors(tmp_path):
