@@ -4,12 +4,14 @@ Durations are no evidence: sound may be longer than the picture, the last frame 
 be wrong. A container that declares no sizes (MPEG-TS, Ogg, a live recording) cannot be checked.
 """
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 COMPLETE_SHARE = 0.85  # of the declared bytes; the rest may be an index, or a few frames at the end
 BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp", b"sidx", b"uuid", b"mfra", b"meta"}
+FLV_FILE = b"\x00\x08filesize\x00"  # name of a number
 EBML, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 TAIL = 64  # bytes
 UNKNOWN = -1  # size of an EBML element that ends where its parent does
@@ -116,10 +118,19 @@ def _walk_asf(file, size):
     return min(size, declared), declared
 
 
+def _walk_flv(file, size):
+    """FLV: the size among the facts that most writers store first."""
+    header = file.read(1 << 16)
+    at = header.find(FLV_FILE)
+    (declared,) = struct.unpack(">d", header[at + len(FLV_FILE) :][:8]) if 0 <= at < len(header) - 32 else (0,)
+    return size, int(declared) if 0 < declared < 2**60 else 0
+
+
 Walk = Callable[[BinaryIO, int], tuple[int, int]]
 WALKS: list[tuple[Callable[[bytes], bool], Walk]] = [
     (lambda start: start[:4] in (b"RIFF", b"RF64") and start[8:12] == b"AVI ", _walk_riff),
     (lambda start: start[4:8] in BOXES, _walk_boxes),
     (lambda start: start[:4] == EBML.to_bytes(4, "big"), _walk_ebml),
     (lambda start: start[:16] == ASF_HEADER, _walk_asf),
+    (lambda start: start[:4] == b"FLV\x01", _walk_flv),
 ]

@@ -17,7 +17,7 @@ NO_OTHER_FILES = {"protocol_whitelist": "none"}
 
 @contextmanager
 def open_container(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Opens a video file, with its first video stream that is not a cover.
+    """Opens a video file, with the video stream that a player shows: not a cover, and by FFmpeg's order of preference.
 
     FFmpeg is given the content, not the name, which it might take for a protocol or a pattern, and may open nothing
     else. One thread decodes, because clips are decoded in parallel, and threads hold more frames.
@@ -49,13 +49,21 @@ class _Unnamed:
     """A file without the attribute `name`, which PyAV would hand on to FFmpeg."""
 
     def __init__(self, file):
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset, whence):
+        """The new position, or -1 if the file has no such one: headers can be wrong."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -1
 
 
 def _choose_stream(container):
     streams = container.streams.video
     films = [stream for stream in streams if not Disposition(stream.disposition) & Disposition.attached_pic]
-    return next(iter([*films, *streams]), None)
+    best = container.streams.best("video")  # which has several frames, where another one is a still image
+    return best if best in films else next(iter([*films, *streams]), None)
 
 
 def _no_video(path, start):

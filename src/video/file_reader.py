@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import chain, dropwhile
+from itertools import chain
 from math import inf, isnan
 from pathlib import Path
 from typing import NamedTuple
@@ -73,14 +73,14 @@ class FileReader:
         """
         begin, end = self._bounds
         for container, stream, moved in seek_back(self.path, begin, MARGINS):
-            first, last, count, at_end = self._count_packets(container, stream, begin, end)
+            first, last, count, at_end, skipped = self._count_packets(container, stream, begin, end)
             if first and (not moved or seconds_of(first.dts, stream, inf) <= begin):
                 break
-        if first is None:
+        if first is None and skipped == 0:
             raise VideoError(
                 f"{self.path}: a video must hold at least one frame; none could be read. Download it again."
             )
-        if not moved and not first.is_keyframe:
+        if first is None or (self.excerpt.is_whole and skipped > (1 - DECODED_SHARE) * (skipped + count)):
             raise VideoError(
                 f"{self.path}: damaged: the first frame must be a key frame; it is coded as changes to an earlier "
                 "frame, which is missing. Download it again."
@@ -95,17 +95,25 @@ class FileReader:
         return max(count, 1)
 
     def _count_packets(self, container, stream, begin, end):
-        """(first packet, time of the last, number from `begin` to `end`, whether the file was read to its end)."""
-        first, seconds, count = None, inf, 0
+        """Counts the packets from the first key frame on.
+
+        Returns:
+            (first packet, time of the last, number from `begin` to `end`, whether the file was read to its end, number
+            before the first).
+        """
+        first, seconds, count, skipped = None, inf, 0, 0
         for packet in read_packets(container, stream):
             if packet.size == 0 or packet.is_corrupt:  # the end, or a part of a packet
                 continue
+            if first is None and not packet.is_keyframe:
+                skipped += 1
+                continue
             first = first or packet
             if seconds_of(packet.dts, stream, -inf) >= end:  # no frame is shown before it is decoded
-                return first, seconds, count, False
+                return first, seconds, count, False, skipped
             seconds = seconds_of(packet.dts if packet.pts is None else packet.pts, stream, begin)
             count += begin <= seconds < end and _is_shown(packet)
-        return first, seconds, count, True
+        return first, seconds, count, True, skipped
 
     def pictures(self, wanted: np.ndarray | None = None) -> Iterator[Picture]:
         """Decodes the frames, and converts and yields those that are wanted.
@@ -143,32 +151,37 @@ class FileReader:
         start, end = self.excerpt.start, self.excerpt.end
         if self.excerpt.is_whole:
             return -inf, inf
-        with open_container(self.path) as (container, stream):
-            first = next(self._decode(container, stream), None)
-            zero = 0.0 if first is None else seconds_of(first.pts, stream, 0.0)
+        zero, _ = next(self._frames(-inf), (0.0, None))
         begin = zero + start - ROUNDING if start > 0 else -inf
         return begin, inf if isnan(end) else zero + end - ROUNDING
 
     def _frames(self, begin):
         """Yields (seconds, frame), from the key frame before `begin` on, or from the first frame."""
         for container, stream, moved in seek_back(self.path, begin, MARGINS):
-            frames = deinterlace(self._decode(container, stream), stream)
-            if moved:
-                frames = dropwhile(lambda frame: not frame.key_frame, frames)
-                first = next(frames, None)
-                if first is None or seconds_of(first.pts, stream, inf) > begin:
-                    continue
-                frames = chain([first], frames)
+            frames = deinterlace(self._decode(container, stream, moved), stream)
+            first = next(frames, None)
+            if moved and (first is None or seconds_of(first.pts, stream, inf) > begin):
+                continue
+            frames = chain([first], frames) if first else ()
             rate = float(stream.average_rate or FRAME_RATE)
             yield from _sort_times((seconds_of(frame.pts, stream, n / rate), frame) for n, frame in enumerate(frames))
             return
 
-    def _decode(self, container, stream):
+    def _decode(self, container, stream, begins_late):
+        """Yields the frames from the first key frame on, as a recording of television begins anywhere."""
         self._num_decoded = self._num_packets = 0
+        key_found = False
         for packet in read_packets(container, stream):
+            key_found |= packet.is_keyframe
+            if not key_found:
+                begins_late = True
+                continue
             self._num_packets += _is_shown(packet)
             for frame in decode_packet(packet):
                 self._num_decoded += 1 + frame.interlaced_frame  # whose fields may be a packet each
+                if begins_late and not frame.key_frame:  # shown before the key frame, and changes to a missing one
+                    continue
+                begins_late = False
                 yield frame
 
     def _convert(self, frame, reformatter):

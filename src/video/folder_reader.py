@@ -1,6 +1,7 @@
 """Reads a folder of images as a video: `FileReader`, for frames that are files."""
 
 import io
+import warnings
 from collections.abc import Iterator
 from math import ceil, isnan
 from pathlib import Path
@@ -18,7 +19,7 @@ ROUNDING = 1e-6  # frames
 
 
 class FolderReader:
-    """The images of a folder in natural order, or those of an excerpt at `rate` frames/s.
+    """The images of a folder in natural order, or those of an excerpt at `rate` frames/s, upright by their EXIF.
 
     Attributes:
         num_frames: number of images.
@@ -71,11 +72,13 @@ def _read_image(path: Path) -> np.ndarray:
     """uint8 (H, W, 3), BGR."""
     try:
         content = path.read_bytes()
-        with PIL.Image.open(io.BytesIO(content)) as header:  # large images are refused before they fill the memory
-            check_size(path, header.height, header.width)
+        with warnings.catch_warnings(action="ignore"), PIL.Image.open(io.BytesIO(content)) as header:
+            check_size(path, header.height, header.width)  # large images are refused before they fill the memory
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except VideoError:
         raise
+    except PIL.UnidentifiedImageError as error:
+        raise _broken(path, f"it begins with {content[:20]!r}" if content else "the file has 0 bytes") from error
     except Exception as error:  # Pillow's and OpenCV's errors for broken images are of many types
         raise _broken(path, error) from error
     if image is None:
@@ -84,4 +87,5 @@ def _read_image(path: Path) -> np.ndarray:
 
 
 def _broken(path, reason):
+    reason = str(reason).rstrip(".")
     return VideoError(f"{path}: must be an image that can be decoded; {reason}. Download it again, or leave it out.")

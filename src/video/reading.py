@@ -9,11 +9,9 @@ import numpy as np
 
 from src.image_folder import list_images
 from src.video.excerpt import Excerpt
-from src.video.file_reader import FileReader, Picture
+from src.video.file_reader import FileReader
 from src.video.folder_reader import FolderReader
-from src.video.rules import VideoError, check_length, stored_size
-
-__all__ = ["Picture", "VideoError", "check_length", "count_frames", "open_reader", "read_frames", "stored_size"]
+from src.video.rules import VideoError, stored_size
 
 
 def open_reader(path: str | Path | Excerpt) -> FileReader | FolderReader:

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from src.video.file_reader import Picture
-from src.video.reading import resize, stored_size
+from src.video.reading import resize
+from src.video.rules import stored_size
 
 # A raised frame rate shows a frame up to five times (12 → 60 frames/s), so a run of up to MAX_REPEATS frames repeats
 # the one before it if it changes little against the changes on both sides of the run. Motion that slows down, or comes

@@ -46,8 +46,11 @@ def read_start(path: Path) -> bytes:
     """The first bytes of a regular file that is not empty, or VideoError."""
     try:
         if not path.is_file():
-            found = "it is a folder" if path.is_dir() else "there is no regular file of that name"
-            raise VideoError(f"{path}: must be a video file; {found}. Correct the path, or download it again.")
+            if path.is_dir():
+                found = "it is a folder. Correct the path; a folder of frames holds .jpg, .jpeg or .png files."
+            else:
+                found = "there is no regular file of that name. Correct the path, or download it again."
+            raise VideoError(f"{path}: must be a video file; {found}")
         with path.open("rb") as file:
             start = file.read(20)
     except OSError as error:

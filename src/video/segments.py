@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from src.video.excerpt import Excerpt
-from src.video.reading import VideoError, check_length, open_reader, read_frames, resize, to_rgb
+from src.video.reading import open_reader, read_frames, resize, to_rgb
 from src.video.repeats import LOOK_AHEAD, MAX_REPEATS, drop_repeats, measure_changes
+from src.video.rules import VideoError, check_length
 from src.video.sampling import middle, segment_centers, segment_windows
 
 BLACK = 1  # grey levels: a clip whose segments all have a mean below this is black

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 
 from src.video.excerpt import Excerpt
-from src.video.reading import Picture, VideoError, check_length, open_reader, to_rgb
+from src.video.file_reader import Picture
+from src.video.reading import open_reader, to_rgb
 from src.video.repeats import drop_repeats, measure_changes
+from src.video.rules import VideoError, check_length
 
 STREAM_TIMEOUT = 10_000  # ms, to open a stream and to receive its next frame
 

@@ -82,6 +82,7 @@ CUTS = {  # container: (how it is written, outcomes for the first 10, 30, 50, 70
     "avi": (mpeg4(), [NO_VIDEO, NO_VIDEO, NO_VIDEO, TRUNCATED, Shows(), Shows()]),
     "mp4": (h264(), [NO_VIDEO] * 5 + [Shows()]),
     "index in front.mp4": (in_front, [NO_FRAME, NO_FRAME, CUT_OFF, TRUNCATED, LOST, LOST]),
+    "flv": (h264(), [NO_FRAME, NO_FRAME, TRUNCATED, TRUNCATED] + [LOST, LOST]),
     "ts": (h264(rate=25), [NO_KEY_FRAME, TOO_SHORT, LOST, LOST, LOST, LOST]),  # without an announced duration
 }
 

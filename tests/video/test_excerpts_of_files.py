@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from conftest import moving_texture
 from write_videos import encode
@@ -95,6 +96,16 @@ def test_a_folder_of_images_is_a_video(tmp_path):
     assert [frame.seconds for frame in FrameStream(Excerpt(str(folder), rate=10.0), 32)][:3] == [0, 0.1, 0.2]
 
 
+def test_photos_are_upright(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # orientation: turned clockwise to be upright
+    for number, frame in enumerate(FRAMES[:3]):
+        PIL.Image.fromarray(frame).save(tmp_path / f"{number}.jpg", quality=95, exif=exif)
+    frames = read_frames(tmp_path)
+    assert frames.shape == (3, 48, 32, 3)
+    assert np.abs(frames - np.rot90(FRAMES[:3], -1, (1, 2)).astype(int)).mean() < 8
+
+
 def test_images_that_are_no_clip_are_errors(tmp_path):
     with pytest.raises(VideoError, match="too short: .* holds 1"):
         list(read_segments(write_images(tmp_path / "one", FRAMES[:1]), 2, 5, 32))
@@ -104,7 +115,7 @@ def test_images_that_are_no_clip_are_errors(tmp_path):
     cv2.imwrite(str(folder / "img_4.png"), FRAMES[0][:20])
     with pytest.raises(VideoError, match=r"img_4\.png: the images of a clip must be of one size, 48 × 32"):
         read_frames(folder)
-    for content in (b"", b"text", (folder / "img_3.png").read_bytes()[:200]):
+    for content in (b"", b"text", b"GIF89a", (folder / "img_3.png").read_bytes()[:200]):
         (folder / "img_4.png").write_bytes(content)
-        with pytest.raises(VideoError, match=r"img_4\.png: must be an image that can be decoded"):
+        with pytest.raises(VideoError, match=r"img_4\.png: must be an image that can be decoded; [^<]*\. Download"):
             read_frames(folder)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from conftest import moving_texture, write_video
 
-from src.video.reading import VideoError, count_frames, read_frames, stored_size
+from src.video.reading import count_frames, read_frames
+from src.video.rules import VideoError, stored_size
 from src.video.segments import read_segments
 
 

@@ -1,13 +1,14 @@
 """Files whose headers mislead: what counts is what a player shows. Nothing but the file itself is opened."""
 
+import os
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from write_videos import FRAMES, RATE, encode, encode_frames, replaced, video
+from write_videos import FRAMES, RATE, add_cover, encode, encode_frames, replaced, texture, video
 
-from src.video import VideoError, count_frames, read_frames, read_segments
+from src.video import Excerpt, VideoError, count_frames, read_frames, read_segments
 
 
 def write_with_aspect(path, aspect, codec="mpeg4", height=144, width=180):
@@ -62,6 +63,51 @@ def test_codecs_that_opencv_lacks_are_decoded(tmp_path, codec, suffix):
     pixels = "yuv422p10le" if codec == "prores" else "yuv420p"
     path = encode(tmp_path / f"clip.{suffix}", codec, frames, pixels)
     assert np.abs(read_frames(path).astype(int) - frames).mean() < 6
+
+
+def test_the_shape_of_pixels_in_webm_is_that_of_the_container(tmp_path):
+    """Its codecs have none: the colours that nobody needs become the width to display, and padding of 3 bytes."""
+    path = tmp_path / "clip.webm"
+    replaced(video("libvpx-vp9"), bytes.fromhex("55b084 55b98101"), bytes.fromhex("54b08160 ec8100"))(path)
+    assert read_frames(path).shape[1:3] == (48, 96)
+
+
+@pytest.mark.parametrize(
+    "suffix, codec",
+    [("ts", "libx264"), ("ts", "mpeg2video"), ("mpg", "mpeg2video"), ("avi", "mpeg4"), ("flv", "libx264")],
+)
+def test_a_recording_begins_at_its_first_key_frame(tmp_path, suffix, codec):
+    """Of 60 frames with a key frame every 12, the first 5 packets are missing."""
+    frames, options = texture(60), {"g": "12", "bf": "2"}
+    whole = read_frames(encode(tmp_path / f"whole.{suffix}", codec, frames, rate=25, options=options))
+    path = encode(
+        tmp_path / f"part.{suffix}", codec, frames, rate=25, options=options,
+        alter=lambda number, packet: packet if number >= 5 else None,
+    )  # fmt: skip
+    assert count_frames(path) == 48
+    assert np.array_equal(read_frames(path), whole[12:])
+    for start, end in ((0.4, 0.8), (1.8, 99)):
+        excerpt = Excerpt(str(path), start, end)
+        expected = whole[12:][int(25 * start) : int(25 * end)]
+        assert np.array_equal(read_frames(excerpt), expected) and count_frames(excerpt) == len(expected)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_still_image_before_the_video_is_not_the_video(tmp_path, suffix):
+    """MKV has no mark for covers."""
+    path = tmp_path / f"clip.{suffix}"
+    with av.open(str(path), "w") as file:
+        cover = add_cover(file, None)
+        stream = file.add_stream("libx264", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        file.mux(cover + encode_frames(stream, FRAMES))
+    assert read_frames(path).shape == FRAMES.shape
+
+
+def test_a_header_that_points_before_the_file_is_no_crash(tmp_path):
+    path = encode(tmp_path / "clip.nut", "mpeg4")
+    os.truncate(path, path.stat().st_size - 100)
+    assert count_frames(path) >= 13
 
 
 PLAYLISTS = {

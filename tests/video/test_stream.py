@@ -5,7 +5,8 @@ import pytest
 from conftest import moving_texture, write_video
 from write_videos import encode
 
-from src.video.reading import VideoError, read_frames
+from src.video.reading import read_frames
+from src.video.rules import VideoError
 from src.video.segments import read_segments
 from src.video.stream import FrameStream
 
