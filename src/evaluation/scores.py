@@ -111,7 +111,7 @@ def digest_weights(models: Iterable[keras.Model]) -> str:
 def evaluation_protocol(digest: str, store: ClipStore, class_names: list[str], config: TrainConfig) -> dict:
     """How the numbers of a run are measured: {"subset", "store", "segments", "crops", "seed"}.
 
-    Call it before a run is started, so that an impossible protocol leaves no run behind, and is found before hours are spent.
+    Call it before a run is started: an impossible protocol then leaves no run behind, and costs no hours.
 
     `digest` is that of the subset, from `src.store.manifest_digest`.
 
