@@ -121,8 +121,8 @@ def test_the_digest_of_weights_by_hand():
 def test_the_protocol_says_how_numbers_are_measured(tiny_store, run):
     _, store, names = read_clips(tiny_store[0])
     expected = {"subset": "0123456789ab", "store": TINY_CONFIG.key, "segments": 2, "crops": 3, "seed": 0}
-    assert evaluation_protocol("digest", store, names, TrainConfig()) == expected
-    one = evaluation_protocol("digest", store, names, TrainConfig(test_segments=1, test_crops=10, seed=4))
+    assert evaluation_protocol("0123456789ab", store, names, TrainConfig()) == expected
+    one = evaluation_protocol("0123456789ab", store, names, TrainConfig(test_segments=1, test_crops=10, seed=4))
     assert one == expected | {"segments": 1, "crops": 10, "seed": 4}
 
 
@@ -130,4 +130,4 @@ def test_the_protocol_says_how_numbers_are_measured(tiny_store, run):
 def test_a_protocol_that_is_not_possible_is_refused_before_training(config, tiny_store, run):
     _, store, _ = read_clips(tiny_store[0])
     with pytest.raises(ValueError, match="test_segments must be at most 2|Flipped crops"):
-        evaluation_protocol("digest", store, ["turn_left", "stay", "wave"], TrainConfig(**config))
+        evaluation_protocol("0123456789ab", store, ["turn_left", "stay", "wave"], TrainConfig(**config))
