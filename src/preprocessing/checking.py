@@ -1,5 +1,6 @@
 """Looks at clips: one example before the extraction, and all stored clips after it."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
         except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
             defect = str(error)
         if defect:
-            broken.append(f"{store.folder / row.clip_name}: {defect}")
+            folder = str(store.folder / row.clip_name)
+            broken.append(f"{folder}: {defect.removeprefix(folder + os.sep)}")
     if broken:
         lines = "\n".join(broken)
         raise ValueError(

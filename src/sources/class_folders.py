@@ -8,6 +8,7 @@ import pandas as pd
 
 from src.files import expand
 from src.image_folder import VIDEO_SUFFIXES
+from src.ownership import read_stamp
 from src.sources.csv_text import is_list
 from src.sources.groups import find_groups, separate_splits
 from src.sources.layout import Layout, find_layout
@@ -31,9 +32,16 @@ def read_class_folders(folder: str | Path, group_pattern: str | None = None, fra
         frame_rate: of folders of images, frames/s.
 
     Raises:
-        ValueError: no class folder holds a video, there is one class only, or the classes look like splits.
+        ValueError: no class folder holds a video, there is one class only, the classes look like splits, or the folder
+            is what this project wrote.
     """
     folder = expand(folder)
+    stamp = read_stamp(folder)
+    if stamp:
+        raise ValueError(
+            f"{printable(folder)}: must be a folder of videos, but holds what this project wrote: {stamp['kind']}. "
+            "Give the folder of the videos."
+        )
     tree = walk(folder)
     videos = sorted([path for path in tree.files if is_video(path)] + tree.image_folders)
     try:
@@ -111,7 +119,7 @@ def _check_classes(folder: Path, tree: FolderTree, layout: Layout) -> None:
     if lists:
         advice += f", or the CSV that lists the videos, such as {few(lists, 1).removesuffix(', ...')}"
     if tree.repeats:
-        found += f"; {len(tree.repeats)} links were not followed, such as {few(_repeats(tree), 1)}"
+        found += f"; {len(tree.repeats)} paths were not read, such as {few(_repeats(tree), 1)}"
     rule = f"one class only, {few(classes)}; at least two are needed" if classes else "no class folder holds a video"
     raise ValueError(
         f"{printable(folder)}: {rule}. Looked for <class>/<video> ending in {' '.join(VIDEO_SUFFIXES)}, or folders of "
@@ -144,9 +152,7 @@ def _left_aside(folder: Path, tree: FolderTree, layout: Layout) -> list[str]:
     if images:
         sentences.append(f"{len(images)} folders hold images where classes hold videos: {few(images)}. {IMAGES}")
     if tree.repeats:
-        sentences.append(
-            f"{len(tree.repeats)} paths are left aside, so that each file counts once: {few(_repeats(tree))}"
-        )
+        sentences.append(f"{len(tree.repeats)} paths are not read: {few(_repeats(tree))}")
     for sentence in sentences:
         warnings.warn(f"{printable(folder)}: {sentence}. They are ignored.", stacklevel=3)
     return sentences

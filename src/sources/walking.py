@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from src.image_folder import IMAGE_SUFFIXES, is_image_folder, list_images
+from src.ownership import STAMP, read_stamp
 
 
 @dataclass
@@ -17,7 +18,7 @@ class FolderTree:
         image_folders: folders of images that are videos; what else is in them is not listed.
         folders: visible folders.
         repeats: (path, why) of what is not read again, or cannot be read: links to what is reached another way, second
-            names of one file, links to nothing, unreadable folders.
+            names of one file, links to nothing, unreadable folders, folders that this project wrote.
     """
 
     files: list[PurePath] = field(default_factory=list)
@@ -62,7 +63,13 @@ class _Walker:
             except OSError as error:
                 self.tree.repeats.append((place, f"cannot be read: {error.strerror}"))
                 continue
-            if self._is_video(place, [entry.name for entry in found]):
+            names = [entry.name for entry in found]
+            stamp = read_stamp(self.folder / place) if place.parts and STAMP in names else None
+            if stamp:  # such as prepared data inside its source, whose images are no videos
+                self.tree.folders.remove(place)
+                self.tree.repeats.append((place, f"written by this project: {stamp['kind']}"))
+                continue
+            if self._is_video(place, names):
                 self.tree.image_folders.append(place)
                 continue
             deeper = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.files import expand
 from src.sources import SPLITS
 from src.store.clip_store import ClipStore
 from src.store.contents import check_records, read_config_file
@@ -79,7 +80,7 @@ def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataF
     Raises:
         FileNotFoundError: `root` was never prepared, or not with this subset.
     """
-    root = Path(root).expanduser()
+    root = expand(root)
     if subset is None:
         store, path = ClipStore(root), root / MANIFEST
         if not path.exists():
@@ -100,7 +101,7 @@ def list_subsets(root: str | Path) -> pd.DataFrame:
         a row per subset: `name`, `prepared` (time), `classes`, the number of clips in `train`, `validation` and `test`,
         `parameters` (of its clips) and `current` (bool, whether it was prepared last).
     """
-    root, rows = Path(root).expanduser(), []
+    root, rows = expand(root), []
     current = find_current(root)
     for path in sorted(_find_records(root), key=lambda path: (path.stat().st_mtime_ns, path.name)):
         table = read_manifest(path)
@@ -116,7 +117,7 @@ def read_subset(root: str | Path, name: str) -> pd.DataFrame:
     Raises:
         FileNotFoundError: there is none of this name; the message lists the names.
     """
-    return read_manifest(_find_record(Path(root).expanduser(), name))
+    return read_manifest(_find_record(expand(root), name))
 
 
 def forget_subset(root: str | Path, name: str) -> None:
@@ -127,7 +128,7 @@ def forget_subset(root: str | Path, name: str) -> None:
     Raises:
         FileNotFoundError: there is none of this name; the message lists the names.
     """
-    root = Path(root).expanduser()
+    root = expand(root)
     path = _find_record(root, name)
     if find_current(root) == name:
         (root / MANIFEST).unlink(missing_ok=True)

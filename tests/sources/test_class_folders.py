@@ -103,7 +103,7 @@ def test_symbolic_links_give_each_file_once(tmp_path):
     with pytest.warns(UserWarning) as record:
         table = read(source)
     assert table.equals(expected)
-    assert "6 paths are left aside" in only_warning(record) and "latest (a link to run)" in only_warning(record)
+    assert "6 paths are not read" in only_warning(record) and "latest (a link to run)" in only_warning(record)
 
 
 def test_links_to_other_places_are_followed(tmp_path):

@@ -3,6 +3,8 @@ import os
 import pytest
 from source_folders import touch
 
+from src.ownership import claim
+from src.sources.class_folders import read_class_folders
 from src.sources.walking import walk
 
 
@@ -26,6 +28,17 @@ def test_loops_end_and_each_file_is_there_once(tmp_path):
     tree = walk(tmp_path / "s")
     assert names(tree.files) == ["b/1.mp4", "c/2.mp4", "c/far/3.mp4"]
     assert len(tree.repeats) == 7
+
+
+def test_what_this_project_wrote_is_left_aside(tmp_path):
+    touch(tmp_path / "run/1.mp4", tmp_path / "out/clips/key/1-0123/1.jpg", tmp_path / "out/clips/key/1-0123/2.jpg")
+    claim(tmp_path / "stamped", "prepared data")
+    (tmp_path / "stamped/two-stream.json").rename(tmp_path / "out/two-stream.json")
+    tree = walk(tmp_path)
+    assert names(tree.files) == ["run/1.mp4"] and tree.image_folders == [] and names(tree.folders) == ["run", "stamped"]
+    assert [(str(path), why) for path, why in tree.repeats] == [("out", "written by this project: prepared data")]
+    with pytest.raises(ValueError, match="out: must be a folder of videos, but holds what this project wrote"):
+        read_class_folders(tmp_path / "out")
 
 
 def test_special_files_are_left_aside(tmp_path):
