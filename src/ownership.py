@@ -95,9 +95,7 @@ def make_staging(parent: str | Path) -> Path:
 
 def list_staging(parent: str | Path) -> list[Path]:
     """The staging directories under `parent`, of processes that are running or were killed."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(path for path in Path(parent).iterdir() if is_staging(path))
-    return []
+    return [path for path in _list(parent) if is_staging(path)]
 
 
 def is_staging(path: str | Path) -> bool:

@@ -186,7 +186,7 @@ def _describe_changes(before, after):
         return []
     return [
         f"Replaced, or no longer readable, since this subset was recorded or planned ({len(changed)}): {few(changed)}. "
-        "The subset as it was, with the clips of then, stays under its name."
+        "A recorded subset stays as it was, with the clips of then, under its name."
     ]
 
 

@@ -5,6 +5,7 @@ A subset is <root>/subsets/<config key>/<name>.csv; the one that was prepared la
 
 import os
 import re
+import shlex
 from datetime import datetime
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = Non
         if other != path or other.read_bytes() != text.encode("utf-8", "surrogateescape"):
             raise ValueError(
                 f"{other}: the name {name!r} is that of another subset. Give another name, or forget that subset: "
-                f"python -m src.store.unused {store.root} --forget={name}"
+                f"{shlex.join(['python', '-m', 'src.store.unused', str(store.root), f'--forget={name}'])}"
             )
     write_manifest(subset, path)
     write_manifest(subset, store.root / MANIFEST)

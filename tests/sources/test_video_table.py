@@ -8,6 +8,7 @@ CLIPS = [("1", "b", "train"), ("2", "b", "test"), ("3", "a", "train"), ("3", "a"
 
 def test_videos_and_groups_in_two_splits_are_found_and_refused():
     table = pd.DataFrame(CLIPS, columns=["video_id", "group", "split"])
+    table["path"] = table.video_id
     assert in_two_splits(table, "group") == ["a", "b"]
     assert in_two_splits(table, "video_id") == ["3"]
     with pytest.raises(ValueError, match="A video_id must be in one split only.*1 are in several: 3"):
