@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from src.files import PARTIAL, read_json, write_json
+from src.files import PARTIAL, expand, read_json, write_json
 
 STAMP = "two-stream.json"  # not hidden, so that `cp folder/*` copies it
 WRITER = "two-stream"
@@ -42,7 +42,7 @@ def claim(folder: str | Path, kind: str, recognises: Callable[[Path], bool] | No
     Raises:
         ValueError: the folder holds something else. Nothing was written then.
     """
-    folder = Path(folder).expanduser()
+    folder = expand(folder)
     if is_claimed(folder, kind, recognises) and read_stamp(folder) is not None:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def is_claimed(folder: str | Path, kind: str, recognises: Callable[[Path], bool]
     Raises:
         ValueError: the folder holds something else, as for `claim`.
     """
-    folder = Path(folder).expanduser()
+    folder = expand(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: must be a folder for {kind}, but is a file. Choose another folder.")
     found = _list_content(folder)  # before the stamp is read: another job may be making the folder at this moment
@@ -95,9 +95,7 @@ def make_staging(parent: str | Path) -> Path:
 
 def list_staging(parent: str | Path) -> list[Path]:
     """The staging directories under `parent`, of processes that are running or were killed."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(path for path in Path(parent).iterdir() if is_staging(path))
-    return []
+    return [path for path in _list(parent) if is_staging(path)]
 
 
 def is_staging(path: str | Path) -> bool:

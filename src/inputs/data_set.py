@@ -71,6 +71,15 @@ def _check_stored(table, store):
         if split == "train":
             videos = table[(table.split == split) & (table.label == label)]
             raise ValueError(_describe_lost(videos, f"training videos of class {label!r}", store))
+    reasons = _read_failures(store)
+    missing = table.video_id[~table.stored & ~table.video_id.isin(reasons)]
+    if len(missing):
+        warnings.warn(
+            f"{store.root}: {len(missing)} of {len(table)} videos have no whole clip, and no reason in {FAILURES}: "
+            f"{few(missing)}. They are left out. If the extraction was interrupted, or clips were damaged since, run "
+            "preprocess_data.ipynb again.",
+            stacklevel=3,
+        )
     if len(lost):
         message = f"None of the videos is stored: {few(f'{label!r} in {split}' for split, label in lost)}"
         warnings.warn(f"{message}. The results there leave these classes out; see {FAILURES}.", stacklevel=3)
@@ -78,11 +87,7 @@ def _check_stored(table, store):
 
 def _describe_lost(videos, subject, store):
     """Says why none of these videos is stored: they failed, or the job ended before their turn."""
-    path = store.root / FAILURES
-    reasons = {}
-    if path.is_file():
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
-        reasons = dict(zip(table.video_id, table.reason, strict=True))
+    path, reasons = store.root / FAILURES, _read_failures(store)
     failed = [video for video in videos.video_id if video in reasons]
     if not failed:
         return (
@@ -94,3 +99,13 @@ def _describe_lost(videos, subject, store):
         f"to be read, and none is stored. {path} has the reasons, first {failed[0]}: {reasons[failed[0]]} Repair or "
         "replace them, or leave them out of the subset, and run preprocess_data.ipynb again."
     )
+
+
+def _read_failures(store):
+    """Reason by video of the last job's failures; none if the file is not there, or is none of ours."""
+    try:
+        path = store.root / FAILURES
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
+        return dict(zip(table.video_id, table.reason, strict=True))
+    except (OSError, ValueError, AttributeError):  # ValueError: no CSV; AttributeError: other columns
+        return {}

@@ -1,5 +1,6 @@
 """Looks at clips: one example before the extraction, and all stored clips after it."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,11 +63,17 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
         other than zero) and `at_bound` (share clipped at `flow_bound`).
 
     Raises:
-        ValueError: clips are broken; the message lists all of them, each with the reason, and says how to mend them.
+        ValueError: no clip is stored; or clips are broken, and the message lists all of them, each with the reason, and
+            says how to mend them.
     """
     table, store = read_prepared(root, subset)
     there = [(store.folder / name).exists() for name in table.clip_name]
     clips, rows, broken = table[there], [], []
+    if clips.empty:
+        raise ValueError(
+            f"{root}: none of the {len(table)} clips is stored. failures.csv there has the reasons of the videos that "
+            "failed. Correct them, and run preprocess_data.ipynb again."
+        )
     for row in progress(clips.itertuples(), len(clips), "reading back"):
         entries = {"video_id": row.video_id, "split": row.split, "label": row.label}
         defect = store.find_defect(row.clip_name)
@@ -75,7 +82,8 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
         except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
             defect = str(error)
         if defect:
-            broken.append(f"{store.folder / row.clip_name}: {defect}")
+            folder = str(store.folder / row.clip_name)
+            broken.append(f"{folder}: {defect.removeprefix(folder + os.sep)}")
     if broken:
         lines = "\n".join(broken)
         raise ValueError(

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from src.sources import SPLITS
+from src.sources import SPLITS, few
 
 NAMED = 3  # examples in a message
 
@@ -68,14 +68,20 @@ def describe_copies(copies: pd.DataFrame) -> list[str]:
     """A sentence for each kind of copies: in two splits, of two classes, and others; each names examples."""
     across, classes = copies.left_out, copies.label.ne(copies.other_label)
     kinds = (
-        (
-            across,
-            "are copies (the same bytes) of a video of an earlier split: they are left out, so that none is in two",
-        ),
-        (classes, "have the same bytes as a video of another class: one of the two labels is wrong, so remove one"),
-        (~across & ~classes, "have the same bytes as another one of their class and split: they count twice"),
+        (across, "Left out, because a video of an earlier split has the same bytes"),
+        (classes, "Same bytes in two classes; one of the two labels is wrong, so remove one of the videos"),
+        (~across & ~classes, "Same bytes twice in one class and split; they count twice"),
     )
-    return [f"{kind.sum()} videos {text}. {_examples(copies[kind])}" for kind, text in kinds if kind.any()]
+    return [f"{text} ({kind.sum()}): {_examples(copies[kind])}." for kind, text in kinds if kind.any()]
+
+
+def describe_emptied(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """A sentence if copies that were left out were all videos of a class in a split."""
+    pairs = [set(zip(table.label, table.split, strict=True)) for table in (before, after)]
+    emptied = sorted(pairs[0] - pairs[1])
+    if not emptied:
+        return []
+    return [f"All videos were copies, and are left out: {few(f'{label!r} in {split}' for label, split in emptied)}."]
 
 
 def find_transcoded(subset: pd.DataFrame) -> list[str]:
@@ -88,8 +94,8 @@ def find_transcoded(subset: pd.DataFrame) -> list[str]:
     if not pairs:
         return []
     return [
-        f"{len(pairs)} videos stand in two splits under names that differ in the suffix alone, probably the same video "
-        f"in two formats: {'; '.join(pairs[:NAMED])}. Remove one of each, or give them one group."
+        "In two splits under names that differ in the suffix alone, probably the same video in two formats "
+        f"({len(pairs)}): {'; '.join(pairs[:NAMED])}. Remove one of each, or give them one group."
     ]
 
 

@@ -1,6 +1,5 @@
 """The job: extracts the missing clips of a subset into a store, in parallel, and lists the videos that failed."""
 
-import errno
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from src.files import write_text
+from src.ownership import DISK_FULL
 from src.preprocessing.plan import Plan
 from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected
@@ -16,7 +16,6 @@ from src.progress import progress
 from src.store import record_subset
 
 MOST_LOST = 10  # classes that a report names
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import pandas as pd
 
 from src.config import ClipConfig
 from src.preprocessing.arguments import check_seconds, check_subset, check_workers
-from src.preprocessing.copies import describe_copies, find_copies, find_transcoded, leave_out
+from src.preprocessing.copies import describe_copies, describe_emptied, find_copies, find_transcoded, leave_out
 from src.preprocessing.tasks import Outcome, Task, extract_on_cores
 from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected, count_workers
-from src.sources import seeded_keys
+from src.sources import few, seeded_keys
 from src.store import ClipStore, name_clips, read_digests
 
 PROBE = 8  # clips to measure
@@ -90,7 +90,8 @@ class Plan:
     def refresh(self) -> "Plan":
         """The same plan for the videos, clips and free space that are on disk now, with the probe of before."""
         subset, tasks, copies = _find_tasks(self.subset, self.store)
-        _warn(describe_copies(copies[copies.left_out]))  # of videos that were replaced since
+        _warn(_describe_changes(self.subset, subset) + describe_copies(copies[copies.left_out]))
+        _warn(describe_emptied(self.subset, subset))
         return replace(self, subset=subset, tasks=tasks, free_bytes=shutil.disk_usage(self.store.root).free)
 
     def check_space(self) -> None:
@@ -143,8 +144,9 @@ def plan_preprocessing(
     workers, store = check_workers(workers), ClipStore(root, config)
     check_seconds(seconds_per_clip)
     check_subset(subset)
-    subset, tasks, copies = _find_tasks(subset, store)
-    _warn([*describe_copies(copies), *find_transcoded(subset)])
+    given, (subset, tasks, copies) = subset, _find_tasks(subset, store)
+    _warn(_describe_changes(given, subset) + describe_copies(copies) + describe_emptied(given, subset))
+    _warn(find_transcoded(subset))
     with connected(cluster) as client:
         workers = count_workers(workers, client)
         extract([], store, None, workers, client)  # raises an error for what it does not support, before any work
@@ -178,6 +180,20 @@ def _find_tasks(subset, store):
     missing = subset[~subset.clip_name.map(store.holds)]
     columns = ["video_id", "path", "digest", "clip_name", "start", "end", "rate"]
     return subset, [Task(*row) for row in missing[columns].itertuples(index=False)], copies
+
+
+def _describe_changes(before, after):
+    """A sentence about videos that are no longer those that a subset was recorded, or planned, with."""
+    if "digest" not in before:
+        return []
+    known = before.set_index("video_id").digest.reindex(after.video_id).to_numpy()
+    changed = after.path[(known != after.digest) & (known != "")]
+    if changed.empty:
+        return []
+    return [
+        f"Replaced, or no longer readable, since this subset was recorded or planned ({len(changed)}): {few(changed)}. "
+        "A recorded subset stays as it was, with the clips of then, under its name."
+    ]
 
 
 def _warn(messages):

@@ -33,11 +33,11 @@ import numpy as np
 
 from src import ownership
 from src.config import ClipConfig, differences
-from src.files import write_json
+from src.files import expand, write_json
 from src.flow import compute_flow, stack_fields
 from src.store.contents import FEATURES, claim_root, is_feature_folder, read_config_file
-from src.store.encoding import Clip, decode_image, decode_segment, encode_clip, split_tiles
-from src.store.wholeness import find_defect, find_foreign_files
+from src.store.encoding import AGAIN, Clip, decode_image, decode_segment, encode_clip, split_tiles
+from src.store.wholeness import find_defect, find_foreign_files, read_info
 from src.video import pad_window
 
 READABLE = 80  # bytes of a video id in the name of its clip
@@ -56,7 +56,7 @@ class ClipStore:
     """
 
     def __init__(self, root: str | Path, config: ClipConfig | None = None):
-        self.root = Path(root).expanduser()
+        self.root = expand(root)
         self.config = config or read_config(self.root)
         self.folder = self.root / "clips" / self.config.key
         self.incomplete = self.root / "incomplete"
@@ -136,8 +136,15 @@ class ClipStore:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def read_info(self, name: str) -> dict:
-        """clip.json: digest of the video, height, width, frame indices."""
-        return json.loads((self.folder / name / "clip.json").read_text())
+        """clip.json: digest of the video, height, width, frame indices.
+
+        Raises:
+            ValueError: it is missing, or damaged.
+        """
+        info = read_info(self.folder / name)
+        if info is None:
+            raise ValueError(f"{self.folder / name / 'clip.json'}: is missing, or does not describe a clip. {AGAIN}")
+        return info
 
     def read_frame(self, name: str, segment: int) -> np.ndarray:
         """The RGB frame of a segment: uint8 (H, W, 3)."""
@@ -157,7 +164,11 @@ class ClipStore:
             return stack_fields(flow, length, self.config.flow_bound)
         info, path = self.read_info(name), self.folder / name / f"flow_{segment}.jpg"
         tiles = decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE, path)
-        return split_tiles(tiles, length, info["height"], info["width"])
+        try:
+            return split_tiles(tiles, length, info["height"], info["width"])
+        except ValueError:
+            size = f"{info['width']} × {info['height']} px"
+            raise ValueError(f"{path}: must hold {length} flow fields of {size} as tiles. {AGAIN}") from None
 
     def read_segment(self, name: str, segment: int) -> tuple[np.ndarray, int]:
         """The stored grey frames of a segment, and the position of its window's first frame in them.
@@ -173,13 +184,12 @@ class ClipStore:
         return pad_window(frames, self.config.window_length), start
 
     def _remove_broken(self, name):
-        foreign = find_foreign_files(self.folder / name)
+        folder = self.folder / name
+        foreign = find_foreign_files(folder) if folder.is_dir() else ["it is a file"]
         if foreign:
-            raise FileExistsError(
-                errno.EEXIST, f"a clip's folder holds what is none of its files: {', '.join(foreign)}. Move it away",
-                str(self.folder / name),
-            )  # fmt: skip
-        self.remove(self.folder / name)
+            message = f"must be a clip's folder, but holds other files: {', '.join(foreign)}. Move them away"
+            raise FileExistsError(errno.EEXIST, message, str(folder))
+        self.remove(folder)
 
     def num_bytes(self, name: str) -> int:
         """Bytes of a clip's files."""
@@ -221,7 +231,7 @@ def check_id(video_id: str) -> None:
 
 def read_config(root: str | Path) -> ClipConfig:
     """The `ClipConfig` that a folder was last prepared with."""
-    path = Path(root).expanduser() / "config.json"
+    path = expand(root) / "config.json"
     config = read_config_file(path)
     if config is None:
         raise FileNotFoundError(f"{path}: no prepared data here. Run preprocess_data.ipynb with output={str(root)!r}.")

@@ -31,10 +31,15 @@ def claim_root(root: Path) -> None:
 
     Raises:
         ValueError: the folder, or a record in it, is not this project's. Nothing was written then.
+        OSError: the folder cannot be made or written to.
     """
-    if ownership.is_claimed(root, PREPARED, is_prepared):
-        check_records(root)
-    ownership.claim(root, PREPARED, is_prepared)
+    try:
+        if ownership.is_claimed(root, PREPARED, is_prepared):
+            check_records(root)
+        ownership.claim(root, PREPARED, is_prepared)
+    except OSError as error:
+        message = f"cannot be made, or written to ({error.strerror}). Choose another output"
+        raise OSError(error.errno, message, str(root)) from error
 
 
 def is_prepared(root: Path) -> bool:
@@ -52,7 +57,7 @@ def check_records(root: Path) -> None:
     """Raises ValueError if a file that would be written over was put there by the user."""
     for path, rule in _find_foreign_records(root).items():
         raise ValueError(
-            f"{path}: {rule}, but this is another file, so it was not written over. Move it, or choose another output."
+            f"{path}: {rule}, but is something else, so it was not written over. Move it, or choose another output."
         )
 
 
@@ -114,7 +119,7 @@ def find_foreign(root: Path) -> list[Path]:
     keys = _list(root / "clips")
     found += [path for path in keys if not is_key_folder(path)]
     for key in filter(is_key_folder, keys):
-        found += [path for path in _list(key) if path.name != "config.json" and not (path.is_dir() and is_clip(path))]
+        found += [path for path in _list(key) if path.name != "config.json" and not is_clip(path)]
     found += [path for path in _list(root / "incomplete") if not ownership.is_staging(path)]
     found += [path for path in _list(root / "features") if not is_feature_folder(path)]
     return sorted(path for path in found if not path.name.startswith("."))
@@ -126,14 +131,14 @@ def _find_foreign_records(root):
     found = {}
     for name in (*headers, "config.json"):
         if os.path.lexists(root / name) and not (root / name).is_file():
-            found[root / name] = "it must be a file"
+            found[root / name] = "must be a file"
     for name, columns in headers.items():
         if (root / name).is_file() and _first_line(root / name) not in ("", *(",".join(names) for names in columns)):
-            found[root / name] = f"its first line must be {','.join(columns[0])}"
+            found[root / name] = f"must have the first line {','.join(columns[0])}"
     try:
         read_config_file(root / "config.json")
     except ValueError:
-        found[root / "config.json"] = "it must hold the parameters of clips"
+        found[root / "config.json"] = "must hold the parameters of clips"
     return found
 
 

@@ -117,8 +117,7 @@ def _read_memory(path):
 
 def _keep_foreign(memory):
     """Moves a file that is no memory of ours, but happens to have its name, beside it."""
-    content = read_json(memory, MEMORY_BYTES)
-    if content is not None and not is_memory(content):  # None: no JSON, so it is ours, cut off by a power cut
+    if memory.is_file() and memory.stat().st_size and not is_memory(read_json(memory, MEMORY_BYTES)):
         kept = memory.with_name(f"{memory.stem}-{uuid.uuid4().hex[:8]}{memory.suffix}")
         os.replace(memory, kept)
         warnings.warn(f"{memory} is not what this project writes. It was kept as {kept.name}.", stacklevel=4)

@@ -12,6 +12,7 @@ from src.video import pad_window
 FRAME_QUALITY = 85  # JPEG
 FLOW_QUALITY = 75  # JPEG; benchmarks/store_formats.py measures its error, px, and its size
 GRAY_QUALITY = 95  # JPEG; likewise: the flow of these frames loses less than stored flow
+AGAIN = "Remove its folder, and run preprocess_data.ipynb again."  # of a clip that cannot be read
 BLOCK = 8  # JPEG codes blocks of 8 × 8 pixels: tiles start on block borders, so that no block mixes two fields
 
 
@@ -79,7 +80,7 @@ def decode_image(data: np.ndarray, flags: int, path: Path) -> np.ndarray:
     """
     image = cv2.imdecode(data, flags) if data.size else None
     if image is None:
-        raise ValueError(f"{path}: must be a JPEG; it cannot be decoded. Remove its folder and preprocess again.")
+        raise ValueError(f"{path}: must be a JPEG; it cannot be decoded. {AGAIN}")
     return image
 
 

@@ -44,7 +44,7 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
         FileNotFoundError: there is no such file.
         ValueError: a column is missing, a split, a class_index or a time is invalid, or two splits share a group.
     """
-    again = "Write it again with preprocess_data.ipynb."
+    again = "Prepare the subset again with preprocess_data.ipynb; move the file away if it is another one."
     try:
         subset = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape",

@@ -5,11 +5,13 @@ A subset is <root>/subsets/<config key>/<name>.csv; the one that was prepared la
 
 import os
 import re
+import shlex
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
+from src.files import expand
 from src.sources import SPLITS
 from src.store.clip_store import ClipStore
 from src.store.contents import check_records, read_config_file
@@ -49,7 +51,7 @@ def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = Non
         if other != path or other.read_bytes() != text.encode("utf-8", "surrogateescape"):
             raise ValueError(
                 f"{other}: the name {name!r} is that of another subset. Give another name, or forget that subset: "
-                f"python -m src.store.unused {store.root} --forget={name}"
+                f"{shlex.join(['python', '-m', 'src.store.unused', str(store.root), f'--forget={name}'])}"
             )
     write_manifest(subset, path)
     write_manifest(subset, store.root / MANIFEST)
@@ -79,7 +81,7 @@ def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataF
     Raises:
         FileNotFoundError: `root` was never prepared, or not with this subset.
     """
-    root = Path(root).expanduser()
+    root = expand(root)
     if subset is None:
         store, path = ClipStore(root), root / MANIFEST
         if not path.exists():
@@ -100,7 +102,7 @@ def list_subsets(root: str | Path) -> pd.DataFrame:
         a row per subset: `name`, `prepared` (time), `classes`, the number of clips in `train`, `validation` and `test`,
         `parameters` (of its clips) and `current` (bool, whether it was prepared last).
     """
-    root, rows = Path(root).expanduser(), []
+    root, rows = expand(root), []
     current = find_current(root)
     for path in sorted(_find_records(root), key=lambda path: (path.stat().st_mtime_ns, path.name)):
         table = read_manifest(path)
@@ -116,7 +118,7 @@ def read_subset(root: str | Path, name: str) -> pd.DataFrame:
     Raises:
         FileNotFoundError: there is none of this name; the message lists the names.
     """
-    return read_manifest(_find_record(Path(root).expanduser(), name))
+    return read_manifest(_find_record(expand(root), name))
 
 
 def forget_subset(root: str | Path, name: str) -> None:
@@ -127,7 +129,7 @@ def forget_subset(root: str | Path, name: str) -> None:
     Raises:
         FileNotFoundError: there is none of this name; the message lists the names.
     """
-    root = Path(root).expanduser()
+    root = expand(root)
     path = _find_record(root, name)
     if find_current(root) == name:
         (root / MANIFEST).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from src import ownership
+from src.files import expand
 from src.store import contents
 from src.store.clip_store import ClipStore
 from src.store.manifest import name_clips, read_manifest
@@ -43,7 +44,7 @@ def find_unused(root: str | Path) -> pd.DataFrame:
         if folder == store.folder and (root / MANIFEST).exists():
             manifests.append(root / MANIFEST)
         used = {name for path in manifests for name in name_clips(read_manifest(path)).clip_name}
-        clips = [path for path in folder.iterdir() if path.name not in used and path.is_dir() and is_clip(path)]
+        clips = [path for path in folder.iterdir() if path.name not in used and is_clip(path)]
         features = [
             path
             for kept in filter(contents.is_feature_folder, root.glob(f"features/{folder.name}-crop*"))
@@ -64,7 +65,7 @@ def remove_unused(unused: pd.DataFrame, root: str | Path) -> None:
 
 
 def _open(root):
-    root = Path(root).expanduser()
+    root = expand(root)
     if not (root / "subsets").is_dir():
         raise FileNotFoundError(f"{root}: no prepared data here: it has no folder subsets/. Give the output folder.")
     ownership.is_claimed(root, contents.PREPARED, contents.is_prepared)  # raises an error if it is the user's

@@ -22,10 +22,10 @@ def find_defect(folder: Path) -> str | None:
 
     Their sizes are in clip.json. Clips of older versions lack them; of these only missing and empty files are found.
     """
-    info = read_json(folder / INFO, INFO_BYTES)
-    if not isinstance(info, dict):
-        return f"{INFO} is missing, or cannot be read"
-    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+    info = read_info(folder)
+    if info is None:
+        return f"{INFO} is missing, or does not describe a clip"
+    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()}
     written = info.get("sizes")
     for name in written if isinstance(written, dict) else _names_without_sizes(info):
         if name not in sizes:
@@ -37,18 +37,29 @@ def find_defect(folder: Path) -> str | None:
     return None
 
 
-def is_clip(folder: Path) -> bool:
-    """Whether a folder is a clip of this project, whole or not: by its name, its files' names, and clip.json."""
-    names = set(os.listdir(folder))
-    if not CLIP_NAMES.fullmatch(folder.name) or INFO not in names or find_foreign_files(folder):
-        return False
+def read_info(folder: Path) -> dict | None:
+    """clip.json of a clip; None if it is missing, or is not what is written for clips."""
     info = read_json(folder / INFO, INFO_BYTES)
-    return info is None or (isinstance(info, dict) and set(info) >= KEYS)  # None: emptied by a power cut
+    if not isinstance(info, dict) or not set(info) >= KEYS:
+        return None
+    is_size = all(isinstance(info[side], int) for side in ("height", "width"))
+    return info if is_size and isinstance(info["indices"], list) else None
+
+
+def is_clip(folder: Path) -> bool:
+    """Whether a path is a clip of this project, whole or not: by its name, its files' names, and clip.json."""
+    if folder.is_symlink() or not folder.is_dir() or not CLIP_NAMES.fullmatch(folder.name):
+        return False
+    info = folder / INFO
+    if not info.is_file() or find_foreign_files(folder):
+        return False
+    return not info.stat().st_size or read_info(folder) is not None  # empty: by a power cut
 
 
 def find_foreign_files(folder: Path) -> list[str]:
     """Names in a clip's folder that are none of its files."""
-    return sorted(name for name in os.listdir(folder) if not FILE_NAMES.fullmatch(name))
+    entries = os.scandir(folder)
+    return sorted(e.name for e in entries if not (FILE_NAMES.fullmatch(e.name) and e.is_file(follow_symlinks=False)))
 
 
 def _names_without_sizes(info):

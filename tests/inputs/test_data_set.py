@@ -43,8 +43,10 @@ def failures(root, videos, reason="it is empty. Copy it again."):
 def test_failed_clips_are_left_out_and_class_indices_stay(tiny_store, tmp_path):
     subset = tiny_store[1]
     failed = subset.video_id[((subset.class_index == 0) & (subset.split == "test")) | (subset.index == 5)]
+    root = copy_store(tiny_store, tmp_path, failed)
+    failures(root, failed)
     with pytest.warns(UserWarning, match="None of the videos is stored: 'Holding something' in test. The results"):
-        clips, _, names = read_clips(copy_store(tiny_store, tmp_path, failed))
+        clips, _, names = read_clips(root)
     assert set(clips.video_id) == set(subset.video_id) - set(failed) and clips.index.tolist() == list(range(len(clips)))
     assert names == TINY_NAMES and set(clips.class_index[clips.split == "test"]) == {1, 2}
 
@@ -62,6 +64,18 @@ def test_a_split_of_which_all_videos_failed_is_named_with_the_reason(tiny_store,
     failures(root, failed[1:])
     with pytest.raises(ValueError, match=f"{len(failed) - 1} of {len(failed)} {split} videos failed to be read"):
         read_clips(root)
+
+
+@pytest.mark.parametrize("content", [None, "", "x", "a,b\n1,2\n"])
+def test_clips_that_are_missing_for_no_known_reason_are_named(tiny_store, tmp_path, content):
+    subset = tiny_store[1]
+    missing = subset.video_id[subset.index == 5]
+    root = copy_store(tiny_store, tmp_path, missing)
+    if content is not None:
+        (root / "failures.csv").write_text(content)
+    message = f"1 of {len(subset)} videos have no whole clip, and no reason in failures.csv: {missing.iloc[0]}. They"
+    with pytest.warns(UserWarning, match=message):
+        assert len(read_clips(root)[0]) == len(subset) - 1
 
 
 def test_a_class_without_training_clips_is_named(tiny_store, tmp_path):

@@ -73,6 +73,12 @@ def test_check_store_lists_all_broken_clips(videos, tmp_path):
     assert check_store(tmp_path).video_id.tolist() == ["good_0", "good_1", "good_2"] and third.exists()
 
 
+def test_check_store_of_nothing_is_an_error(videos, tmp_path):
+    prepare(videos[:2], tmp_path)
+    with pytest.raises(ValueError, match="none of the 2 clips is stored. failures.csv there has the reasons"):
+        check_store(tmp_path)
+
+
 def test_check_store_measures_a_subset_by_name(videos, tmp_path):
     first = prepare(videos[2:3], tmp_path).subset
     prepare(videos[3:], tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from conftest import TINY_CONFIG, make_subset, write_good
 
 from src.preprocessing import plan_preprocessing, preprocess
-from src.preprocessing.copies import describe_copies, find_copies, find_transcoded, leave_out
+from src.preprocessing.copies import describe_copies, describe_emptied, find_copies, find_transcoded, leave_out
 from src.store import read_prepared
 
 WHOLE = (np.nan, np.nan)
@@ -66,10 +66,17 @@ def test_copies_in_two_classes_are_named():
     assert copies.label.tolist() == ["walk"] * 2 and copies.other_label.tolist() == ["run"] * 2
     assert copies.left_out.tolist() == [False, True]
     across, classes = describe_copies(copies)
-    assert across.startswith("1 videos are copies (the same bytes) of a video of an earlier split: they are left out")
+    assert across.startswith("Left out, because a video of an earlier split has the same bytes (1): ")
     assert "videos/3.webm (test, walk) = videos/2.webm (train, run)" in across
-    assert classes.startswith("2 videos have the same bytes as a video of another class: one of the two labels is")
+    assert classes.startswith("Same bytes in two classes; one of the two labels is wrong")
     assert "videos/1.webm (train, walk) = videos/0.webm (train, run)" in classes
+
+
+def test_a_class_that_lacks_a_split_without_its_copies_is_named():
+    subset = table(("a", "x", "train"), ("b", "y", "train"), ("a", "x", "test"), ("c", "y", "test"))
+    assert describe_emptied(subset, leave_out(subset, find_copies(subset))) == [
+        "All videos were copies, and are left out: 'x' in test."
+    ]
 
 
 def test_a_split_of_nothing_but_copies_is_refused():
@@ -83,7 +90,7 @@ def test_one_video_in_two_formats_is_named():
     subset = make_subset([("a", "v/x.avi"), ("b", "v/x.mp4"), ("c", "w/x.mp4"), ("d", "v/y.avi"), ("e", "v/y.mp4")])
     assert find_transcoded(subset) == []
     [sentence] = find_transcoded(subset.assign(split=["train", "test", "test", "train", "train"]))
-    assert sentence.startswith("1 videos stand in two splits") and "v/x.avi and v/x.mp4" in sentence
+    assert sentence.startswith("In two splits") and "v/x.avi and v/x.mp4" in sentence
     one = make_subset([("a", "v/x.avi"), ("b", "v/x.avi")]).assign(split=["train", "test"])
     assert find_transcoded(one) == []  # two parts of one file
 
@@ -93,7 +100,7 @@ def test_copies_are_named_before_the_extraction_and_not_in_the_manifest(tmp_path
     shutil.copy(videos[0][1], tmp_path / "copy.webm")
     subset = make_subset([*videos, ("copy", tmp_path / "copy.webm")])
     subset = subset.assign(split=["train", "train", "validation", "test", "test"], label="one", class_index=0)
-    with pytest.warns(UserWarning, match=r"1 videos are copies .*copy\.webm \(test, one\) = .*good 0\.webm"):
+    with pytest.warns(UserWarning, match=r"Left out, .* \(1\): .*copy\.webm \(test, one\) = .*good 0\.webm"):
         plan = plan_preprocessing(subset, tmp_path / "prepared", TINY_CONFIG, 1)
     assert plan.subset.video_id.tolist() == [name for name, _ in videos]
     assert plan.copies.video_id.tolist() == ["copy"]

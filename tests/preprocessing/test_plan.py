@@ -1,4 +1,5 @@
 import errno
+import warnings
 from collections import Counter, namedtuple
 
 import numpy as np
@@ -6,10 +7,10 @@ import pytest
 from conftest import TINY_CONFIG, make_subset, prepare, write_good
 
 from src.config import ClipConfig
-from src.preprocessing import tasks
+from src.preprocessing import preprocess, tasks
 from src.preprocessing.plan import PROBE, Plan, choose_extraction, plan_preprocessing
 from src.preprocessing.tasks import FILE_BLOCK, Outcome, Task, extract_on_cores
-from src.store import ClipStore, read_digest
+from src.store import ClipStore, read_digest, read_prepared, read_subset
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -244,11 +245,33 @@ def test_output_of_an_older_version_is_continued(videos, root):
 # Parts of videos
 
 
+def test_an_output_that_cannot_be_made_is_named(videos, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for root in (tmp_path / "file/prepared", tmp_path / "link"):
+        with pytest.raises(OSError, match=f"cannot be made, or written to .* Choose another output: '{root}'"):
+            plan_preprocessing(make_subset(videos), root, TINY_CONFIG, 1)
+
+
+def test_videos_that_changed_since_the_subset_was_recorded_are_named(root, tmp_path):
+    videos = write_good(tmp_path, 3)
+    subset = make_subset(videos)
+    name = prepare(subset, root).subset
+    videos[0][1].write_bytes(videos[0][1].read_bytes() + b"changed")
+    videos[1][1].unlink()
+    with pytest.warns(UserWarning, match=r"Replaced, or no longer readable, .* \(2\): .*good 0.webm, .*1.webm"):
+        plan = plan_preprocessing(read_subset(root, name), root, TINY_CONFIG, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # not twice
+        assert preprocess(plan).failures.video_id.tolist() == ["good_1"]
+    assert read_prepared(root, name)[0].stored.all()
+
+
 def test_parts_of_a_video_are_clips_of_their_own(videos, root):
     path = videos[0][1]
     subset = make_subset([(f"part {n}", path) for n in range(3)]).assign(group="video", label="one", class_index=0)
     subset = subset.assign(start=[np.nan, 0.0, 0.5], end=[np.nan, 0.5, np.nan])
-    with pytest.warns(UserWarning, match="2 videos have the same bytes as another one of their class and split"):
+    with pytest.warns(UserWarning, match="Same bytes twice in one class and split; they count twice .2."):
         found = plan_preprocessing(subset, root, TINY_CONFIG, 1)
     assert [(task.start, task.end) for task in found.tasks[1:]] == [
         (0.0, 0.5),

@@ -167,8 +167,8 @@ DAMAGE = [  # as a power cut leaves files
     (empty, "frame_1.jpg", "frame_1.jpg is empty"),
     (cut, "flow_0.jpg", "flow_0.jpg has .* bytes, but .* were written"),
     (Path.unlink, "flow_1.jpg", "flow_1.jpg is missing"),
-    (empty, "clip.json", "clip.json is missing, or cannot be read"),
-    (cut, "clip.json", "clip.json is missing, or cannot be read"),
+    (empty, "clip.json", "clip.json is missing, or does not describe a clip"),
+    (cut, "clip.json", "clip.json is missing, or does not describe a clip"),
 ]
 
 
@@ -196,11 +196,35 @@ def test_empty_and_missing_files_of_clips_without_sizes_are_found(store, staging
         assert not store.holds(NAME)
 
 
+HOSTILE = [
+    *("[]", "7", "{}", "[" * 100_000, '{"sizes": {"frame_0.jpg": "x"}}', '{"sizes": [1]}'),
+    *('{"video": 1, "height": 2, "width": 3, "indices": 5}', '{"video": 1, "height": "2", "width": 3, "indices": []}'),
+]
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_a_clip_with_another_description_is_broken(store, staging, content):
+    store.write(NAME, make_clip(), DIGEST, staging)
+    (store.folder / NAME / "clip.json").write_text(content)
+    assert not store.holds(NAME)
+    with pytest.raises(ValueError, match=r"clip\.json: is missing, or does not describe a clip. Remove its folder"):
+        store.read_stack(NAME, 0)
+    store.write(NAME, make_clip(), DIGEST, staging)
+    assert store.holds(NAME)
+
+
+def test_flow_of_another_size_is_an_error_that_names_the_file(store, staging):
+    store.write(NAME, make_clip(), DIGEST, staging)
+    (store.folder / NAME / "flow_1.jpg").write_bytes(encoding.encode_frame(np.zeros((8, 8, 3), np.uint8)))
+    with pytest.raises(ValueError, match=r"flow_1\.jpg: must hold 3 flow fields of 64 × 48 px as tiles. Remove"):
+        store.read_stack(NAME, 1)
+
+
 def test_what_a_user_put_into_the_folder_of_a_broken_clip_stays(store, staging):
     store.write(NAME, make_clip(), DIGEST, staging)
     empty(store.folder / NAME / "frame_0.jpg")
     (store.folder / NAME / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="none of its files: notes.txt. Move it away"):
+    with pytest.raises(FileExistsError, match="but holds other files: notes.txt. Move them away"):
         store.write(NAME, make_clip(), DIGEST, staging)
     assert (store.folder / NAME / "notes.txt").read_text() == "mine"
 

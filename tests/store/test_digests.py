@@ -83,10 +83,9 @@ def test_a_file_that_could_not_be_read_is_tried_again(files, memory, monkeypatch
     assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
 
 
-@pytest.mark.parametrize("content", ["", "{"])
-def test_a_broken_memory_is_replaced(files, memory, content):
+def test_an_empty_memory_is_replaced(files, memory):
     memory.parent.mkdir()
-    memory.write_text(content)
+    memory.touch()
     assert read_digests(files, memory) == [expected(b"video %d" % n) for n in range(3)]
     assert set(json.loads(memory.read_text())) == set(files)
 
@@ -116,13 +115,14 @@ def test_entries_of_another_form_do_not_harm_the_others(files, memory, opened):
     assert read_digests(files, memory) == first and opened == files[:1]
 
 
-def test_json_that_is_no_memory_is_kept(files, memory):
+@pytest.mark.parametrize("content", ['{"mine": {"a": 1}}', '{"mine": 1}\n{"mine": 2}\n', "null"])
+def test_a_file_that_is_no_memory_is_kept(files, memory, content):
     memory.parent.mkdir()
-    memory.write_text('{"mine": {"a": 1}}')
+    memory.write_text(content)
     with pytest.warns(UserWarning, match="digests.json is not what this project writes. It was kept as digests-"):
         read_digests(files, memory)
     [kept] = memory.parent.glob("digests-*.json")
-    assert kept.read_text() == '{"mine": {"a": 1}}'
+    assert kept.read_text() == content
 
 
 # Folders of images

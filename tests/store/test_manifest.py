@@ -47,7 +47,7 @@ def test_manifest_round_trip(tmp_path):
     ("change", "message"),
     [
         (lambda table: table.drop(columns=["group", "path"]), "Missing: path, group"),
-        (lambda table: table.drop(columns="digest"), "Missing: digest. Write it again with preprocess_data.ipynb"),
+        (lambda table: table.drop(columns="digest"), "Missing: digest. Prepare the subset again"),
         (lambda table: table.assign(split="tset"), "split must be one of train.*16 rows"),
         (lambda table: table.assign(class_index="x"), "class_index a number"),
         (lambda table: table.assign(start="soon"), "start, end and rate numbers"),

@@ -109,6 +109,6 @@ def test_the_record_of_an_older_version_is_read(store, tmp_path):
 
 def test_a_file_of_the_users_is_not_written_over(store, tmp_path):
     (tmp_path / "manifest.csv").write_text("path,label\na.webm,run\n")
-    with pytest.raises(ValueError, match=r"manifest\.csv: its first line must be .*not written over"):
+    with pytest.raises(ValueError, match=r"manifest\.csv: must have the first line .*not written over"):
         record_subset(with_digests(1), store)
     assert list_subsets(tmp_path).empty and (tmp_path / "manifest.csv").read_text().startswith("path,label")

@@ -226,18 +226,20 @@ def test_what_the_user_put_into_the_folder_stays(videos, root, monkeypatch, caps
         *("incomplete/removed_x/a.avi", "incomplete/a.avi", f"features/{key.name}-crop1-x/a.npy"),
         *(f"clips/{key.name}/frames-0123456789abcdef/frame_0.jpg", f"clips/{key.name}/x-0123456789abcdef/clip.json"),
         *(f"clips/{key.name}/more/a.avi", "clips/caf\udce9"),
-        f"clips/{name_of(videos[0])}/frame_0.jpg",
+        *(f"clips/{name_of(videos[0])}/frame_0.jpg", f"clips/{key.name}/y-0123456789abcdef/frame_0.jpg/a.avi"),
     ]
     for name in mine:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text('{"mine": 1}')
+    (key / "y-0123456789abcdef/clip.json").write_bytes(b"")
+    (key / "link-0123456789abcdef").symlink_to(key / name_of(videos[0]))
     for folder in (root / "incomplete").iterdir():
         os.utime(folder, (time.time() - 100 * ABANDONED_AFTER,) * 2)
     before = read_tree(root)
     lines = run(monkeypatch, capsys, root, "--remove")
     "\n".join(lines).encode()
     assert lines[-1] == "removed: 0, 0.0 MB" and lines[-2].startswith(f"not ours, left alone: {root}/clips/")
-    assert lines[-2].endswith("(13)") and read_tree(root) == before
+    assert lines[-2].endswith("(15)") and read_tree(root) == before
     assert prepare(videos, root).found == 4 and read_tree(root) == before
 
 
