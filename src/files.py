@@ -16,6 +16,18 @@ def expand(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def check_path(path: str | Path, name: str) -> Path:
+    """The expanded path that the parameter `name` gives.
+
+    Raises:
+        ValueError: it is no path, is empty, or is None in quotes.
+    """
+    if not isinstance(path, str | os.PathLike) or os.fspath(path) in ("", "None"):
+        hint = " Write it without quotes: None" if path == "None" else ""
+        raise ValueError(f"{name} must be a path. Received: {path!r}.{hint}")
+    return expand(path)
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; it is renamed to `path` at the end of the block, or removed on an error.

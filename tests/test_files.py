@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from src.files import PARTIAL, atomic_path, expand, read_json, write_json, write_text
+from src.files import PARTIAL, atomic_path, check_path, expand, read_json, write_json, write_text
 
 
 def names(folder):
@@ -69,3 +69,9 @@ def test_what_is_no_json_is_none(tmp_path):
     path.unlink()
     os.mkfifo(path)  # opening it would wait forever
     assert read_json(path, 100) is None
+
+
+@pytest.mark.parametrize("value", [None, "", "None", 5])
+def test_what_is_no_path_is_refused(value):
+    with pytest.raises(ValueError, match="output must be a path. Received"):
+        check_path(value, "output")

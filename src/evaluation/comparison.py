@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.config import STREAMS, differences
+from src.files import expand
 from src.training import Run
 
 SCORED = (*STREAMS, "fused")
@@ -84,7 +85,7 @@ def _find_runs(folders):
     """The runs that are given, by their folders; each once."""
     runs = {}
     for folder in map(Path, [folders] if isinstance(folders, str | Path) else folders):
-        folder = folder.expanduser()
+        folder = expand(folder)
         is_run = (folder / "config.json").is_file()
         found = [Run.read(folder)] if is_run else _read_folder_of_runs(folder)
         if not found:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.files import expand
 from src.video import Excerpt, FrameStream, VideoError
 
 SMALL = 32  # pixels, of a frame that is read only to see whether it can be
@@ -28,7 +29,7 @@ def find_video(clips: pd.DataFrame, video: str | Path | Excerpt | None = None) -
         if video == "None" or not isinstance(video, str | Path | Excerpt):
             hint = ". Write it without quotes: None" if video == "None" else ""
             raise ValueError(f"video must be a video file, or None. Received: {video!r}{hint}")
-        video = video if isinstance(video, Excerpt) else Path(video).expanduser()
+        video = video if isinstance(video, Excerpt) else expand(video)
         _read_first_frame(video)
         return video
     split = "test" if (clips.split == "test").any() else "validation"

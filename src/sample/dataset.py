@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from src.files import read_json, write_json, write_text
+from src.files import expand, read_json, write_json, write_text
 from src.ownership import claim, discard, is_abandoned, list_staging, make_staging, read_stamp
 from src.progress import progress
 from src.sample import drawing, motion, rendering, specs, textures
@@ -64,7 +64,7 @@ def write_sample(
             writing another sample there; or more clips are wanted than there are ids.
         OSError: OpenCV cannot write VP8.
     """
-    folder = Path(folder).expanduser()
+    folder = expand(folder)
     plan = _plan({"train": train_per_class, "validation": validation_per_class, "test": test_per_class}, seed)
     claim(folder, KIND, recognises=_is_sample)
     _check_folders(folder)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
+from src.files import expand
 from src.ownership import read_stamp
 from src.progress import progress
 from src.sample import VIDEO_FOLDER
@@ -25,7 +26,7 @@ SSV2_VIDEOS = 220_847  # videos in the archive of SSv2
 
 def is_archive_folder(folder: str | Path) -> bool:
     """Whether a folder holds SSv2's videos as archives: a file named as a part, or a tgz beside the labels."""
-    folder = Path(folder).expanduser()
+    folder = expand(folder)
     files = list_files(folder)
     if any(PART_NAME.fullmatch(path.name) for path in files):
         return True
@@ -68,7 +69,7 @@ def extract_videos(
         PermissionError: the folder cannot be written to.
         OSError: the disk has no room. Videos extracted before an error are kept.
     """
-    folder, target = Path(folder).expanduser(), unpack_target(folder, unpack_to)
+    folder, target = expand(folder), unpack_target(folder, unpack_to)
     wanted = {str(video_id) for video_id in video_ids}
     check_video_ids(wanted, folder)
     existing = list_videos(target) | list_videos(folder)

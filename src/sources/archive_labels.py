@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 
+from src.files import expand
 from src.sources.archive_parts import NO_ZIP, list_files, list_zip, zip_fault
 from src.sources.names import few
 from src.sources.ssv2 import LABEL_BYTES, LABEL_PREFIX, has_labels
@@ -38,7 +39,7 @@ def unpack_labels(folder: str | Path, unpack_to: str | Path | None = None) -> No
         PermissionError: the folder cannot be written to.
         OSError: the disk has no room.
     """
-    folder, target = Path(folder).expanduser(), unpack_target(folder, unpack_to)
+    folder, target = expand(folder), unpack_target(folder, unpack_to)
     if has_labels(folder):
         return
     archive = find_label_zip(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.files import expand
+from src.files import check_path, expand
 from src.ownership import read_stamp
 from src.sample import write_sample
 from src.sources.archive import is_archive_folder
@@ -51,6 +51,8 @@ def read_source(
         raise ValueError(f'source must be "sample" or the path of a folder or a .csv file. Received: {source!r}')
     if not (isinstance(frame_rate, Real) and 0 < frame_rate < float("inf")):
         raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
+    if unpack_to is not None:
+        check_path(unpack_to, "unpack_to")
     path = expand(write_sample() if source == "sample" else source)
     reading = _read(path, seed, unpack_to, group_pattern, float(frame_rate))
     print(_describe(path, reading))

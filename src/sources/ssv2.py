@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.files import check_path, expand
 from src.sample import VIDEO_FOLDER
 from src.sources.names import counted
 from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, seeded_keys, tidy
@@ -57,8 +58,8 @@ def read_ssv2(
         FileNotFoundError: a label file is missing, or all listed videos are.
         ValueError: a file is broken, names an unknown template or an invalid id, or contradicts another.
     """
-    folder = Path(folder).expanduser()
-    target = folder if unpack_to is None else Path(unpack_to).expanduser()
+    folder = expand(folder)
+    target = folder if unpack_to is None else check_path(unpack_to, "unpack_to")
     files = label_files(target if has_labels(target) and not has_labels(folder) else folder)
     missing = [str(path) for name, path in files.items() if name != "test" and not path.is_file()]
     if missing:

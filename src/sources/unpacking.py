@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from src.files import check_path, expand
 from src.ownership import claim, discard, is_abandoned, make_staging
 
 DISK_RESERVE = 100 << 20  # bytes that stay free
@@ -15,7 +16,7 @@ NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def unpack_target(folder: str | Path, unpack_to: str | Path | None) -> Path:
     """The folder that archives are unpacked to: that of the archives unless another one is given."""
-    return Path(folder if unpack_to is None else unpack_to).expanduser()
+    return expand(folder) if unpack_to is None else check_path(unpack_to, "unpack_to")
 
 
 @contextmanager

@@ -33,7 +33,7 @@ import numpy as np
 
 from src import ownership
 from src.config import ClipConfig, differences
-from src.files import expand, write_json
+from src.files import check_path, write_json
 from src.flow import compute_flow, stack_fields
 from src.store.contents import FEATURES, claim_root, is_feature_folder, read_config_file
 from src.store.encoding import AGAIN, Clip, decode_image, decode_segment, encode_clip, split_tiles
@@ -56,7 +56,7 @@ class ClipStore:
     """
 
     def __init__(self, root: str | Path, config: ClipConfig | None = None):
-        self.root = expand(root)
+        self.root = check_path(root, "the prepared folder")
         self.config = config or read_config(self.root)
         self.folder = self.root / "clips" / self.config.key
         self.incomplete = self.root / "incomplete"
@@ -231,7 +231,7 @@ def check_id(video_id: str) -> None:
 
 def read_config(root: str | Path) -> ClipConfig:
     """The `ClipConfig` that a folder was last prepared with."""
-    path = expand(root) / "config.json"
+    path = check_path(root, "the prepared folder") / "config.json"
     config = read_config_file(path)
     if config is None:
         raise FileNotFoundError(f"{path}: no prepared data here. Run preprocess_data.ipynb with output={str(root)!r}.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.files import expand
+from src.files import check_path
 from src.sources import SPLITS
 from src.store.clip_store import ClipStore
 from src.store.contents import check_records, read_config_file
@@ -81,7 +81,7 @@ def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataF
     Raises:
         FileNotFoundError: `root` was never prepared, or not with this subset.
     """
-    root = expand(root)
+    root = check_path(root, "the prepared folder")
     if subset is None:
         store, path = ClipStore(root), root / MANIFEST
         if not path.exists():
@@ -102,7 +102,7 @@ def list_subsets(root: str | Path) -> pd.DataFrame:
         a row per subset: `name`, `prepared` (time), `classes`, the number of clips in `train`, `validation` and `test`,
         `parameters` (of its clips) and `current` (bool, whether it was prepared last).
     """
-    root, rows = expand(root), []
+    root, rows = check_path(root, "the prepared folder"), []
     current = find_current(root)
     for path in sorted(_find_records(root), key=lambda path: (path.stat().st_mtime_ns, path.name)):
         table = read_manifest(path)
@@ -118,7 +118,7 @@ def read_subset(root: str | Path, name: str) -> pd.DataFrame:
     Raises:
         FileNotFoundError: there is none of this name; the message lists the names.
     """
-    return read_manifest(_find_record(expand(root), name))
+    return read_manifest(_find_record(check_path(root, "the prepared folder"), name))
 
 
 def forget_subset(root: str | Path, name: str) -> None:
@@ -129,7 +129,7 @@ def forget_subset(root: str | Path, name: str) -> None:
     Raises:
         FileNotFoundError: there is none of this name; the message lists the names.
     """
-    root = expand(root)
+    root = check_path(root, "the prepared folder")
     path = _find_record(root, name)
     if find_current(root) == name:
         (root / MANIFEST).unlink(missing_ok=True)

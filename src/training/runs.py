@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import ClipConfig, TrainConfig, current_names, differences
-from src.files import PARTIAL, atomic_path, write_json
+from src.files import PARTIAL, atomic_path, expand, write_json
 
 RECORDED = {"manifest_digest": str, "clips": dict, "training": dict}  # in the config.json of any run
 LONGEST_NAME = 200  # bytes, of a run: file systems allow 255
@@ -40,7 +40,7 @@ class Run:
             FileNotFoundError: the folder has no config.json.
             ValueError: its config.json is not that of a run.
         """
-        folder = Path(folder).expanduser()
+        folder = expand(folder)
         path = folder / "config.json"
         if not path.is_file():
             found = "it has no config.json" if folder.is_dir() else "there is no such folder"
@@ -146,7 +146,7 @@ def start_run(
             run, of which none is written over; or `run_name` is not a plain folder name.
     """
     _check_name(run_name)
-    folder = Path(root).expanduser()
+    folder = expand(root)
     folder /= run_name or _new_name(folder)
     asked = {"manifest_digest": digest, "clips": clip_config.to_dict(), "training": config.to_dict()}
     path = folder / "config.json"
