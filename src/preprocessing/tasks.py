@@ -104,8 +104,7 @@ def _attempt(task, config, watchdog, extract, finish):
         if reason:
             return Outcome(task.video_id, f"{task.path}: {reason}", seconds)
         try:
-            with one_thread():
-                clip = extract(Excerpt.of(task), config, seconds)
+            clip = _read(task, config, extract, seconds)
             if read_digest(task.path) != task.digest:
                 raise VideoError(f"{task.path}: its bytes changed while it was read. Run the extraction again.")
             start = time.perf_counter()
@@ -116,3 +115,14 @@ def _attempt(task, config, watchdog, extract, finish):
         except cv2.error as error:
             reason = describe_failure(task.path, error)
     return Outcome(task.video_id, reason, seconds, num_bytes)
+
+
+def _read(task, config, extract, seconds):
+    """What `extract` gives; an error of the disk or of memory at this video is a reason, and does not end the job."""
+    try:
+        with one_thread():
+            return extract(Excerpt.of(task), config, seconds)
+    except (OSError, MemoryError) as error:
+        raise VideoError(
+            f"{task.path}: could not be read: {str(error) or type(error).__name__}. Run the extraction again."
+        ) from error

@@ -186,7 +186,7 @@ def list_zip(path: Path) -> list[zipfile.ZipInfo]:
             infos = archive.infolist()
     except (*NO_ZIP, PermissionError):
         return []
-    infos = [info for info in infos if info.compress_type in ZIP_METHODS and info.header_offset >= 0]
+    infos = [i for i in infos if i.filename and i.compress_type in ZIP_METHODS and i.header_offset >= 0]
     return [info for info in infos if not info.is_dir() and not info.filename.startswith("__MACOSX")]
 
 

@@ -45,6 +45,8 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
         ValueError: a column is missing, a split, a class_index or a time is invalid, or two splits share a group.
     """
     again = "Prepare the subset again with preprocess_data.ipynb; move the file away if it is another one."
+    if Path(path).exists() and not Path(path).is_file():  # opening a named pipe would wait forever
+        raise ValueError(f"{path}: must be a manifest, but is no regular file. {again}")
     try:
         subset = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape",

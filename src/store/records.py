@@ -138,6 +138,8 @@ def forget_subset(root: str | Path, name: str) -> None:
 
 def find_current(root: Path) -> str | None:
     """The name of the subset that was prepared last; None if there is none, or it was recorded by an older version."""
+    if not (root / MANIFEST).is_file():
+        return None
     try:
         current, config = (root / MANIFEST).read_bytes(), read_config_file(root / "config.json")
     except (OSError, ValueError):
@@ -153,7 +155,7 @@ def _folder(root):
 
 def _find_records(root, name=None):
     """The files of all subsets, or of those called `name`."""
-    return [path for path in sorted(_folder(root).glob("*/*.csv")) if name in (None, path.stem)]
+    return [path for path in sorted(_folder(root).glob("*/*.csv")) if name in (None, path.stem) and path.is_file()]
 
 
 def _find_record(root, name):

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -252,6 +253,21 @@ def test_a_video_that_changes_while_it_is_read_fails(tmp_path, monkeypatch, chan
     path.write_bytes(whole)
     report = prepare(make_subset(videos), root)
     assert (report.found, report.computed, len(report.failures)) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), MemoryError()])
+def test_an_error_of_the_disk_at_one_video_does_not_end_the_job(tmp_path, monkeypatch, error):
+    videos, extract = write_good(tmp_path, 2), tasks.extract_clip
+
+    def fail_at_the_first(found, *arguments):
+        if found.path == str(videos[0][1]):
+            raise error
+        return extract(found, *arguments)
+
+    monkeypatch.setattr(tasks, "extract_clip", fail_at_the_first)
+    report = prepare(make_subset(videos), tmp_path / "prepared")
+    assert report.computed == 1 and report.failures.video_id.tolist() == ["good_0"]
+    assert f"{videos[0][1]}: could not be read: {str(error) or 'MemoryError'}" in report.failures.reason[0]
 
 
 def test_a_job_killed_while_it_writes_leaves_complete_clips(tmp_path):

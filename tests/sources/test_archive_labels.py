@@ -62,3 +62,8 @@ def test_missing_and_broken_labels_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"labels\.zip: train\.json in it is broken.*Download it again"):
         unpack_labels(tmp_path)
     assert not (tmp_path / "labels/labels.json").exists()
+
+
+def test_a_member_without_a_name_is_passed_over(tmp_path):
+    (tmp_path / "odd.zip").write_bytes(make_zip({"x": ""}).replace(b"x", b"\0"))
+    assert find_label_zip(tmp_path) is None

@@ -1,5 +1,7 @@
 """A subset as a CSV file."""
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -98,3 +100,9 @@ def test_the_digest_that_older_runs_recorded():
     subset = difficult()
     assert manifest_digest(subset, version=1) == "853621dd6012"
     assert manifest_digest(subset.assign(digest="x", start=1.0), version=1) == "853621dd6012"
+
+
+def test_a_named_pipe_is_no_manifest(tmp_path):
+    os.mkfifo(tmp_path / "manifest.csv")
+    with pytest.raises(ValueError, match="manifest.csv: must be a manifest, but is no regular file"):
+        read_manifest(tmp_path / "manifest.csv")
