@@ -16,9 +16,10 @@ from src.sample import VIDEO_FOLDER
 from src.sources.archive_labels import find_label_zip
 from src.sources.archive_parts import BROKEN, PART_NAME, PartStream, find_parts, is_gzip, list_files
 from src.sources.names import few
-from src.sources.ssv2 import VIDEO_SUFFIXES, check_video_ids, label_files, list_videos
+from src.sources.ssv2 import ID_BYTES, VIDEO_SUFFIXES, label_files, list_videos
 from src.sources.tar_stream import NAME_BYTES, TarStream
 from src.sources.unpacking import check_disk, claim_target, place, staging_directory, unpack_target
+from src.sources.video_table import check_ids
 
 UNPACKED = "unpacked videos"  # kind of folder
 SSV2_VIDEOS = 220_847  # videos in the archive of SSv2
@@ -71,7 +72,7 @@ def extract_videos(
     """
     folder, target = expand(folder), unpack_target(folder, unpack_to)
     wanted = {str(video_id) for video_id in video_ids}
-    check_video_ids(wanted, folder)
+    check_ids(wanted, folder, ID_BYTES)
     existing = list_videos(target) | list_videos(folder)
     missing = wanted - existing.keys() | _find_empty(target / VIDEO_FOLDER, wanted, existing)
     if missing:

@@ -5,7 +5,6 @@ import os
 import re
 import reprlib
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ import pandas as pd
 from src.files import check_path, expand
 from src.sample import VIDEO_FOLDER
 from src.sources.names import counted
-from src.sources.video_table import SPLITS, drop_absent, drop_repeats, refuse, seeded_keys, tidy
+from src.sources.video_table import SPLITS, check_ids, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
 VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
@@ -101,20 +100,6 @@ def has_labels(folder: Path) -> bool:
     return all(path.is_file() for name, path in label_files(folder).items() if name != "test")
 
 
-def check_video_ids(video_ids: Iterable[str], source: Path) -> None:
-    """Raises ValueError if an id is not usable as a file name."""
-    bad = [video_id for video_id in video_ids if not _is_name(video_id)]
-    rule = (
-        f"a video id becomes a folder name, so it must have 1 to {ID_BYTES} bytes, and no / \\ .. or control character"
-    )
-    refuse([reprlib.repr(video_id) for video_id in bad], source, rule)
-
-
-def _is_name(video_id: str) -> bool:
-    usable = not re.search(r"[/\\\x00-\x1f\x7f]|\.\.|^\.*$", video_id)
-    return usable and len(video_id.encode(errors="surrogatepass")) <= ID_BYTES
-
-
 def _read_class_index(path: Path) -> dict[str, int]:
     content = _read_json(path)
     labels = {label: _to_index(index) for label, index in content.items()} if isinstance(content, dict) else {"": None}
@@ -140,7 +125,7 @@ def _is_text(value: object) -> bool:
 def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataFrame:
     """Columns video_id, label, split of one label file."""
     table = pd.DataFrame(_read_entries(path), columns=["video_id", "template"], dtype=str)
-    check_video_ids(table["video_id"], path)
+    check_ids(table["video_id"], path, ID_BYTES)
     labels = {template: re.sub(r"[\[\]]", "", template) for template in table["template"].unique()}
     table["label"], table["split"] = table["template"].map(labels), split
     unknown = table.loc[~table["label"].isin(class_index), "template"].value_counts()

@@ -13,6 +13,7 @@ One row per clip, sorted by label and video_id, with the columns
 
 import hashlib
 import re
+import reprlib
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
@@ -30,6 +31,7 @@ pd.set_option("mode.string_storage", "python")
 COLUMNS = ["video_id", "path", "label", "class_index", "split", "group", "start", "end", "rate"]
 SPLITS = ("train", "validation", "test")
 MAX_GIVEN_ID = 255  # bytes: the longest file name of most systems
+NO_ID = re.compile(r"^\.?$|[/\\\x00-\x1f\x7f\ud800-\udfff]|\.\.")  # found in what is no video id
 
 
 class Reading(NamedTuple):
@@ -48,18 +50,14 @@ class Reading(NamedTuple):
     left_aside: Sequence[str] = ()
 
 
-def check_ids(ids: pd.Series, path: str | Path) -> None:
-    """Raises ValueError for ids that are not valid folder names; `path` is the file that lists them."""
-    ids = ids.astype(str)
-    bad = ids[ids.str.contains(r"^\.?$|[/\\\x00-\x1f\x7f\ud800-\udfff]|\.\.") | ids.map(_is_long)]
+def check_ids(ids: Iterable[str], path: str | Path, max_bytes: int = MAX_GIVEN_ID) -> None:
+    """Raises ValueError for ids that are not valid folder names; `path` is the file or folder that lists them."""
+    bad = [name for name in map(str, ids) if NO_ID.search(name) or len(name.encode(errors="surrogatepass")) > max_bytes]
     rule = (
-        "a video id becomes a folder name, so it must be 1 to 255 bytes of text, without / \\ .. and control characters"
+        f"a video id becomes a folder name, so it must be 1 to {max_bytes} bytes of text, without / \\ .. and control "
+        "characters"
     )
-    refuse([repr(name) for name in bad], path, rule)
-
-
-def _is_long(name: str) -> bool:
-    return len(name.encode(errors="surrogatepass")) > MAX_GIVEN_ID
+    refuse([reprlib.repr(name) for name in bad], path, rule)
 
 
 def compose_labels(labels: pd.Series, source: str | Path) -> pd.Series:
