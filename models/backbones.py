@@ -1,4 +1,4 @@
-"""Backbones: networks from images to features, which either stream can be built on, and the head that follows."""
+"""Backbones: networks from images to features, which either stream can be built on."""
 
 import warnings
 from pathlib import Path
@@ -98,10 +98,11 @@ def resize_to(network: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Resizing(height, width, interpolation="bilinear", dtype="float32", name="resize")(x)
 
 
-def add_head(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained: bool) -> keras.KerasTensor:
-    """Adds the head of a stream to a backbone's output: average pooling, dropout, softmax; float32 under any policy.
+def pool_features(x: keras.KerasTensor, pretrained: bool) -> keras.KerasTensor:
+    """The features of a backbone's output, (N, h, w, F) or (N, F): pooled, and of one length if they are pretrained.
 
-    The input of the layer "dropout" is the features, float32 (N, F).
+    Returns:
+        float32 (N, F) under any dtype policy.
     """
     if len(x.shape) == 4:
         x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
@@ -109,11 +110,7 @@ def add_head(x: keras.KerasTensor, num_classes: int, dropout: float, pretrained:
         # The scale and the number of features differ between backbones: they get mean 0 and one length.
         norm = layers.LayerNormalization(epsilon=1e-8, center=False, scale=False, dtype="float32", name="feature_norm")
         x = layers.Rescaling(FEATURE_LENGTH * x.shape[-1] ** -0.5, dtype="float32", name="feature_length")(norm(x))
-    x = layers.Dropout(dropout, dtype="float32", name="dropout")(x)
-    # On pretrained features the head starts from equal scores; random scores would have to be unlearned first.
-    kernel = "zeros" if pretrained else "glorot_uniform"
-    scores = layers.Dense(num_classes, activation="softmax", kernel_initializer=kernel, dtype="float32", name="scores")
-    return scores(x)
+    return x
 
 
 def _keras_network(name, crop_size, weights):

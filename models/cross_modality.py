@@ -6,9 +6,11 @@ import keras
 import numpy as np
 from keras import layers
 
-from models.backbones import add_head, build_backbone, imagenet_rms, resize_to
+from models.backbones import build_backbone, imagenet_rms, pool_features, resize_to
+from models.consensus import build_clip_network
 from models.freezing import freeze_batch_norm_but_first
 from models.temporal_cnn import motion_input
+from models.temporal_shift import insert_temporal_shift
 
 
 def build_cross_modality(
@@ -22,6 +24,9 @@ def build_cross_modality(
     subtract_mean: bool = False,
     frames_bound: float | None = None,
     dropout: float = 0.5,
+    num_segments: int | None = None,
+    consensus: str = "average",
+    temporal_shift: bool = False,
 ) -> keras.Model:
     """Builds the temporal stream on a backbone whose first convolution is adapted to flow.
 
@@ -38,10 +43,11 @@ def build_cross_modality(
         flow_scale: from `measure_flow_scale` of training clips, with `average=True`.
         backbone, weights, preprocessing: as in `models.backbones.build_backbone`.
         subtract_mean, frames_bound, dropout: as in `models.temporal_cnn.build_temporal_cnn`.
+        num_segments, consensus, temporal_shift: as in `models.finetuned_resnet.build_finetuned_resnet`.
 
     Returns:
-        a functional model from the input of `models.temporal_cnn.motion_input` to "scores" float32 (N, C), after
-        softmax. With a pretrained backbone, batch norm is partial: see `freeze_batch_norm_but_first`.
+        a functional model from `models.consensus.build_clip_network`: segments (N, S, …), each as in
+        `models.temporal_cnn.motion_input`, → scores float32 (N, C), after softmax. With a pretrained backbone, batch norm is partial: see `freeze_batch_norm_but_first`.
 
     Raises:
         ValueError: a `flow_scale` that is not positive; a backbone with other layers than padding and batch norm
@@ -52,10 +58,12 @@ def build_cross_modality(
         raise ValueError(f"flow_scale must be positive; take it from measure_flow_scale. Received: {flow_scale!r}")
     rgb_network, preprocessing, pretrained = build_backbone(backbone, crop_size, weights, preprocessing)
     network = _rebuild_on_flow(rgb_network, 2 * flow_length, backbone)
+    network = insert_temporal_shift(network, num_segments) if temporal_shift else network
     motion, x = motion_input(crop_size, flow_length, subtract_mean, frames_bound)
     x = resize_to(network, x)  # displacements are not rescaled: flow_scale was measured in these units
     x = layers.Rescaling(flow_scale * imagenet_rms(preprocessing), dtype="float32", name="flow_scale")(x)
-    model = keras.Model(motion, add_head(network(x), num_classes, dropout, pretrained), name="temporal")
+    body = keras.Model(motion, pool_features(network(x), pretrained), name="body")
+    model = build_clip_network(body, num_classes, num_segments, consensus, dropout, pretrained, "temporal")
     if pretrained:
         freeze_batch_norm_but_first(model)
     return model

@@ -18,7 +18,7 @@ def unfreeze_last_stage(model: keras.Model) -> list[str]:
     Returns:
         the names of the layers that are trainable now.
     """
-    backbone = model.get_layer("backbone")
+    backbone = model.get_layer("body").get_layer("backbone")
     backbone.trainable = True
     leaves = list(leaf_layers(backbone))
     resolutions = [_output_resolution(layer) for layer in leaves]
@@ -42,7 +42,7 @@ def freeze_batch_norm_but_first(model: keras.Model) -> list[str]:
 
     Wang et al. 2016 (TSN), section 3.2.
     """
-    backbone = model.get_layer("backbone")
+    backbone = model.get_layer("body").get_layer("backbone")
     backbone.trainable = True
     norms = [layer for layer in leaf_layers(backbone) if isinstance(layer, layers.BatchNormalization)]
     if norms and not _is_folded(norms[0]):

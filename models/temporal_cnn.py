@@ -1,11 +1,14 @@
-"""The temporal stream: a stack of L flow fields, or the L + 1 frames to compute it from → class probabilities."""
+"""The temporal stream: stacks of L flow fields, or the L + 1 frames to compute them from → class probabilities."""
 
 import keras
 import numpy as np
 from keras import layers
 
 from models.backbones import MOMENTUM
+from models.consensus import build_clip_network
 from models.farneback import FarnebackFlow
+from models.freezing import leaf_layers
+from models.temporal_shift import TemporalShift
 from src.flow import STEPS, ZERO
 
 # Convolutions of each network: name, filters, kernel size, strides, and whether pooling follows.
@@ -25,6 +28,8 @@ _CONVOLUTIONS = {
     ),
 }
 
+DENSE_DROPOUT = 0.9  # of the dense head, as in the paper
+
 
 def build_temporal_cnn(
     num_classes: int,
@@ -36,6 +41,9 @@ def build_temporal_cnn(
     frames_bound: float | None = None,
     flow_scale: float = 1.0,
     dropout: float = 0.5,
+    num_segments: int | None = None,
+    consensus: str = "average",
+    temporal_shift: bool = False,
 ) -> keras.Model:
     """Builds a temporal stream from scratch, with batch norm after each convolution.
 
@@ -53,9 +61,13 @@ def build_temporal_cnn(
             computes flow, and `frames_bound` is the displacement that is scaled to 1, px/frame at `crop_size`.
         flow_scale: from `measure_flow_scale` of training clips.
         dropout: of the pooled features.
+        num_segments, consensus: as in `models.finetuned_resnet.build_finetuned_resnet`.
+        temporal_shift: shift channels along the segments before each convolution but the first, see
+            `models.temporal_shift`.
 
     Returns:
-        a functional model from the input of `motion_input` to "scores" float32 (N, C), after softmax.
+        a functional model from `models.consensus.build_clip_network`: segments (N, S, …), each as in `motion_input`,
+        → scores float32 (N, C), after softmax.
 
     Raises:
         ValueError: unknown network or head, or the dense head for another network.
@@ -70,14 +82,17 @@ def build_temporal_cnn(
     x = layers.Rescaling(flow_scale, dtype="float32", name="unit_scale")(x)
     convolutions = _CONVOLUTIONS[network]
     for name, filters, size, strides, pooled in convolutions:
+        if temporal_shift and name != convolutions[0][0]:
+            x = TemporalShift(num_segments, name=f"{name}_shift")(x)
         x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, name=name)(x)
         x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
         if pooled and not (name == convolutions[-1][0] and head == "pool"):
             x = layers.MaxPooling2D(2, padding="same", name=f"{name}_pool")(x)
-    x = _dense_head(x) if head == "dense" else _pool_head(x, dropout)
-    scores = layers.Dense(num_classes, activation="softmax", dtype="float32", name="scores")(x)
-    return keras.Model(motion, scores, name="temporal")
+    x = _dense_layers(x) if head == "dense" else layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
+    dropout = DENSE_DROPOUT if head == "dense" else dropout
+    body = keras.Model(motion, x, name="body")
+    return build_clip_network(body, num_classes, num_segments, consensus, dropout, False, "temporal")
 
 
 def measure_flow_scale(stacks: np.ndarray, subtract_mean: bool = False, average: bool = False) -> float:
@@ -132,17 +147,11 @@ def motion_input(
 
 def takes_frames(temporal: keras.Model) -> bool:
     """Whether the input of a temporal network is frames, from which it computes flow."""
-    return any(isinstance(layer, FarnebackFlow) for layer in temporal.layers)
+    return any(isinstance(layer, FarnebackFlow) for layer in leaf_layers(temporal))
 
 
-def _dense_head(x):
+def _dense_layers(x):
     x = layers.Flatten(name="flatten")(x)
-    for name, units in (("full6", 4096), ("full7", 2048)):
-        x = layers.Dense(units, activation="relu", name=name)(x)
-        x = layers.Dropout(0.9, name=f"{name}_dropout")(x)
-    return x
-
-
-def _pool_head(x, dropout):
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    return layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dense(4096, activation="relu", name="full6")(x)
+    x = layers.Dropout(DENSE_DROPOUT, name="full6_dropout")(x)
+    return layers.Dense(2048, activation="relu", dtype="float32", name="full7")(x)

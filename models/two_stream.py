@@ -10,14 +10,14 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model, fusion: dict |
     """Builds the two-stream network: two streams, and the fusion of their softmax scores.
 
     Args:
-        spatial: frame → scores (N, C), for example from `build_finetuned_resnet`.
-        temporal: flow stack or frames → scores (N, C), for example from `build_temporal_cnn`.
+        spatial: frames (N, S, …) → scores (N, C), for example from `build_finetuned_resnet`.
+        temporal: flow stacks or frames (N, S, …) → scores (N, C), for example from `build_temporal_cnn`.
         fusion: `parameters` of a fusion from `src.fusion.fit_fusion`; None is the average.
 
     Returns:
-        a functional model with the inputs {"frame": uint8 (N, h, w, 3), "flow": uint8 (N, h, w, 2L)}, or "frames":
-        uint8 (N, L + 1, h, w) instead of "flow", and the output "fused" float32 (N, C), probabilities. It shares the
-        weights of both models. `get_layer("fused")` fuses scores that were averaged over segments and crops.
+        a functional model with the inputs {"frame": uint8 (N, S, h, w, 3), "flow": uint8 (N, S, h, w, 2L)}, or
+        "frames": uint8 (N, S, L + 1, h, w) instead of "flow", and the output "fused" float32 (N, C), probabilities. It shares the
+        weights of both models. `get_layer("fused")` fuses scores that were averaged over crops.
 
     Raises:
         ValueError: the streams have different numbers of classes.
