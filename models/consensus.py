@@ -74,6 +74,15 @@ def order_scales(num_segments: int) -> np.ndarray:
     return (np.stack(rows) / num_segments).astype(np.float32)
 
 
+def pool_segments(features: np.ndarray, consensus: str) -> np.ndarray:
+    """The layer "consensus" of a head, for features that are kept: float (…, S, F) → float32 (…, F) or (…, K · F)."""
+    features = features.astype(np.float32)
+    if consensus == "average":
+        return features.mean(axis=-2)
+    mixed = np.einsum("ks,...sf->...kf", order_scales(features.shape[-2]), features)
+    return mixed.reshape(*features.shape[:-2], -1)
+
+
 def build_clip_network(
     body: keras.Model, num_classes: int, num_segments: int | None, consensus: str, dropout: float, pretrained: bool,
     name: str,

@@ -15,7 +15,7 @@ MAX_SEED = 2**32 - 2  # NumPy takes less than 2^32, and the streams use the seed
 _CHOICES = {
     "flow_algorithm": FLOW_ALGORITHMS, "flow_source": ("store", "layer"), "flow_input": FLOW_INPUTS,
     "temporal_network": ("small", "cnn_m"), "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10),
-    "precision": PRECISIONS,
+    "precision": PRECISIONS, "consensus": ("average", "ordered"),
 }  # fmt: skip
 _LEAST = {  # of the integers
     "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
@@ -165,6 +165,10 @@ class TrainConfig:
         temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network from scratch,
             else `crop_size`.
         batch_size: Clips per step, over all devices. Each clip gives all its segments.
+        consensus: How a clip's segments become one score: "average" forgets their order; "ordered" compares early with
+            late segments, too.
+        temporal_shift: Shift an eighth of the channels one segment forward and one back in each residual block, and
+            before the later convolutions of the network from scratch (TSM).
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), the name of a network of Keras
             (see `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), or a saved Keras backbone (.keras).
         temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights` but
@@ -212,6 +216,8 @@ class TrainConfig:
     crop_size: int = 160
     temporal_crop_size: int | None = None
     batch_size: int = 16
+    consensus: str = "average"
+    temporal_shift: bool = False
     spatial_weights: str | None = "auto"
     temporal_weights: str | None = "scratch"
     temporal_network: str = "small"
@@ -248,6 +254,11 @@ class TrainConfig:
         _require(has_head, self, 'temporal_head="dense" needs temporal_network="cnn_m"', self.temporal_network)
         rule = 'temporal_weights must not be "convnexttiny", whose first convolution cannot be adapted to flow'
         _require(self.temporal_weights != "convnexttiny", self, rule, self.temporal_weights)
+
+    @property
+    def fixed_segments(self) -> bool:
+        """Whether networks need all segments of a clip, because they know their order; the average takes any number."""
+        return self.consensus == "ordered" or self.temporal_shift
 
     def crop_size_of(self, stream: str) -> int:
         """Side of the square input of a stream's network, pixels."""

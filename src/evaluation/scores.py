@@ -1,4 +1,4 @@
-"""Scores of the videos of a split, averaged over segments and crops, in inference mode."""
+"""Scores of the videos of a split, averaged over crops, in inference mode."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -19,16 +19,18 @@ from src.training import Run
 def predict_scores(
     model: keras.Model, clips: pd.DataFrame, store: ClipStore, stream: str, split: str, class_names: list[str],
     config: TrainConfig, change: Callable[[np.ndarray], np.ndarray] | None = None,
+    order: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """One stream's scores of the videos of a split, averaged over segments and crops.
+    """One stream's scores of the videos of a split, averaged over crops.
 
     Args:
-        model: the stream, inputs → scores (N, C).
+        model: the stream, segments (N, S, …) → scores (N, C).
         clips, store, class_names: from `src.inputs.read_clips`.
         stream: "spatial" or "temporal".
         split: "train", "validation" or "test".
         config: which segments and crops, and their size.
         change: applied first to each stored flow stack, or window of frames; see `src.evaluation.probes`.
+        order: puts the scored segments into another order; see `src.evaluation.probes`.
 
     Returns:
         float32 (N, C), a row per clip of the split in the order of `clips`; rows sum to 1.
@@ -40,23 +42,22 @@ def predict_scores(
     if not (clips.split == split).any():
         raise ValueError(f"{split} has no clips, so it cannot be scored. The clips are of {clips.split.unique()}.")
     batches = EvaluationBatches(
-        clips, store, stream, split, len(class_names), config, num_crops=config.test_crops, change=change
+        clips, store, stream, split, len(class_names), config, num_crops=config.test_crops, change=change, order=order
     )
     # predict_on_batch runs in inference mode: without dropout, and with the moving statistics of batch norm
     scores = [
         np.asarray(model.predict_on_batch(batches[index][0]))
         for index in progress(range(len(batches)), label=f"{stream} scores, {split}", unit="batch")
     ]
-    return average_crops(np.concatenate(scores), len(batches.segments), class_names, config)
+    return average_crops(np.concatenate(scores), class_names, config)
 
 
-def average_crops(scores: np.ndarray, num_segments: int, class_names: list[str], config: TrainConfig) -> np.ndarray:
-    """Averages scores over the segments and crops of each video.
+def average_crops(scores: np.ndarray, class_names: list[str], config: TrainConfig) -> np.ndarray:
+    """Averages scores over the crops of each video.
 
     Args:
-        scores: float (N · num_segments · test_crops, C), in the order of `EvaluationBatches`. The last five of ten
-            crops are flipped: in their scores, the columns of left/right classes are exchanged first.
-        num_segments: of each video.
+        scores: float (N · test_crops, C), in the order of `EvaluationBatches`. The last five of ten crops are flipped:
+            in their scores, the columns of left/right classes are exchanged first.
 
     Returns:
         float32 (N, C).
@@ -64,10 +65,10 @@ def average_crops(scores: np.ndarray, num_segments: int, class_names: list[str],
     Raises:
         ValueError: crops are flipped, and a class has no flipped class.
     """
-    by_crop = scores.astype(np.float64).reshape(-1, num_segments, config.test_crops, scores.shape[-1])
+    by_crop = scores.astype(np.float64).reshape(-1, config.test_crops, scores.shape[-1])
     if config.test_crops == 10:
-        by_crop[:, :, 5:] = exchange_columns(by_crop[:, :, 5:], flipped_classes(class_names, config.flip_map))
-    return by_crop.mean(axis=(1, 2)).astype(np.float32)
+        by_crop[:, 5:] = exchange_columns(by_crop[:, 5:], flipped_classes(class_names, config.flip_map))
+    return by_crop.mean(axis=1).astype(np.float32)
 
 
 def score_split(
@@ -118,11 +119,11 @@ def evaluation_protocol(digest: str, store: ClipStore, class_names: list[str], c
     Raises:
         ValueError: more segments are asked for than stored; or crops are flipped, and a class has no flipped class.
     """
-    average_crops(np.zeros((config.test_crops, len(class_names))), 1, class_names, config)  # raises the second error
+    average_crops(np.zeros((config.test_crops, len(class_names))), class_names, config)  # raises the second error
     return {
         "subset": digest,
         "store": store.config.key,
-        "segments": len(scored_segments(store, config)),
+        "segments": len(np.unique(scored_segments(store, config))),
         "crops": config.test_crops,
         "seed": config.seed,
     }

@@ -2,6 +2,6 @@
 
 from src.inference.example import find_video
 from src.inference.loading import load_run
-from src.inference.prediction import predict_video, score_segments
+from src.inference.prediction import predict_video, score_clip
 from src.inference.sliding_window import predict_stream
 from src.inference.timeline import predict_long_video

@@ -8,7 +8,7 @@ import numpy as np
 
 from src.config import STREAMS, ClipConfig, TrainConfig
 from src.evaluation import average_crops
-from src.inputs import compute_stacks, scored_inputs
+from src.inputs import compute_stacks, fill_places, scored_inputs
 from src.preprocessing import extract_clip
 from src.store import Clip
 from src.video import Excerpt, segment_centers
@@ -32,7 +32,7 @@ def predict_video(
 
     Returns:
         (scores, clip): scores is {"spatial", "temporal", "fused"}, each float32 (C,): the streams' are averaged over
-        segments and crops, then fused by the layer "fused" of `two_stream`.
+        crops, then fused by the layer "fused" of `two_stream`.
         clip holds the frames and stacks before cropping; if the temporal network computes flow itself, its stacks are
         computed here, at the stored size. Frames and flow are not compressed as in the store, which changes scores a
         little.
@@ -41,21 +41,20 @@ def predict_video(
         VideoError: the video cannot be used.
     """
     clip = extract_clip(path, clip_config)
-    places = segment_centers(clip_config.num_segments, config.test_segments or clip_config.num_segments)
+    stored = clip_config.num_segments
+    places = fill_places(segment_centers(stored, config.test_segments or stored), stored, config)
     motion = clip.stacks
     if clip_config.flow_source == "layer":
         motion = np.stack([clip.window(segment, clip_config.window_length) for segment in range(len(clip.frames))])
         clip = replace(clip, stacks=compute_stacks(motion, clip_config.flow_bound))
-    segments = score_segments(clip.frames[places], motion[places], two_stream, class_names, clip_config, config)
-    scores = fuse_streams(two_stream, {stream: segments[stream].mean(axis=0, keepdims=True) for stream in STREAMS})
-    return {name: by_video[0] for name, by_video in scores.items()}, clip
+    return score_clip(clip.frames[places], motion[places], two_stream, class_names, clip_config, config), clip
 
 
-def score_segments(
+def score_clip(
     frames: np.ndarray, motion: np.ndarray, two_stream: keras.Model, class_names: list[str],
     clip_config: ClipConfig, config: TrainConfig,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Scores segments of one video or of several, each averaged over its crops.
+    """Scores the segments of one clip.
 
     Args:
         frames: uint8 (S, H, W, 3), RGB, all of one size.
@@ -64,14 +63,14 @@ def score_segments(
         two_stream, class_names, clip_config, config: as for `predict_video`.
 
     Returns:
-        {"spatial", "temporal", "fused"}: float32 (S, C), rows sum to 1; "fused" is of each segment alone.
+        {"spatial", "temporal", "fused"}: float32 (C,), averaged over crops; they sum to 1.
     """
     scores = {}
     for stream, segments in zip(STREAMS, (frames, motion), strict=True):
         inputs = scored_inputs(segments, stream, clip_config, config)
         by_crop = np.asarray(two_stream.get_layer(stream).predict_on_batch(inputs))
-        scores[stream] = average_crops(by_crop, 1, class_names, config)
-    return fuse_streams(two_stream, scores)
+        scores[stream] = average_crops(by_crop, class_names, config)
+    return {name: by_clip[0] for name, by_clip in fuse_streams(two_stream, scores).items()}
 
 
 def fuse_streams(two_stream: keras.Model, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

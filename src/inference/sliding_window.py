@@ -13,7 +13,7 @@ import numpy as np
 from src.config import ClipConfig, TrainConfig
 from src.flow import compute_flow, stack_fields
 from src.inference.latest import keep_latest
-from src.inference.prediction import score_segments
+from src.inference.prediction import score_clip
 from src.video import Excerpt, Frame, FrameStream, pad_window
 
 
@@ -68,8 +68,7 @@ def predict_stream(
     with closing(keep_latest(windows) if frames.live else windows) as windows:
         make_inputs = _make_stacks if clip_config.flow_source == "store" else _make_windows
         for middle, motion in make_inputs(windows, clip_config):
-            scores = score_segments(middle.rgb[None], motion[None], two_stream, class_names, clip_config, config)
-            scores = {stream: by_segment[0] for stream, by_segment in scores.items()}
+            scores = score_clip(middle.rgb[None], motion[None], two_stream, class_names, clip_config, config)
             yield Moment(middle.index, middle.seconds, middle.rgb, scores, time.perf_counter())
 
 

@@ -19,7 +19,7 @@ from src.video import segment_centers
 EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without gradients they need less memory
 SEGMENT_SEED = 1  # appended to a sample's seed: drawing segments must not change the other draws
 ORDER_SEED = 2  # the same for the order of a pass
-SPATIAL_SEGMENTS = 2  # frames of a clip in a sample, as they resemble one another; of flow, a sample has all segments
+SPATIAL_SEGMENTS = 2  # frames of a clip in a sample, if any number will do: they resemble one another
 READERS = 4  # threads that read and decode the segments of a batch
 
 
@@ -67,7 +67,7 @@ class Batches(keras.utils.PyDataset):
 class TrainingBatches(Batches):
     """Shuffled, augmented batches of clips: all segments of a clip, in one random crop, the same for all.
 
-    For the spatial stream, `SPATIAL_SEGMENTS` random segments are taken instead of all. Windows of frames have random
+    For a spatial stream that averages, `SPATIAL_SEGMENTS` random segments are taken instead of all. Windows of frames have random
     starts. Sample n of a training is fixed by (seed, n), so both streams get the same clips, crops, flips and
     directions of time, and a resumed training gets the batches of an uninterrupted one. Keras's epoch is one of several
     equal parts of the training, not a pass over the clips; set `epoch` before each.
@@ -94,7 +94,7 @@ class TrainingBatches(Batches):
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config)
         self.config, self.stored_segments = config, store.config.num_segments
-        self.num_segments = segments_in_sample(stream, store)
+        self.num_segments = segments_in_sample(stream, store, config)
         self.flipped_class = flipped_classes(class_names, config.flip_map)
         self.reversed_class = np.full(len(class_names), -1)
         if config.time_reversal:
@@ -165,7 +165,7 @@ class ValidationBatches(Batches):
         clips = clips[clips.split == split]
         super().__init__(len(clips), config.batch_size)
         self.clips = clips.clip_name.to_numpy()
-        self.segments = segment_centers(store.config.num_segments, segments_in_sample(stream, store))
+        self.segments = segment_centers(store.config.num_segments, segments_in_sample(stream, store, config))
         self.inputs = StreamInputs(store, stream, config)
         self.classes = np.eye(len(class_names), dtype=np.float32)[clips.class_index]
 
@@ -178,11 +178,11 @@ class ValidationBatches(Batches):
 
 
 class EvaluationBatches(Batches):
-    """All scored segments of a split, in order, each in `num_crops` crops. Nothing is random.
+    """The clips of a split, in order: their scored segments, in `num_crops` crops. Nothing is random.
 
-    Batches are (inputs uint8 (B, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). The crops of a segment
-    follow one another, and so do the segments of a clip. The class is that of the clip, also for a flipped crop. B is
-    about `EVALUATION_FACTOR` · `batch_size`; the last batch may be smaller.
+    Batches are (inputs uint8 (B, S, …), see `InputFormat.crop`; classes, one-hot float32 (B, C)). The crops of a clip
+    follow one another. The class is that of the clip, also for a flipped crop. B · S is about `EVALUATION_FACTOR` ·
+    `batch_size`, in whole clips; the last batch may be smaller.
 
     Args:
         clips, store, stream, config: as for `TrainingBatches`; `config.test_segments` segments of a clip are scored.
@@ -190,39 +190,44 @@ class EvaluationBatches(Batches):
         num_classes: C.
         num_crops: 1, 3, 5 or 10; see `src.video.crops.scored_crops`.
         change: applied to each flow stack or window; see `src.evaluation.probes`.
+        order: the places of the scored segments in the input, such as `reversed`: (S,) → (S,).
     """
 
     def __init__(
         self, clips: pd.DataFrame, store: ClipStore, stream: str, split: str, num_classes: int, config: TrainConfig,
         num_crops: int = 1, change: Callable[[np.ndarray], np.ndarray] | None = None,
+        order: Callable[[np.ndarray], np.ndarray] | None = None,
     ):  # fmt: skip
         clips = clips[clips.split == split]
-        self.segments = scored_segments(store, config)
-        super().__init__(len(clips) * len(self.segments), max(1, EVALUATION_FACTOR * config.batch_size // num_crops))
+        segments = scored_segments(store, config)
+        self.segments = order(segments) if order else segments
+        batch_size = max(1, EVALUATION_FACTOR * config.batch_size // (num_crops * len(segments)))
+        super().__init__(len(clips), batch_size)
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config, change)
         self.num_classes, self.num_crops = num_classes, num_crops
 
     def make(self, epoch, positions):
         inputs = list(self._readers.map(self.crops, positions))
-        labels = np.repeat([self.labels[position // len(self.segments)] for position in positions], self.num_crops)
+        labels = np.repeat(self.labels[list(positions)], self.num_crops)
         return np.concatenate(inputs), np.eye(self.num_classes, dtype=np.float32)[labels]
 
     def crops(self, position: int) -> np.ndarray:
-        """The inputs (num_crops, …) of one segment."""
-        clip, number = divmod(position, len(self.segments))
-        segment = self.inputs.read(self.clips[clip], int(self.segments[number]))
-        return self.inputs.crop_scored(segment, self.num_crops)
+        """The inputs (num_crops, S, …) of one clip."""
+        read = (self.inputs.read(self.clips[position], int(segment)) for segment in self.segments)
+        return np.stack([self.inputs.crop_scored(segment, self.num_crops) for segment in read], axis=1)
 
 
-def segments_in_sample(stream: str, store: ClipStore) -> int:
-    """Segments of a clip in one training sample: all for the temporal stream, two for the spatial one."""
+def segments_in_sample(stream: str, store: ClipStore, config: TrainConfig) -> int:
+    """Segments of a clip in one training sample: all, or two frames where any number will do."""
     stored = store.config.num_segments
-    return min(SPATIAL_SEGMENTS, stored) if stream == "spatial" else stored
+    return min(SPATIAL_SEGMENTS, stored) if stream == "spatial" and not config.fixed_segments else stored
 
 
 def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
-    """Indices of the stored segments that are scored, evenly spaced: int64 (config.test_segments,).
+    """Indices of the stored segments that are scored, evenly spaced and in order: int64 (S,).
+
+    S is `config.test_segments`. A network of a fixed number of segments is given as many: fewer are repeated.
 
     Raises:
         ValueError: `config.test_segments` is larger than the number of stored segments.
@@ -234,4 +239,9 @@ def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
             f"test_segments must be at most {stored}, the number of segments stored in {store.root}. Received: "
             f"{wanted}. Lower it, or prepare the clips with a larger num_segments."
         )
-    return segment_centers(stored, wanted)
+    return fill_places(segment_centers(stored, wanted), stored, config)
+
+
+def fill_places(segments: np.ndarray, places: int, config: TrainConfig) -> np.ndarray:
+    """Repeats segments, (n, …), so that they fill the places of a network of a fixed number of segments."""
+    return segments[np.arange(places) * len(segments) // places] if config.fixed_segments else segments

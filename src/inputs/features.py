@@ -26,16 +26,17 @@ from src.video import crops
 EXTRACTOR = 2  # increase it when the same weights give other features
 NUM_CROPS = 3  # crops along the longer side, each also flipped, whose features are stored
 CENTER = NUM_CROPS // 2
-MOST_INPUTS = 30_000  # that a head is fitted to: 150 MB of 1280 features
+MOST_INPUTS = 30_000  # crops of clips that a head is fitted to: 150 MB of 1280 features of a segment
 
 
 class FrameFeatures:
     """The features of the frames of a store.
 
     Args:
-        extractor: frozen network, frames uint8 (N, crop_size, crop_size, 3) → features (N, F).
+        extractor: frozen network of segments, frames uint8 (M, crop_size, crop_size, 3) → features (M, F); the layer
+            "body" of a stream.
         store: the prepared clips.
-        config: `crop_size` and `keep_aspect` set the crops.
+        config: `crop_size` and `keep_aspect` set the crops. With `temporal_shift`, features are those of the whole clip.
     """
 
     def __init__(self, extractor: keras.Model, store: ClipStore, config: TrainConfig):
@@ -57,14 +58,11 @@ class FrameFeatures:
         missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in stored]
         for clip in progress(missing, label="features of frames") if missing else ():
             frames = [self.inputs.read(clip, segment) for segment in range(self.store.config.num_segments)]
-            inputs = [
-                self.inputs.crop(frame, crop)
-                for frame in frames
-                for crop in feature_crops(*frame.shape[:2], self.config.keep_aspect)
-            ]
-            features = np.asarray(predict(np.stack(inputs))).astype(np.float16)
+            crops = feature_crops(*frames[0].shape[:2], self.config.keep_aspect)
+            inputs = [self.inputs.crop(frame, crop) for crop in crops for frame in frames]  # segments adjacent
+            features = np.asarray(predict(np.stack(inputs))).astype(np.float16).reshape(len(crops), len(frames), -1)
             with atomic_path(self.folder / f"{clip}.npy") as temporary:
-                np.save(temporary, features.reshape(len(frames), 2 * NUM_CROPS, -1))
+                np.save(temporary, features.swapaxes(0, 1))
 
     def read(self, clip: str) -> np.ndarray:
         """float16 (S, V, F), memory-mapped; the crops are in the order of `feature_crops`."""
@@ -73,26 +71,24 @@ class FrameFeatures:
     def read_inputs(self, clips: pd.DataFrame, class_names: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Reads the features of training clips, to fit a head to them.
 
-        All stored crops of all segments are read, at most about `MOST_INPUTS` in total: beyond, as many random ones of
-        each clip, and at least one. With `config.augment=False` only the centre crops are read.
+        All segments are read, in all stored crops, of which the total is at most about `MOST_INPUTS`: beyond, as many
+        random ones of each clip, and at least one. With `config.augment=False` only the centre crops are read.
 
         Returns:
-            (features float16 (N, K, F), classes int64 (N, K)). A flipped crop has the class of the flipped clip, which
-            is -1 if there is none.
+            (features float16 (N, V, S, F), classes int64 (N, V)). A flipped crop has the class of the flipped clip,
+            which is -1 if there is none.
         """
         flipped = flipped_classes(class_names, self.config.flip_map)
         labels = clips.class_index.to_numpy()
         classes = np.repeat(np.stack([labels, flipped[labels]], axis=1), NUM_CROPS, axis=1)  # (N, V), as crops
         crops = np.arange(2 * NUM_CROPS) if self.config.augment else np.array([CENTER])
-        segments = self.store.config.num_segments
-        places = np.stack(np.meshgrid(np.arange(segments), crops, indexing="ij"), axis=-1).reshape(-1, 2)
-        count = min(len(places), max(1, MOST_INPUTS // len(clips)))
+        count = min(len(crops), max(1, MOST_INPUTS // len(clips)))
         features, labels = [], []
         for number, clip in enumerate(clips.clip_name):
             generator = np.random.default_rng([self.config.seed, number])
-            segment, crop = places[np.sort(generator.choice(len(places), count, replace=False))].T
-            features.append(self.read(clip)[segment, crop])
-            labels.append(classes[number, crop])
+            some = np.sort(generator.choice(crops, count, replace=False))
+            features.append(self.read(clip)[:, some].swapaxes(0, 1))
+            labels.append(classes[number, some])
         return np.stack(features), np.stack(labels)
 
     def _key(self):
@@ -102,7 +98,10 @@ class FrameFeatures:
             weights.update(np.ascontiguousarray(weight))
         shape = f"{'square' if self.config.keep_aspect else 'whole'}{2 * NUM_CROPS}"
         inputs = f"crop{self.config.crop_size}-{shape}-{self.config.backbone_preprocessing}"
-        return f"{self.store.config.key}-{inputs}-{self.config.precision}-{weights.hexdigest()[:12]}-v{EXTRACTOR}"
+        shift = "-shift" if self.config.temporal_shift else ""
+        return (
+            f"{self.store.config.key}-{inputs}-{self.config.precision}-{weights.hexdigest()[:12]}{shift}-v{EXTRACTOR}"
+        )
 
 
 def feature_crops(height: int, width: int, keep_aspect: bool) -> list[crops.Crop]:

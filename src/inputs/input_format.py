@@ -82,10 +82,11 @@ def scored_inputs(segments: np.ndarray, stream: str, clip_config: ClipConfig, co
         stream, clip_config, config: as for `InputFormat`; `config.test_crops` is the number of crops.
 
     Returns:
-        uint8 (S · test_crops, …): the crops of the first segment, then those of the second, and so on.
+        uint8 (test_crops, S, …): the crops of the clip.
     """
     inputs = InputFormat(stream, clip_config, config)
-    return np.concatenate([inputs.crop_scored(inputs.select(segment), config.test_crops) for segment in segments])
+    crops = [inputs.crop_scored(inputs.select(segment), config.test_crops) for segment in segments]
+    return np.stack(crops, axis=1)
 
 
 def compute_stacks(windows: np.ndarray, bound: float) -> np.ndarray:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from models import build_consensus, takes_frames
+from models import takes_frames
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, ValidationBatches
 from src.training.callbacks import Backup, History, StartRound, StepBar, find_backups
@@ -61,15 +61,15 @@ def fit_stream(
     finished, history = run.folder / f"{stream}.keras", History(run.folder / f"history_{stream}.csv")
     if not finished.exists():
         with on_devices(config.precision, config.data_parallel, config.xla, config.batch_size) as devices:
-            network, phases = build(devices)
+            model, phases = build(devices)
             first_step = 0
             for number, phase in enumerate(phases):
                 history.start(phase.name, first_step, len(phase.training))
-                with synchronized_batch_norm(network, devices):
+                with synchronized_batch_norm(model, devices):
                     backup = Backup(run.folder, f"backup_{stream}_{number}")
-                    _fit_phase(network, stream, phase, history, backup, devices, config)
+                    _fit_phase(model, stream, phase, history, backup, devices, config)
                 first_step += phase.rounds * len(phase.training)
-            write_model(keras.Model(network.input, network.output, name=network.name), finished)  # without optimizer
+            write_model(keras.Model(model.input, model.output, name=model.name), finished)  # without optimizer
     for weights in find_backups(run.folder, rf"backup_{stream}_\d+"):
         weights.unlink()
     model = keras.models.load_model(finished)
@@ -78,11 +78,10 @@ def fit_stream(
     return model, history.table
 
 
-def _fit_phase(network, stream, phase, history, backup, devices, config):
+def _fit_phase(model, stream, phase, history, backup, devices, config):
     """Runs the rounds of a phase that are not done. All callbacks precede the backup, which marks a round as done."""
-    phase.set_trainable(network)
-    model = build_consensus(network, phase.training.num_segments)
-    xla = config.xla or (devices == 1 and takes_frames(network))
+    phase.set_trainable(model)
+    xla = config.xla or (devices == 1 and takes_frames(model))
     compile_model(model, phase.learning_rate, phase.rounds * len(phase.training), config, xla)
     model.fit(
         phase.training,

@@ -19,7 +19,7 @@ from src.training.runs import Run
 SCALE_CLIPS = 64  # training clips, at most, from which the scale of flow is measured
 
 
-def build_spatial(run: Run, class_names: list[str], config: TrainConfig) -> tuple[keras.Model, bool]:
+def build_spatial(run: Run, store: ClipStore, class_names: list[str], config: TrainConfig) -> tuple[keras.Model, bool]:
     """Builds the spatial network of a run: (model, whether its backbone is pretrained)."""
     network = _resolve_once(run, "spatial", config.spatial_weights)
     if config.temporal_weights != "scratch":  # what is missing is known now, not after hours of the spatial stream
@@ -27,7 +27,7 @@ def build_spatial(run: Run, class_names: list[str], config: TrainConfig) -> tupl
     keras.utils.set_random_seed(config.seed)
     model = build_finetuned_resnet(
         len(class_names), config.crop_size, network["weights"], network["backbone"], config.backbone_preprocessing,
-        config.dropout,
+        config.dropout, *_segments(store, config),
     )  # fmt: skip
     return model, network["pretrained"]
 
@@ -44,21 +44,21 @@ def build_temporal(
         scale = measure_flow_scale(stacks, config.subtract_mean)
         model = build_temporal_cnn(
             len(class_names), size, length, config.temporal_network, config.temporal_head, config.subtract_mean,
-            inputs.frames_bound, scale, config.dropout,
+            inputs.frames_bound, scale, config.dropout, *_segments(store, config),
         )  # fmt: skip
         return model, config.temporal_learning_rate
     network = _resolve_once(run, "temporal", config.temporal_weights)
     scale = measure_flow_scale(stacks, config.subtract_mean, average=True)
     model = build_cross_modality(
         len(class_names), size, length, scale, network["backbone"], network["weights"], config.backbone_preprocessing,
-        config.subtract_mean, inputs.frames_bound, config.dropout,
+        config.subtract_mean, inputs.frames_bound, config.dropout, *_segments(store, config),
     )  # fmt: skip
     return model, config.fine_tune_learning_rate if network["pretrained"] else config.temporal_learning_rate
 
 
-def build_extractor(model: keras.Model) -> keras.Model:
-    """The layers of a spatial network before its head, shared with it: frames → features (N, F)."""
-    return keras.Model(model.input, model.get_layer("dropout").input, name="features")
+def _segments(store, config):
+    """The arguments num_segments, consensus and temporal_shift of a stream."""
+    return store.config.num_segments if config.fixed_segments else None, config.consensus, config.temporal_shift
 
 
 def _resolve_once(run, stream, weights):

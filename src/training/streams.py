@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import pandas as pd
 
-from models import unfreeze_last_stage
+from models import pool_segments, unfreeze_last_stage
 from src.config import TrainConfig
 from src.inputs import FrameFeatures, TrainingBatches, ValidationBatches
 from src.store import ClipStore
@@ -13,7 +13,7 @@ from src.training.compiling import choose_steps
 from src.training.devices import predict
 from src.training.fitting import Phase, fit_stream, round_steps
 from src.training.head import fit_head
-from src.training.networks import build_extractor, build_spatial, build_temporal
+from src.training.networks import build_spatial, build_temporal
 from src.training.runs import Run
 
 
@@ -41,7 +41,7 @@ def train_spatial(
     """
 
     def build(devices):
-        model, pretrained = build_spatial(run, class_names, config)
+        model, pretrained = build_spatial(run, store, class_names, config)
         data = clips, store, class_names, config
         if not pretrained:
             return model, [
@@ -77,11 +77,12 @@ def train_temporal(
 def _fit_head(run, model, clips, store, class_names, config, devices):
     """Fits the layer "scores" of a spatial network whose backbone is frozen."""
     train = clips[clips.split == "train"]
-    features = FrameFeatures(build_extractor(model), store, config)
+    features = FrameFeatures(model.get_layer("body"), store, config)
     features.compute(train, partial(predict, features.extractor, devices=devices))
     inputs, classes = features.read_inputs(train, class_names)
+    inputs = pool_segments(inputs, config.consensus)
     kernel, bias, report = fit_head(inputs, classes, train.group.to_numpy(), len(class_names))
-    model.get_layer("scores").set_weights([kernel, bias])
+    model.get_layer("head").get_layer("scores").set_weights([kernel, bias])
     run.record_facts(spatial_head=report)
 
 
