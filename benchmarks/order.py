@@ -1,6 +1,6 @@
 """Does the order of a clip's segments help? Averaged, ordered, shifted, and both: same clips, several seeds.
 
-    python benchmarks/order.py datasets/ssv2-mini --classes "Covering something" "Uncovering something"
+    python benchmarks/order.py datasets/my-data --classes "Opening something" "Closing something"
     python benchmarks/order.py datasets/ut-interaction --folds groups --backbone mobilenet_v2.keras --preprocessing tf
     python benchmarks/order.py datasets/ut3 datasets/ut-interaction datasets/ut8 --folds groups --ways average ordered
 
