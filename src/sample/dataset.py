@@ -23,7 +23,7 @@ from src.ownership import claim, discard, is_abandoned, list_staging, make_stagi
 from src.progress import progress
 from src.sample import drawing, encoding, motion, rendering, specs, textures
 from src.sample.encoding import write_webm
-from src.sample.rendering import render_clip
+from src.sample.rendering import render_frames
 from src.sample.specs import ACTIONS, ClipSpec, clip_spec
 
 VIDEO_FOLDER = "20bn-something-something-v2"
@@ -229,7 +229,7 @@ def _names(spec: ClipSpec) -> list[str]:
 def _write_video(folder: Path, video_id: str, video: dict, staging: Path) -> None:
     cv2.setNumThreads(1)  # the worker processes already use all cores
     path = staging / f"{video_id}.webm"
-    write_webm(path, render_clip(_spec(video)))
+    write_webm(path, render_frames(_spec(video)))
     os.replace(path, _video_path(folder, video_id))
 
 

@@ -1,6 +1,6 @@
 """Renders the frames of a clip from its moving layers, and computes its true flow and the mask of what moves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,18 +16,20 @@ def render_clip(spec: ClipSpec) -> np.ndarray:
     Returns:
         uint8 (T, H, W, 3), RGB; T = `spec.num_frames`, H = 240, W = `spec.width`.
     """
-    background, *front = draw_layers(spec)
-    camera, *motions = clip_motion(spec)
-    camera, size = camera @ affine(0, np.negative(MARGINS)), (spec.width, FRAME_HEIGHT)
-    frames = np.empty((spec.num_frames, FRAME_HEIGHT, spec.width, 3), np.uint8)
+    return np.stack(list(render_frames(spec)))
+
+
+def render_frames(spec: ClipSpec) -> Iterator[np.ndarray]:
+    """Yields the frames of a clip one by one: T times uint8 (H, W, 3), RGB."""
+    (background, camera), *front = _layers(spec)
+    size = spec.width, FRAME_HEIGHT
     for t in range(spec.num_frames):
         frame = cv2.warpAffine(background, camera[t, :2], size)
-        for layer, motion in zip(front, motions, strict=True):
+        for layer, motion in front:
             box, rgba = _warp(layer, motion[t], size)
-            rgba = np.float32(rgba)
-            frame[box] = frame[box] + (rgba[..., :3] - frame[box]) * (rgba[..., 3:] / 255) + 0.5
-        cv2.LUT(frame, _tone_curve(spec, t), dst=frames[t])
-    return frames
+            behind, rgba = frame[box], np.float32(rgba)
+            behind[:] = behind + (rgba[..., :3] - behind) * (rgba[..., 3:] / 255) + 0.5
+        yield cv2.LUT(frame, _tone_curve(spec, t))
 
 
 def true_flow(spec: ClipSpec, step: int = 1, starts: Sequence[int] | None = None) -> np.ndarray:
@@ -62,13 +64,23 @@ def moving_mask(spec: ClipSpec) -> np.ndarray:
 def _shown_layers(spec: ClipSpec, times: Sequence[int]) -> np.ndarray:
     """Index of the layer that each pixel shows, 0 for the background: uint8 (len(times), H, W)."""
     shown = np.zeros((len(times), FRAME_HEIGHT, spec.width), np.uint8)
-    pairs = zip(draw_layers(spec)[1:], clip_motion(spec)[1:], strict=True)
-    for number, (layer, motion) in enumerate(pairs, 1):
+    for number, (layer, motion) in enumerate(_layers(spec)[1:], 1):
         opacity = layer[..., 3].copy()
         for image, t in zip(shown, times, strict=True):
             box, warped = _warp(opacity, motion[t], (spec.width, FRAME_HEIGHT))
             image[box][warped >= 128] = number
     return shown
+
+
+def _layers(spec: ClipSpec) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each layer, without most of what is empty, and the motion of this image (T, 3, 3); the background first."""
+    (background, *front), (camera, *motions) = draw_layers(spec), clip_motion(spec)
+    layers = [(background, camera @ affine(0, np.negative(MARGINS)))]
+    for layer, motion in zip(front, motions, strict=True):
+        left, top, width, height = cv2.boundingRect(layer[..., 3])
+        left, top = max(left - 2, 0), max(top - 2, 0)  # the interpolation at the edge needs neighbours
+        layers.append((layer[top : top + height + 4, left : left + width + 4], motion @ affine(0, (left, top))))
+    return layers
 
 
 def _warp(layer: np.ndarray, motion: np.ndarray, size: tuple[int, int]) -> tuple[tuple[slice, slice], np.ndarray]:
