@@ -5,12 +5,11 @@ that nothing else reveals the class:
 
 | classes | what tells them apart |
 | --- | --- |
-| Pushing, pulling in one direction | only a still frame: silhouette and true flow are equal, the hand is the other half |
-| Moving up, moving down, holding | only flow: the still frames are equal |
+| Pushing, pulling in one direction | only a still frame: silhouette and true flow are equal |
 | Holding, holding next to something | only a still frame: the second object |
-| Covering, uncovering | only the order of the segments: both have the same two halves, exchanged |
-| Turning the camera left, right; holding | only flow with its mean: the whole scene moves, so that nothing is left where \
-the mean is subtracted |
+| Moving up, moving down, holding | only flow: the still frames are equal |
+| Turning the camera left or right, holding | only flow, and only with its mean: the whole scene moves |
+| Covering, uncovering | only the order of segments: the two halves are exchanged |
 
 Covering and uncovering have two halves with the same timing, T / 2 frames each. Both begin and end with the hand on the
 cover, and the cover on the thing. In one half the hand takes the cover aside and brings it back, in the other half it
@@ -28,7 +27,7 @@ from src.sample.textures import CLOTH_PATTERNS, COLOURS, PATTERNS
 FRAME_HEIGHT = 240  # px
 FRAME_WIDTHS = (320, 320, 320, 284)  # px; one is drawn for each clip
 CLIP_LENGTHS = (72, 74, 76)  # frames; even
-MARGINS = (130, 40)  # px of background left and right of the frame, and above and below, into which the camera can move
+MARGINS = (120, 32)  # px of background left and right of the frame, and above and below, into which the camera can move
 LAYER_SIZE = 168  # px, side of the square image of a layer in front of the background
 
 
