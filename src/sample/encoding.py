@@ -5,11 +5,12 @@ from itertools import chain
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 FRAMES_PER_SECOND = 12
-# "good" and a fixed speed do not depend on the clock, unlike libvpx's "realtime". 16 of 63: differences are invisible.
-CODEC_OPTIONS = {"deadline": "good", "cpu-used": "5", "crf": "16"}
+# A negative speed does not depend on the clock. A quality (crf) of 16 of 63: the differences are invisible.
+CODEC_OPTIONS = {"deadline": "realtime", "cpu-used": "-8", "crf": "16"}
 
 
 def write_webm(path: Path, frames: Iterable[np.ndarray]) -> None:
@@ -17,7 +18,7 @@ def write_webm(path: Path, frames: Iterable[np.ndarray]) -> None:
 
     Args:
         path: where the file is written.
-        frames: at least one, each uint8 (H, W, 3), RGB, of the same size.
+        frames: at least one, each uint8 (H, W, 3), RGB, of the same even size.
     """
     frames = iter(frames)
     first = next(frames)
@@ -26,5 +27,6 @@ def write_webm(path: Path, frames: Iterable[np.ndarray]) -> None:
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt, stream.bit_rate, stream.thread_count = "yuv420p", 1_000_000, 1
         for frame in chain([first], frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            yuv = cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420)  # four times as fast as PyAV's conversion
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(yuv, format="yuv420p")))
         container.mux(stream.encode())

@@ -125,7 +125,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int) -> np.nd
     has_table = rng.random() < 0.6
     surface = _mix(wall, table, has_table * np.clip((y - horizon) / 2 + 0.5, 0, 1))
     cell, stretch = rng.uniform(18, 32), rng.choice((1, 1, 2, 3))
-    rough = rng.uniform(5, 10) * smooth_noise(rng, height, width, cell, stretch)
+    rough = rng.uniform(14, 22) * smooth_noise(rng, height, width, cell, stretch)
     rough += 8 * smooth_noise(rng, height, width, cell=90)
     joints, period = rng.choice(("plain", "planks", "tiles")), rng.uniform(34, 64)
     for axis in {"plain": (), "planks": (y,), "tiles": (x, y)}[joints]:
