@@ -5,7 +5,7 @@ import numpy as np
 from src.sample.specs import FRAME_HEIGHT, LAYER_SIZE, ClipSpec
 
 REST = 10, 11  # frames of each half of a covering clip before the hand leaves, and after it came back
-PAUSE = 4  # frames between both ways
+PAUSE = 4  # frames between both ways, in which the hand still moves slowly: readers drop frames that seem repeated
 REACH = 57, 60  # px from the cover on the thing to the hand's furthest point; less than 11 px/frame
 
 
@@ -62,7 +62,7 @@ def cover_paths(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray]:
     rng, half = np.random.default_rng([spec.seed, 3]), spec.num_frames // 2
     way = (half - sum(REST) - PAUSE) / 2
     times = np.cumsum([REST[0], way, PAUSE, way])
-    share = np.interp(np.arange(half), times, (0, 1, 1, 0))[:, None]
+    share = np.interp(np.arange(half), times, (0, 0.88, 1, 0))[:, None]
     alone, covered = (share * _draw_reach(rng) for _ in range(2))
     hand = np.concatenate([covered if takes else alone for takes in spec.action.takes_cover])
     cover = np.concatenate([covered if takes else 0 * alone for takes in spec.action.takes_cover])
