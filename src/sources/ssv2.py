@@ -150,10 +150,8 @@ def _read_entries(path: Path) -> list[tuple[str, str, str]]:
         pairs = [(None, None)]
     if not all(_is_text(template) and (_is_text(name) or type(name) is int) for name, template in pairs):
         raise ValueError(f"{path}: must be a list of {form}. Unpack or download it again.")
-    objects = [_join_placeholders(entry) for entry in entries]
-    return [
-        (str(name).strip(), template.strip(), things) for (name, template), things in zip(pairs, objects, strict=True)
-    ]
+    objects = map(_join_placeholders, entries)
+    return [(str(name).strip(), text.strip(), things) for (name, text), things in zip(pairs, objects, strict=True)]
 
 
 def _join_placeholders(entry: object) -> str:

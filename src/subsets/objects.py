@@ -44,12 +44,17 @@ def find_objects(text: str) -> list[str]:
     Args:
         text: placeholders of Something-Something V2, or a cell of the column objects of a CSV.
     """
-    words = re.sub(r"[^\w;]+|_", " ", unicodedata.normalize("NFKC", text).casefold())
-    parts = [
-        [word for word in part.split() if not (word.isdecimal() or word in _NO_OBJECTS)]
-        for part in _PREPOSITIONS.split(words)
-    ]
+    text = re.sub(r"[^\w;]+|_", " ", unicodedata.normalize("NFKC", text).casefold())
+    parts = [part.split() for part in _PREPOSITIONS.split(text)]
+    parts = [[word for word in part if not (word.isdecimal() or word in _NO_OBJECTS)] for part in parts]
     return sorted({_singular(part[-1]) for part in parts if part})
+
+
+def _singular(word):
+    for plural, singular in _PLURALS:
+        if word not in _IRREGULAR and plural.search(word):
+            return plural.sub(singular, word)
+    return _IRREGULAR.get(word, word)
 
 
 def divide_by_objects(table: pd.DataFrame, shares: Sequence[float], seed: int) -> pd.DataFrame:
@@ -101,8 +106,8 @@ def is_by_objects(subset: pd.DataFrame) -> bool:
 
 def _report(clips, named, kept):
     sentence = (
-        f'split_by="objects": {kept} of {clips} clips are kept. Left out: {named - kept} clips with objects of two splits, '
-        f"and {clips - named} clips whose objects the source does not name."
+        f'split_by="objects": {kept} of {clips} clips are kept. Left out: {named - kept} clips with objects of two '
+        f"splits, and {clips - named} clips whose objects the source does not name."
     )
     if named - kept > MANY * named:
         warnings.warn(sentence, stacklevel=4)
