@@ -56,13 +56,14 @@ def test_spellings_of_one_object(text, objects):
     assert find_objects(text) == objects
 
 
-@pytest.mark.filterwarnings("default::UserWarning")  # of two objects, some seeds keep less than half
 @pytest.mark.parametrize("things", [1, 2])
 def test_no_object_is_in_two_splits(things):
     table = make_table(600, 100, things)
     before = table.copy()
     for seed in range(5):
-        subset = choose_subset(table, seed=seed, split_by="objects")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of clips with two objects, some seeds keep less than half
+            subset = choose_subset(table, seed=seed, split_by="objects")
         assert list(subset.columns) == COLUMNS and set(subset.split) == set(SPLITS)
         for one, other in combinations(objects_by_split(subset, table).values(), 2):
             assert not one & other
