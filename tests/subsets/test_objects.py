@@ -58,7 +58,7 @@ def test_spellings_of_one_object(text, objects):
 
 @pytest.mark.parametrize("things", [1, 2])
 def test_no_object_is_in_two_splits(things):
-    table = make_table(600, 100, things)
+    table = make_table(2000, 300, things)
     before = table.copy()
     for seed in range(5):
         with warnings.catch_warnings():
