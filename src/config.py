@@ -220,6 +220,7 @@ class TrainConfig:
     temporal_shift: bool = False
     spatial_weights: str | None = "auto"
     temporal_weights: str | None = "scratch"
+    also: str | None = None
     temporal_network: str = "small"
     backbone_preprocessing: str = "torch"
     temporal_head: str = "pool"
