@@ -82,9 +82,12 @@ def show_table(name: str, by: str | None, folder: Path) -> str:
 
 
 def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Means of all other columns, which hold numbers."""
-    means = table.drop(columns=by).astype(float).groupby([table[column] for column in by], sort=False).mean()
-    return means.map("{:.3f}".format).reset_index()
+    """Means of all other columns, which hold numbers; instead of "seed", "seeds" counts the rows."""
+    groups = table.drop(columns=by).apply(pd.to_numeric).groupby([table[column] for column in by], sort=False)
+    means = groups.mean().map("{:.3f}".format).replace("nan", "")
+    if "seed" in means:
+        means.insert(0, "seeds", groups.size().astype(str))
+    return means.drop(columns="seed", errors="ignore").reset_index()
 
 
 def make_summary(folder: Path) -> str:
