@@ -108,6 +108,13 @@ def test_page_shows_the_table_and_its_origin(tmp_path, origin):
     assert pages.update_pages(tmp_path, write=False) == []
 
 
+def test_page_names_the_source_of_published_numbers(tmp_path):
+    (tmp_path / "others.csv").write_text("# published: A et al. 2021, table 2\nway,top-1\naverage,33.9\nours,\n")
+    text = pages.render_block("others", None, tmp_path)
+    assert "| way | top-1 |\n| --- | ---: |\n| average | 33.9 |\n| ours |  |\n" in text
+    assert "`others.csv`: published in A et al. 2021, table 2; not measured here\n" in text
+
+
 def test_page_shows_means_by_columns(tmp_path, origin):
     tables.write_table("speed", pd.concat([TABLE, TABLE.assign(seed=1, fused=[0.43, 1])]), ["way", "seed"], tmp_path)
     text = pages.render_block("speed", "way", tmp_path)

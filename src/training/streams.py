@@ -80,8 +80,8 @@ def _fit_head(run, model, clips, store, class_names, config, devices):
     features = FrameFeatures(model.get_layer("body"), store, config)
     features.compute(train, partial(predict, features.extractor, devices=devices))
     inputs, classes = features.read_inputs(train, class_names)
-    inputs = pool_segments(inputs, config.consensus)
-    kernel, bias, report = fit_head(inputs, classes, train.group.to_numpy(), len(class_names))
+    pooled, groups = pool_segments(inputs, config.consensus), train.group.to_numpy()
+    kernel, bias, report = fit_head(pooled, classes, groups, len(class_names), inputs.shape[-1])
     model.get_layer("head").get_layer("scores").set_weights([kernel, bias])
     run.record_facts(spatial_head=report)
 
