@@ -1,12 +1,12 @@
-"""Mean of scores, or mean of log-scores, over the segments and crops of a clip? Accuracy of both, by stream.
+"""Mean of scores, or mean of log-scores, over the crops of a clip? Accuracy of both, by stream.
 
     python benchmarks/averaging.py datasets/ssv2-mini
     python benchmarks/averaging.py datasets/fights --folds 5 --seeds 0 1 2
 
 Nothing is trained: the networks are those of the way "full" of benchmarks/recognition.py, run before with the same
-data, folds, seeds and --set, in the same folder. Each segment and crop of the validation and the test clips is scored
-once. "mean of scores" is what this project does; "mean of log-scores" is the geometric mean, normalised, and so the
-softmax of the mean logits. "fused" is the average of both streams' means.
+data, folds, seeds and --set, in the same folder. Each crop of the validation and the test clips is scored once.
+"mean of scores" is what this project does; "mean of log-scores" is the geometric mean, normalised, and so the softmax
+of the mean logits. "fused" is the average of both streams' means.
 
 A fit that is not finished is left out and counted: a stream needs its .keras file, "fused" those of both. A clip counts
 once for each fit that scores it. p is that of the sign-flip test by group.
@@ -65,7 +65,7 @@ def answer_clips(models, clips, store, class_names, config, split) -> pd.DataFra
     for stream, model in models.items():
         batches = EvaluationBatches(clips, store, stream, split, len(class_names), config, config.test_crops)
         each = np.concatenate([model.predict_on_batch(batches[index][0]) for index in range(len(batches))])
-        means[stream] = average_both(each, len(batches.segments), class_names, config)
+        means[stream] = average_both(each, class_names, config)
     if len(means) == len(STREAMS):
         means["fused"] = {
             order: average_scores(**{stream: means[stream][order] for stream in STREAMS}) for order in ORDERS
@@ -77,10 +77,10 @@ def answer_clips(models, clips, store, class_names, config, split) -> pd.DataFra
     return pd.concat([part.assign(split=split, stream=stream, group=rows.group) for stream, part in right.items()])
 
 
-def average_both(scores: np.ndarray, num_segments: int, class_names: list[str], config) -> dict[str, np.ndarray]:
-    """Both means over the segments and crops of each clip: order → float (N, C), rows sum to 1."""
+def average_both(scores: np.ndarray, class_names: list[str], config) -> dict[str, np.ndarray]:
+    """Both means over the crops of each clip: order → float (N, C), rows sum to 1."""
     logs = np.log(np.maximum(scores, LEAST_SCORE, dtype=np.float64))
-    means = [average_crops(values, num_segments, class_names, config) for values in (scores, logs)]
+    means = [average_crops(values, class_names, config) for values in (scores, logs)]
     return dict(zip(ORDERS, [means[0], softmax(means[1], axis=1)], strict=True))
 
 

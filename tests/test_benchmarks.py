@@ -263,10 +263,14 @@ def test_rounds_are_fitted_once_and_kept(tiny_store, tmp_path, monkeypatch):
 
 
 def test_both_means_of_the_scores_of_a_clip_by_hand():
-    scores = np.array([[0.5, 0.5], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0]])  # two clips of two segments, one crop
-    found = averaging.average_both(scores, 2, ["a", "b"], TrainConfig(test_crops=1))
-    np.testing.assert_allclose(found["mean of scores"], [[0.7, 0.3], [0.25, 0.75]], rtol=1e-6)
-    np.testing.assert_allclose(found["mean of log-scores"], [[0.75, 0.25], [1e-5, 1]], rtol=1e-4)  # √0.45 : √0.05
+    scores = np.array(
+        [[0.5, 0.5], [0.9, 0.1], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0], [0.5, 0.5]]
+    )  # two clips, three crops
+    found = averaging.average_both(scores, ["a", "b"], TrainConfig(test_crops=3))
+    np.testing.assert_allclose(found["mean of scores"], [[2.3 / 3, 0.7 / 3], [1 / 3, 2 / 3]], rtol=1e-6)
+    ratio = 81 ** (1 / 3)  # of 0.9² · 0.5 and 0.1² · 0.5
+    np.testing.assert_allclose(found["mean of log-scores"][0], [ratio / (1 + ratio), 1 / (1 + ratio)], rtol=1e-5)
+    np.testing.assert_allclose(found["mean of log-scores"][1], [1e-10 ** (1 / 3), 1], rtol=1e-3)
 
 
 def test_orders_of_averaging_are_counted_by_hand():
