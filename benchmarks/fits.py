@@ -81,6 +81,7 @@ def build_temporal(batches: TrainingBatches, class_names: list[str], config: Tra
     return build_temporal_cnn(
         len(class_names), config.crop_size_of("temporal"), stacks.shape[-1] // 2, config.temporal_network,
         config.temporal_head, config.subtract_mean, None, scale, config.dropout,
+        batches.num_segments if config.fixed_segments else None, config.consensus, config.temporal_shift,
     )  # fmt: skip
 
 

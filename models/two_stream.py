@@ -16,8 +16,8 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model, fusion: dict |
 
     Returns:
         a functional model with the inputs {"frame": uint8 (N, S, h, w, 3), "flow": uint8 (N, S, h, w, 2L)}, or
-        "frames": uint8 (N, S, L + 1, h, w) instead of "flow", and the output "fused" float32 (N, C), probabilities. It shares the
-        weights of both models. `get_layer("fused")` fuses scores that were averaged over crops.
+        "frames": uint8 (N, S, L + 1, h, w) instead of "flow", and the output "fused" float32 (N, C), probabilities. It
+        shares the weights of both models. `get_layer("fused")` fuses scores that were averaged over crops.
 
     Raises:
         ValueError: the streams have different numbers of classes.

@@ -1,11 +1,8 @@
 """The two configurations, frozen dataclasses without I/O: `ClipConfig` (extraction) and `TrainConfig` (training)."""
 
-import math
-import os
-from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, fields
-from numbers import Integral, Real
-from typing import Any, get_args
+from dataclasses import asdict, dataclass, fields
+
+from src.config_checks import Rules, check_fields, require
 
 STREAMS = ("spatial", "temporal")
 FLOW_ALGORITHMS = ("farneback", "dis")
@@ -17,89 +14,16 @@ _CHOICES = {
     "temporal_network": ("small", "cnn_m"), "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10),
     "precision": PRECISIONS, "consensus": ("average", "ordered"),
 }  # fmt: skip
-_LEAST = {  # of the integers
+_LEAST = {
     "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
     "test_segments": 1, "spatial_steps": 1, "temporal_steps": 1, "fine_tune_steps": 0, "seed": 0,
 }  # fmt: skip
+_MOST = {"seed": MAX_SEED, "weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}
 _POSITIVE = ("flow_bound", "spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate")
-_MOST = {"weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}  # of numbers from 0
+_RULES = Rules(_CHOICES, _LEAST, _MOST, _POSITIVE)
 SMALL_CROP = 64  # pixels: input side of the small temporal network
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
 EXTRACTION = 3  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
-
-
-def _require(condition, config, rule, received):
-    if not condition:
-        raise ValueError(f"{type(config).__name__}: {rule}. Received: {received!r}{_quotes_hint(received)}")
-
-
-def _quotes_hint(received):
-    """What to write instead of a value in quotes, as some programs that set parameters pass them."""
-    if not isinstance(received, str):
-        return ""
-    is_value = received in ("None", "True", "False") or _is_number_text(received)
-    return f". Write it without quotes: {received}" if is_value else ""
-
-
-def _is_number_text(text):
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _check_fields(config):
-    """Checks the type and the range of each field; NumPy's scalars become Python's, which JSON can hold."""
-    for field in fields(config):
-        name, value = field.name, getattr(config, field.name)
-        rule, kinds = _rule_of(field), get_args(field.type) or (field.type,)
-        if value is None and type(None) in kinds:
-            continue
-        value = _convert(value, kinds[0])
-        valid = value is not None and value != "None"  # a file called None is less likely than quotes too many
-        if name in _CHOICES:
-            valid = valid and value in _CHOICES[name]
-        if name in _LEAST:
-            valid = valid and value >= _LEAST[name] and (name != "seed" or value <= MAX_SEED)
-        if name in _POSITIVE:
-            valid = valid and value > 0
-        if name in _MOST:
-            valid = valid and 0 <= value <= _MOST[name]
-        _require(valid, config, rule, getattr(config, name))
-        object.__setattr__(config, name, value)
-
-
-def _convert(value: object, kind: Any) -> object:
-    """The value as `kind`, or None if it is of another type; text is never taken for a number or a truth value."""
-    is_truth = isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # NumPy's, which is no bool
-    if kind is bool:
-        return bool(value) if is_truth else None
-    if kind is int:
-        return int(value) if isinstance(value, Integral) and not is_truth else None
-    if kind is float:
-        return float(value) if isinstance(value, Real) and not is_truth and math.isfinite(value) else None
-    if kind is str:
-        return os.path.expanduser(value) if isinstance(value, str | os.PathLike) and os.fspath(value) else None
-    is_text = isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair)
-    return dict(value) if is_text else None
-
-
-def _rule_of(field: Field) -> str:
-    """What a field must be, for its error."""
-    name, kinds = field.name, get_args(field.type) or (field.type,)
-    if name in _CHOICES:
-        rule = f"must be one of {_CHOICES[name]}"
-    elif name == "seed":
-        rule = f"must be an integer from 0 to {MAX_SEED}"
-    elif name in _LEAST:
-        rule = f"must be an integer, {_LEAST[name]} or more"
-    elif name in _POSITIVE:
-        rule = "must be a positive number"
-    elif name in _MOST:
-        rule = f"must be a number from 0 to {_MOST[name]}"
-    else:
-        rule = {bool: "must be True or False", str: "must be text"}.get(kinds[0], "must be a dictionary of class names")
-    return f"{name} {rule}" + (", or None" if type(None) in kinds else "")
 
 
 @dataclass(frozen=True)
@@ -125,9 +49,9 @@ class ClipConfig:
     flow_source: str = "store"
 
     def __post_init__(self):
-        _check_fields(self)
+        check_fields(self, _RULES)
         can_layer = self.flow_source == "store" or self.flow_algorithm == "farneback"
-        _require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
+        require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
 
     @property
     def window_length(self) -> int:
@@ -250,11 +174,11 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
-        _check_fields(self)  # all that follows would be found only after the spatial stream was trained
+        check_fields(self, _RULES)  # all that follows would be found only after the spatial stream was trained
         has_head = self.temporal_head == "pool" or self.temporal_network == "cnn_m"
-        _require(has_head, self, 'temporal_head="dense" needs temporal_network="cnn_m"', self.temporal_network)
+        require(has_head, self, 'temporal_head="dense" needs temporal_network="cnn_m"', self.temporal_network)
         rule = 'temporal_weights must not be "convnexttiny", whose first convolution cannot be adapted to flow'
-        _require(self.temporal_weights != "convnexttiny", self, rule, self.temporal_weights)
+        require(self.temporal_weights != "convnexttiny", self, rule, self.temporal_weights)
 
     @property
     def fixed_segments(self) -> bool:

@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import pandas as pd
 
-from models import pool_segments, unfreeze_last_stage
+from models import unfreeze_last_stage
 from src.config import TrainConfig
 from src.inputs import FrameFeatures, TrainingBatches, ValidationBatches
 from src.store import ClipStore
@@ -77,11 +77,12 @@ def train_temporal(
 def _fit_head(run, model, clips, store, class_names, config, devices):
     """Fits the layer "scores" of a spatial network whose backbone is frozen."""
     train = clips[clips.split == "train"]
-    features = FrameFeatures(model.get_layer("body"), store, config)
-    features.compute(train, partial(predict, features.extractor, devices=devices))
+    extractor = keras.Model(model.input, model.get_layer("unfold_segments").output)
+    features = FrameFeatures(extractor, store, config)
+    features.compute(train, partial(predict, extractor, devices=devices))
     inputs, classes = features.read_inputs(train, class_names)
-    pooled, groups = pool_segments(inputs, config.consensus), train.group.to_numpy()
-    kernel, bias, report = fit_head(pooled, classes, groups, len(class_names), inputs.shape[-1])
+    groups, num_features = train.group.to_numpy(), model.get_layer("head").input_shape[-1]
+    kernel, bias, report = fit_head(inputs, classes, groups, len(class_names), num_features)
     model.get_layer("head").get_layer("scores").set_weights([kernel, bias])
     run.record_facts(spatial_head=report)
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from networks import CLASSES, LENGTH, SIZE, assert_probabilities, assert_same_when_loaded, make_images, predict
+from networks import CLASSES, LENGTH, SIZE, assert_probabilities, assert_same_when_loaded, make_clips, predict
 
 from models.finetuned_resnet import build_finetuned_resnet
 from models.temporal_cnn import build_temporal_cnn
@@ -21,7 +21,7 @@ def test_scores_are_averaged_over_streams_whose_weights_are_shared(streams, tmp_
     spatial, temporal = streams
     model = build_two_stream(spatial, temporal)
     assert model.get_layer("spatial") is spatial and model.get_layer("temporal") is temporal
-    inputs = {"frame": make_images(3), "flow": make_images(2 * LENGTH)}
+    inputs = {"frame": make_clips(3), "flow": make_clips(2 * LENGTH)}
     fused = predict(model, inputs)
     assert_probabilities(fused, 3)
     expected = (predict(spatial, inputs["frame"]) + predict(temporal, inputs["flow"])) / 2
