@@ -44,8 +44,7 @@ def open_source(
 
     Returns:
         (table, read): the annotation table, "" as the label and the split of what has none; and row (of
-        `table.itertuples()`) → `ClipInputs`, which raises ValueError (`VideoError`) or OSError for a clip that cannot be
-        used.
+        `table.itertuples()`) → `ClipInputs`, which raises ValueError or OSError for a clip that cannot be used.
 
     Raises:
         ValueError: the source has no videos; a prepared folder was prepared with other parameters than those of the

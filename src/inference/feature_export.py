@@ -105,8 +105,8 @@ def _choose_missing(table: pd.DataFrame, folder: Path, record: dict) -> list:
     if done - wanted:
         video_id, label, split, path, *_ = min(done - wanted)
         raise ValueError(
-            f"{folder}: holds features of {len(done - wanted)} clips that the source does not have, or has with another "
-            f"label, split or path; first {video_id!r} ({label!r}, {split!r}, {path}). Choose another folder."
+            f"{folder}: holds features of {len(done - wanted)} clips that the source does not have, or has with "
+            f"another label, split or path; first {video_id!r} ({label!r}, {split!r}, {path}). Choose another folder."
         )
     return [row for row in rows if _identify(row) not in done]
 

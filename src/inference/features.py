@@ -5,9 +5,9 @@
     python -m src.inference.features runs/NAME videos.csv OUT            a CSV, or any other source of videos
     python -m src.inference.features runs/NAME datasets/PREPARED OUT     a prepared data set, whose clips are read
 
-OUT becomes a folder of NumPy files, part_00000.npz and so on: spatial and temporal, float32 (clips, segments, features),
-with video_id, label, split, path and frame; table.csv has a row for each clip, failures.csv one for each video that
-could not be used. Ctrl-C ends it; the same command continues. The name of a file may begin with a dash.
+OUT becomes a folder of NumPy files, part_00000.npz and so on: spatial and temporal, float32 (clips, segments,
+features), with video_id, label, split, path and frame. table.csv has a row for each clip, failures.csv one for each
+video that could not be used. Ctrl-C ends it; the same command continues. The name of a file may begin with a dash.
 """
 
 import argparse
