@@ -126,6 +126,7 @@ def two_stream():
     import keras  # here, because it is slow to import and most tests do not need it
     from keras import layers
 
+    from models.consensus import build_clip_network
     from models.two_stream import build_two_stream
 
     size = TINY_TRAINING.crop_size
@@ -133,9 +134,11 @@ def two_stream():
     flow = keras.Input((size, size, TINY_CONFIG.stack_channels), dtype="uint8")
     colour = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(frame))
     motion = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 127, -128 / 127)(flow))
-    spatial = keras.Model(frame, layers.Dense(3, activation="softmax", name="scores")(colour), name="spatial")
-    temporal = keras.Model(flow, layers.Dense(3, activation="softmax", name="scores")(motion), name="temporal")
-    spatial.get_layer("scores").set_weights([np.diag([9.0, 9.0, 9.0]), np.zeros(3)])
     by_channel = [[0, 20, -20], [0, 0, 0]] * TINY_CONFIG.flow_length  # of u, of v
-    temporal.get_layer("scores").set_weights([np.array(by_channel, float), np.array([2.0, 0, 0])])
-    return build_two_stream(spatial, temporal)
+    weights = {"spatial": [np.eye(3) * 9, np.zeros(3)], "temporal": [np.array(by_channel, float), np.array([2.0, 0, 0])]}
+    streams = []
+    for (name, values), x, features in zip(weights.items(), (frame, flow), (colour, motion), strict=True):
+        body = keras.Model(x, features, name="body")
+        streams.append(build_clip_network(body, 3, None, "average", 0.0, False, name))
+        streams[-1].get_layer("head").get_layer("scores").set_weights(values)
+    return build_two_stream(*streams)
