@@ -1,7 +1,8 @@
 """A video file, a camera or a stream → scores, by the networks of a finished run."""
 
 from src.inference.example import find_video
-from src.inference.loading import load_run
+from src.inference.loading import load_run, read_spacing
 from src.inference.prediction import predict_video, score_clip
 from src.inference.sliding_window import predict_stream
+from src.inference.spacing import measure_spacing
 from src.inference.timeline import predict_long_video
