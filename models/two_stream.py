@@ -1,7 +1,9 @@
 """Both streams in one model, with their late fusion."""
 
 import keras
+from keras import layers
 
+from models.consensus import Consensus, FoldSegments, UnfoldSegments
 from models.fusion_layer import Fused
 from models.temporal_cnn import takes_frames
 
@@ -11,7 +13,9 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model, fusion: dict |
 
     Args:
         spatial: frames (N, S, …) → scores (N, C), for example from `build_finetuned_resnet`.
-        temporal: flow stacks or frames (N, S, …) → scores (N, C), for example from `build_temporal_cnn`.
+        temporal: flow stacks or frames (N, S, …) → scores (N, C), for example from `build_temporal_cnn`. A stream of a
+            run of an older version, which takes one segment, (N, …), becomes one of clips: the scores of the segments
+            are averaged, as that version did.
         fusion: `parameters` of a fusion from `src.fusion.fit_fusion`; None is the average.
 
     Returns:
@@ -29,8 +33,25 @@ def build_two_stream(spatial: keras.Model, temporal: keras.Model, fusion: dict |
             "Both streams must have the same classes. "
             f"Received: {spatial.output_shape[-1]} and {temporal.output_shape[-1]} classes"
         )
+    spatial, temporal = _of_clips(spatial), _of_clips(temporal)
     frame = keras.Input(spatial.input_shape[1:], dtype="uint8", name="frame")
     name = "frames" if takes_frames(temporal) else "flow"
     motion = keras.Input(temporal.input_shape[1:], dtype="uint8", name=name)
     fused = Fused(**(fusion or {}), name="fused")([spatial(frame), temporal(motion)])
     return keras.Model({"frame": frame, name: motion}, fused, name="two_stream")
+
+
+def _of_clips(stream):
+    """A stream for clips; one for single segments, (N, h, w, channels) or (N, L + 1, h, w), is converted."""
+    if len(stream.input_shape) == 5:
+        return stream
+    *_, before, scores = stream.layers
+    features = before.input if isinstance(before, layers.Dropout) else scores.input
+    body = keras.Model(stream.input, features, name="body")
+    segments = keras.Input((None, *stream.input_shape[1:]), dtype="uint8", name=body.input.name)
+    x = body(FoldSegments(name="fold_segments")(segments))
+    x = UnfoldSegments(name="unfold_segments", dtype="float32")(x, segments)
+    by_segment = keras.Input((None, features.shape[-1]), name="features")
+    average = Consensus("average", name="consensus")(scores(by_segment))
+    head = keras.Model(by_segment, average, name="head")
+    return keras.Model(segments, head(x), name=stream.name)

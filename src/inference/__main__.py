@@ -14,7 +14,7 @@ import re
 import sys
 from collections import deque
 
-from src.inference.loading import load_run
+from src.inference.loading import load_run, read_spacing
 from src.inference.sliding_window import predict_stream
 from src.inference.timeline import frames_per_second
 
@@ -55,8 +55,8 @@ def _mark_names(words: list[str]) -> list[str]:
 def _print_scores(arguments):
     source = int(arguments.source) if re.fullmatch("[0-9]+", arguments.source) else arguments.source
     two_stream, class_names, clip_config, config = load_run(arguments.run)
-    scored_at = deque(maxlen=RECENT)
-    for moment in predict_stream(source, two_stream, class_names, clip_config, config, arguments.step):
+    scored_at, spacing = deque(maxlen=RECENT), read_spacing(arguments.run)
+    for moment in predict_stream(source, two_stream, class_names, clip_config, config, arguments.step, spacing):
         scored_at.append(moment.scored_at)
         fused, fps = moment.scores["fused"], frames_per_second(scored_at, arguments.step)
         best = fused.argmax()

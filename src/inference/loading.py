@@ -4,8 +4,8 @@ from pathlib import Path
 
 import keras
 
-import models  # noqa: F401 (registers the layers of saved networks with Keras)
-from src.config import ClipConfig, TrainConfig, clip_config_from_dict, train_config_from_dict
+from models import build_two_stream
+from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict, train_config_from_dict
 from src.inputs import read_clips
 from src.store import manifest_digest
 from src.training import Run
@@ -15,8 +15,9 @@ def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, Tr
     """Loads what `predict_video` and `predict_stream` need in addition to a video.
 
     Args:
-        folder: runs/<name>/, with two_stream.keras and config.json. A run of an older version has recorded no class
-            names: they are read from the prepared data set that config.json names, relative to the current folder.
+        folder: runs/<name>/, with two_stream.keras and config.json. A run of an older version may have
+            recorded no class names: they are read from the prepared data set that config.json names, relative to the
+            current folder. Its streams, which take one segment, are converted, see `models.build_two_stream`.
 
     Returns:
         (two_stream, class_names, clip_config, config).
@@ -33,13 +34,27 @@ def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, Tr
     class_names = run.record.get("class_names") or _read_class_names(run)
     clip_config, config = clip_config_from_dict(run.record["clips"]), train_config_from_dict(run.record["training"])
     try:
-        two_stream = keras.models.load_model(path)
+        two_stream = _read_networks(path)
     except Exception as error:  # Keras, zipfile and h5py raise what they like
         raise ValueError(f"{path}: cannot be read as a model ({_first_line(error)}). Finish the run again.") from error
     scored = two_stream.output_shape[-1]
     if scored != len(class_names):
         raise ValueError(f"{path}: must score the {len(class_names)} classes of config.json. Found: {scored} classes.")
     return two_stream, class_names, clip_config, config
+
+
+def read_spacing(folder: str | Path) -> int | None:
+    """The distance between the segments of a run's training clips, frames, which the notebook measured and recorded.
+
+    None is that of a run of an older version, which has not recorded it and does not need it. Errors as of `load_run`.
+    """
+    return Run.read(folder).record.get("notes", {}).get("segment_spacing")
+
+
+def _read_networks(path):
+    saved = keras.models.load_model(path)
+    fusion = getattr(saved.get_layer("fused"), "parameters", None)  # in the first versions, an average of Keras
+    return build_two_stream(*map(saved.get_layer, STREAMS), fusion)
 
 
 def _read_class_names(run):

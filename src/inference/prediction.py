@@ -65,15 +65,17 @@ def score_clip(
     Returns:
         {"spatial", "temporal", "fused"}: float32 (C,), averaged over crops; they sum to 1.
     """
-    scores = {}
+    by_crop = {}
     for stream, segments in zip(STREAMS, (frames, motion), strict=True):
         inputs = scored_inputs(segments, stream, clip_config, config)
-        by_crop = np.asarray(two_stream.get_layer(stream).predict_on_batch(inputs))
-        scores[stream] = average_crops(by_crop, class_names, config)
-    return {name: by_clip[0] for name, by_clip in fuse_streams(two_stream, scores).items()}
+        by_crop[stream] = two_stream.get_layer(stream).predict_on_batch(inputs)
+    return fuse_crops(by_crop, two_stream, class_names, config)
 
 
-def fuse_streams(two_stream: keras.Model, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Adds "fused" to the scores of "spatial" and "temporal", each float32 (N, C), by the model's own fusion."""
-    fused = two_stream.get_layer("fused")([scores[stream] for stream in STREAMS])
-    return scores | {"fused": keras.ops.convert_to_numpy(fused)}
+def fuse_crops(
+    by_crop: dict[str, np.ndarray], two_stream: keras.Model, class_names: list[str], config: TrainConfig
+) -> dict[str, np.ndarray]:
+    """The scores of the crops of one clip, each stream's (test_crops, C) → those of the clip, as by `score_clip`."""
+    scores = [average_crops(np.asarray(by_crop[stream]), class_names, config) for stream in STREAMS]
+    fused = keras.ops.convert_to_numpy(two_stream.get_layer("fused")(scores))
+    return {name: by_clip[0] for name, by_clip in zip((*STREAMS, "fused"), (*scores, fused), strict=True)}

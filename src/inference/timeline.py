@@ -33,10 +33,10 @@ class Timeline:
 
 def predict_long_video(
     path: str | Path, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig,
-    step: int,
+    step: int, spacing: int | None = None,
 ) -> Timeline:  # fmt: skip
     """Scores a video of any length; arguments and errors as for `predict_stream`."""
-    moments = predict_stream(path, two_stream, class_names, clip_config, config, step)
+    moments = predict_stream(path, two_stream, class_names, clip_config, config, step, spacing)
     return collect_timeline(progress(moments, label="sliding window", unit="window"), class_names, step)
 
 

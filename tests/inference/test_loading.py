@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING
+from keras import layers
 
 from models import build_temporal_cnn
-from src.inference.loading import load_run
+from models.fusion_layer import Fused
+from src.inference.loading import load_run, read_spacing
 from src.inputs import read_clips
 from src.store import manifest_digest
 from src.training import start_run
@@ -35,7 +38,7 @@ def test_a_run_is_loaded_as_it_was_trained(run, two_stream):
     loaded, names, clip_config, config = load_run(run.folder)
     assert (names, clip_config, config) == (TINY_NAMES, TINY_CONFIG, TINY_TRAINING)
     for stream in ("spatial", "temporal"):
-        inputs = np.random.default_rng(0).integers(0, 256, (2, *loaded.get_layer(stream).input_shape[1:]), np.uint8)
+        inputs = np.random.default_rng(0).integers(0, 256, (2, 4, *loaded.get_layer(stream).input_shape[2:]), np.uint8)
         expected, found = (model.get_layer(stream).predict_on_batch(inputs) for model in (two_stream, loaded))
         np.testing.assert_array_equal(found, expected)
 
@@ -52,6 +55,37 @@ def test_a_run_of_an_older_version_reads_its_class_names_from_its_data(run, tiny
     edit(run, class_names=None, data=str(tiny_store[0]), manifest_digest="0123456789ab")
     with pytest.raises(ValueError, match="trained on the subset 0123456789ab of .* prepared there now is"):
         load_run(run.folder)
+
+
+@pytest.mark.parametrize("fused", [layers.Average(name="fused"), None])
+def test_streams_of_an_older_version_which_take_one_segment_are_converted(run, two_stream, fused):
+    """With its fusion: in the first versions an average, later a fusion that was learned."""
+    bodies = [two_stream.get_layer(stream).get_layer("body") for stream in ("spatial", "temporal")]
+    heads = [two_stream.get_layer(stream).get_layer("head").get_layer("scores") for stream in ("spatial", "temporal")]
+    streams = [
+        keras.Model(body.input, head(layers.Dropout(0.5, name="dropout")(body.output)), name=name)
+        for body, head, name in zip(bodies, heads, ("spatial", "temporal"), strict=True)
+    ]
+    inputs = [keras.Input(stream.input_shape[1:], dtype="uint8") for stream in streams]
+    fused = fused or Fused(features="log scores", weights=(0.2, 2.0), name="fused")
+    older = keras.Model(inputs, fused([stream(x) for stream, x in zip(streams, inputs, strict=True)]))
+    older.save(run.folder / "two_stream.keras")
+    loaded = load_run(run.folder)[0]
+    clips = [np.random.default_rng(0).integers(0, 256, (3, 2, *x.shape[1:]), np.uint8) for x in inputs]
+    scores = [
+        np.mean([stream.predict_on_batch(clip[:, segment]) for segment in range(2)], axis=0)
+        for stream, clip in zip(streams, clips, strict=True)
+    ]
+    expected = keras.ops.convert_to_numpy(fused(scores))
+    np.testing.assert_allclose(
+        loaded.predict_on_batch(dict(zip(("frame", "flow"), clips, strict=True))), expected, atol=1e-6
+    )
+
+
+def test_the_spacing_of_a_run_is_what_it_recorded(run):
+    assert read_spacing(run.folder) is None  # a run of an older version
+    run.record_facts(segment_spacing=7)
+    assert read_spacing(run.folder) == 7
 
 
 def test_a_folder_that_is_no_finished_run_is_refused(run):

@@ -18,6 +18,7 @@ def call(two_stream, monkeypatch):
     """Runs the command on these arguments, with the networks that can be read."""
     trained = (two_stream, TINY_NAMES, TINY_CONFIG, TINY_TRAINING)
     monkeypatch.setattr(command, "load_run", {"runs/tiny": trained}.__getitem__)
+    monkeypatch.setattr(command, "read_spacing", {"runs/tiny": 4}.__getitem__)
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["src.inference", *arguments])
@@ -39,6 +40,13 @@ def test_a_line_is_printed_for_each_window(call, tmp_path, monkeypatch, capsys):
         "     2.1 s     8.0 frames/s ",
     ]
     assert all(line.endswith("Pushing something from left to right") for line in lines)
+
+
+def test_the_windows_of_a_clip_are_as_far_apart_as_in_training(call, monkeypatch):
+    given = []
+    monkeypatch.setattr(command, "predict_stream", lambda *arguments: given.append(arguments) or [])
+    call("runs/tiny", "0", "--step", "3")
+    assert given[0][-2:] == (3, 4)
 
 
 def test_errors_are_a_line_without_a_traceback(call, capsys):

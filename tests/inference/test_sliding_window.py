@@ -12,7 +12,8 @@ import pytest
 from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
 
 from src.inference import sliding_window
-from src.inference.prediction import predict_video, score_segments
+from src.inference.prediction import predict_video, score_clip
+from src.inference.recent_windows import RecentWindows
 from src.preprocessing import extract_clip
 from src.video import Frame, VideoError
 from src.video.file_reader import Picture
@@ -58,12 +59,12 @@ def test_a_window_has_the_scores_of_a_segment_of_its_frames(two_stream, turning,
     assert [moment.index for moment in moments] == list(range(1, 37, step))
     clip = extract_clip(turning, replace(TINY_CONFIG, num_segments=39))  # every window
     places = [[indices[1] for indices in clip.indices].index(moment.index) for moment in moments]
-    expected = score_segments(
-        clip.frames[places], clip.stacks[places], two_stream, TINY_NAMES, TINY_CONFIG, TINY_TRAINING
-    )
     np.testing.assert_array_equal([moment.frame for moment in moments], clip.frames[places])
-    for stream, scores in expected.items():
-        np.testing.assert_allclose([moment.scores[stream] for moment in moments], scores, atol=1e-6)
+    for moment, place in zip(moments, places, strict=True):
+        window = clip.frames[[place]], clip.stacks[[place]]
+        expected = score_clip(*window, two_stream, TINY_NAMES, TINY_CONFIG, TINY_TRAINING)
+        for stream, scores in expected.items():
+            np.testing.assert_allclose(moment.scores[stream], scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("step, pairs", [(1, 38), (5, 3 + 7 * 3), (2, 37)])
@@ -114,6 +115,12 @@ def test_a_long_video_holds_no_more_than_its_window(two_stream, turning, monkeyp
     assert most <= 3 * TINY_CONFIG.window_length + 6  # an image, grey and RGB of each
 
 
+@pytest.mark.parametrize("name", ["step", "spacing"])
+def test_distances_below_one_frame_are_refused(two_stream, turning, name):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of frames, 1 or more. Received: 0"):
+        next(sliding_window.predict_stream(turning, two_stream, [], TINY_CONFIG, TINY_TRAINING, **{"step": 1, name: 0}))
+
+
 def test_a_truncated_file_is_refused(two_stream, turning, tmp_path):
     cut = tmp_path / "cut.webm"
     cut.write_bytes(turning.read_bytes()[: turning.stat().st_size // 2])
@@ -156,12 +163,14 @@ def camera(monkeypatch):
 def test_windows_that_come_while_one_is_scored_are_skipped_but_not_the_last(two_stream, camera, monkeypatch):
     """Skipped are whole windows, and no frame within one: the motion that the network is given stays the same."""
 
+    score = RecentWindows.score
+
     def score_slowly(*given):
         camera.scoring.set()
         assert camera.ended.wait(LIMIT)  # all frames come while the first window is scored
-        return score_segments(*given)
+        return score(*given)
 
-    monkeypatch.setattr(sliding_window, "score_segments", score_slowly)
+    monkeypatch.setattr(RecentWindows, "score", score_slowly)
     moments = list(predict(0, two_stream, 2))
     assert [moment.index for moment in moments] == [1, 117]  # of the windows 0 … 3 and 116 … 119
     first, last = (moment.scores["temporal"] for moment in moments)
