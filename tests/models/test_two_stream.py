@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from networks import CLASSES, LENGTH, SIZE, assert_probabilities, assert_same_when_loaded, make_clips, predict
+from keras import layers
+from networks import CLASSES, LENGTH, SIZE, assert_probabilities, assert_same_when_loaded, make_images, predict
 
 from models.finetuned_resnet import build_finetuned_resnet
 from models.temporal_cnn import build_temporal_cnn
