@@ -71,10 +71,11 @@ def order_scales(num_segments: int) -> np.ndarray:
     """The weights of a clip's segments in each scale of the ordered consensus: float32 (K, S).
 
     They are the first K = min(3, S) rows of the discrete cosine transform (DCT-II), with the average as the first one:
-    the second row compares early with late segments, the third one the middle with both ends.
+    the second row compares early with late segments, the third one the middle with both ends. If all S rows were used,
+    the squares of the K results would sum to the mean square of the segments.
     """
     places = (np.arange(num_segments) + 0.5) / num_segments
-    rows = [np.cos(np.pi * scale * places) for scale in range(min(SCALES, num_segments))]
+    rows = [np.cos(np.pi * scale * places) * (2**0.5 if scale else 1) for scale in range(min(SCALES, num_segments))]
     return (np.stack(rows) / num_segments).astype(np.float32)
 
 

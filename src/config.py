@@ -140,10 +140,11 @@ class TrainConfig:
     crop_size: int = 160
     temporal_crop_size: int | None = None
     batch_size: int = 16
-    consensus: str = "average"
+    consensus: str = "ordered"
     temporal_shift: bool = False
     spatial_weights: str | None = "auto"
     temporal_weights: str | None = "scratch"
+    also: str | None = None
     temporal_network: str = "small"
     backbone_preprocessing: str = "torch"
     temporal_head: str = "pool"
@@ -220,7 +221,8 @@ def train_config_from_dict(values: dict) -> TrainConfig:
 
     Fields that an older run lacks take their defaults; fields that exist no longer only mattered in training.
     """
-    values = {"temporal_network": "cnn_m"} | values  # the only network of runs that lack this field
+    # What runs that lack these fields did.
+    values = {"temporal_network": "cnn_m", "consensus": "average"} | values
     names = {field.name for field in fields(TrainConfig)}
     return TrainConfig(**{name: value for name, value in current_names(values).items() if name in names})
 

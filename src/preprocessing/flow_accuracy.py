@@ -13,7 +13,7 @@ from src.sample import ACTIONS, clip_spec, moving_mask, render_clip, true_flow
 from src.video import Excerpt, VideoError, read_segments, stored_size
 
 BINS = (0, 4, 8, 16, 32, np.inf)  # px/frame at the stored size
-STEPS = (1, 2, 4, 8, 16)  # distances between the two frames of a pair; more give faster motion
+STEPS = (1, 3, 6, 12, 24, 48)  # distances between the two frames of a pair; more give faster motion
 MOVING = 0.5  # px/frame; slower pixels count as still
 FOLLOWED = 1.0  # px; with a smaller median error an algorithm follows the motion
 

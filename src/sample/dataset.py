@@ -5,13 +5,12 @@
     20bn-something-something-v2/<id>.webm         VP8, 240 px high, 12 frames per second
     sample.json                                   the parameters, and the seed of each clip; written last
 
-Its eight templates are SSv2's, chosen so that neither stream alone can tell all of them apart (see `src.sample.specs`).
+Its twelve templates are SSv2's, chosen so that neither stream alone can tell all of them apart, and that for two of
+them order decides (see `src.sample.specs`).
 """
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 
@@ -22,24 +21,24 @@ from joblib import Parallel, cpu_count, delayed
 from src.files import expand, read_json, write_json, write_text
 from src.ownership import claim, discard, is_abandoned, list_staging, make_staging, read_stamp
 from src.progress import progress
-from src.sample import drawing, motion, rendering, specs, textures
-from src.sample.rendering import render_clip
+from src.sample import drawing, encoding, motion, rendering, specs, textures
+from src.sample.encoding import write_webm
+from src.sample.rendering import render_frames
 from src.sample.specs import ACTIONS, ClipSpec, clip_spec
 
 VIDEO_FOLDER = "20bn-something-something-v2"
 PLAN, UNFINISHED = "sample.json", "sample-unfinished.json"
 KIND = "the sample"  # of folder
 PLAN_BYTES = 64 << 20  # at most; that of the largest sample has 30 MB
-FRAMES_PER_SECOND = 12
 LARGEST_ID = 220_847  # of SSv2
-DRAWING = (drawing, motion, rendering, specs, textures)  # the modules that decide the frames
+DRAWING = (drawing, encoding, motion, rendering, specs, textures)  # the modules that decide the frames
 
 
 def write_sample(
     folder: Path = Path("datasets/sample"),
-    train_per_class: int = 50,
-    validation_per_class: int = 10,
-    test_per_class: int = 20,
+    train_per_class: int = 36,
+    validation_per_class: int = 6,
+    test_per_class: int = 12,
     seed: int = 0,
     workers: int | None = None,
 ) -> Path:
@@ -50,7 +49,7 @@ def write_sample(
 
     Args:
         folder: where the sample is written.
-        train_per_class: training clips of each of the eight classes.
+        train_per_class: training clips of each of the twelve classes.
         validation_per_class: validation clips of each class.
         test_per_class: test clips of each class.
         seed: 0 or more. Equal seeds give equal frames.
@@ -62,7 +61,6 @@ def write_sample(
     Raises:
         ValueError: the folder holds files that are not a sample, such as an SSv2 download, or another process is
             writing another sample there; or more clips are wanted than there are ids.
-        OSError: OpenCV cannot write VP8.
     """
     folder = expand(folder)
     plan = _plan({"train": train_per_class, "validation": validation_per_class, "test": test_per_class}, seed)
@@ -209,8 +207,7 @@ def _write_labels(folder: Path, videos: dict[str, dict]) -> None:
 def _annotation(video_id: str, video: dict) -> dict:
     """An entry of train.json or validation.json, with the keys of SSv2's entries."""
     spec = _spec(video)
-    pebbles = [(spec.object_colour, spec.object_pattern), (spec.neighbour_colour, spec.neighbour_pattern)]
-    names = [f"{colour} {pattern} pebble" for colour, pattern in pebbles][: spec.template.count("something")]
+    names = _names(spec)
     label = reduce(lambda text, name: text.replace("something", name, 1), names, spec.template)
     return {
         "id": video_id,
@@ -220,31 +217,20 @@ def _annotation(video_id: str, video: dict) -> dict:
     }
 
 
+def _names(spec: ClipSpec) -> list[str]:
+    """What each "something" of the template is."""
+    first = f"{spec.object_colour} {spec.object_pattern} pebble"
+    second = f"{spec.neighbour_colour} {spec.neighbour_pattern} pebble"
+    if spec.action.takes_cover:
+        second = f"{spec.cover_colour} {spec.cover_pattern} cloth"
+    return [first, second][: spec.template.count("something")]
+
+
 def _write_video(folder: Path, video_id: str, video: dict, staging: Path) -> None:
     cv2.setNumThreads(1)  # the worker processes already use all cores
-    frames = render_clip(_spec(video))
-    path, size = staging / f"{video_id}.webm", frames.shape[2:0:-1]
-    with _no_stderr():
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), FRAMES_PER_SECOND, size)
-    if not writer.isOpened():
-        raise OSError(f"{path}: OpenCV cannot write VP8 here. Install opencv-python-headless from PyPI.")
-    for frame in frames:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
+    path = staging / f"{video_id}.webm"
+    write_webm(path, render_frames(_spec(video)))
     os.replace(path, _video_path(folder, video_id))
-
-
-@contextmanager
-def _no_stderr() -> Iterator[None]:
-    """Silences the C library: for each VP8 file, at any log level, OpenCV reports a tag that WebM does not need."""
-    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(null)
 
 
 def _video_path(folder: Path, video_id: str) -> Path:

@@ -1,30 +1,35 @@
-"""Draws the two layers of a clip: the background, and the pair (the hand and the object that it holds)."""
+"""Draws the layers of a clip: the background, and what moves in front of it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from src.sample.motion import pair_path, rotation
-from src.sample.specs import FRAME_HEIGHT, MARGIN, PAIR_SIZE, ClipSpec
-from src.sample.textures import draw_outline, paint_background, paint_hand, paint_object, shade_ball
+from src.sample.motion import pair_path, path_middle, rotation
+from src.sample.specs import FRAME_HEIGHT, LAYER_SIZE, MARGINS, ClipSpec
+from src.sample.textures import draw_outline, paint_background, paint_cloth, paint_hand, paint_object, shade_ball
 
 
-def draw_layers(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the two layers of a clip.
+def draw_layers(spec: ClipSpec) -> list[np.ndarray]:
+    """Draws the layers of a clip, from the bottom to the top.
 
     Returns:
-        The background with the second object, if there is one, uint8 (H + 2 MARGIN, W + 2 MARGIN, 3), RGB; and the
-        pair, uint8 (PAIR_SIZE, PAIR_SIZE, 4), RGB and opacity.
+        The background with an object that lies there, if there is one, uint8 (H + 2 MARGINS[1], W + 2 MARGINS[0], 3),
+        RGB; and the pair (the hand and the object that it holds), or the cover and the hand, each uint8 (LAYER_SIZE,
+        LAYER_SIZE, 4), RGB and opacity.
     """
     # A generator for each part, so that what one part draws does not change the others.
-    rngs = [np.random.default_rng([spec.seed, 2, k]) for k in range(5)]
+    rngs = [np.random.default_rng([spec.seed, 2, k]) for k in range(6)]
     light = rngs[0].uniform((-0.5, -0.7), (0.5, -0.3))
-    shapes = _place_pair(spec, [draw_outline(rngs[0]) for _ in spec.radii])
-    background = paint_background(rngs[1], FRAME_HEIGHT + 2 * MARGIN, spec.width + 2 * MARGIN)
+    outlines = [draw_outline(rngs[0]) for _ in range(2)]
+    background = paint_background(rngs[1], FRAME_HEIGHT + 2 * MARGINS[1], spec.width + 2 * MARGINS[0])
+    if spec.action.takes_cover:
+        _add_hidden(rngs[4], spec, outlines[0], light, background)
+        return [to_uint8(background), _draw_cover(rngs[5], spec), _draw_lone_hand(rngs[3], spec, outlines[1], light)]
+    shapes = _place_pair(spec, outlines)
     if spec.action.neighbour:
         _add_neighbour(rngs[2], spec, shapes[0], light, background)
-    return to_uint8(background), _draw_pair(rngs[3], rngs[4], spec, shapes, light)
+    return [to_uint8(background), _draw_pair(rngs[3], rngs[4], spec, shapes, light)]
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
@@ -55,20 +60,45 @@ def _place_pair(spec: ClipSpec, outlines: list[Callable]) -> tuple[_Shape, _Shap
     return _Shape(*(start * axis), first), _Shape(*((start + distance) * axis), second)
 
 
+def _layer_points() -> tuple[np.ndarray, np.ndarray]:
+    """(x, y) of the pixels of a layer, px from its middle, each float32 (LAYER_SIZE, LAYER_SIZE)."""
+    y, x = np.mgrid[:LAYER_SIZE, :LAYER_SIZE].astype(np.float32) - (LAYER_SIZE - 1) / 2
+    return x, y
+
+
 def _draw_pair(hand_rng, object_rng, spec: ClipSpec, shapes, light) -> np.ndarray:
     """The hand, its fingers over the object. The outline of both together does not tell which shape is the hand."""
     hand, held = shapes if sum(spec.action.hand) < 0 else shapes[::-1]
-    y, x = np.mgrid[:PAIR_SIZE, :PAIR_SIZE].astype(np.float32) - (PAIR_SIZE - 1) / 2
-    right, down, hand_alpha = hand.relative(x, y)
-    ahead_x, ahead_y = -np.array(spec.action.hand, np.float32)
-    along, across = right * ahead_x + down * ahead_y, down * ahead_x - right * ahead_y
-    skin = paint_hand(hand_rng, along, across, spec.skin) * shade_ball(right, down, light)[..., None]
+    x, y = _layer_points()
+    skin, hand_alpha = _draw_hand(hand_rng, spec, hand, x, y, light)
     surface, held_alpha = _draw_object(object_rng, held, x, y, spec.object_colour, spec.object_pattern, light)
-    hand_alpha = hand_alpha[..., None]
     held_alpha *= 1 - hand_alpha
     opacity = hand_alpha + held_alpha
     colour = (skin * hand_alpha + surface * held_alpha) / np.maximum(opacity, 1e-6)
     return to_uint8(np.concatenate([colour, 255 * opacity], axis=-1))
+
+
+def _draw_lone_hand(rng, spec: ClipSpec, outline: Callable, light) -> np.ndarray:
+    """The hand, its fingertips on the cover, whose middle is that of the layer."""
+    radius = 0.8 * spec.radii[1]
+    shape = _Shape(0, 0.35 * spec.cover_radius + radius, lambda angle: radius * outline(angle))
+    skin, alpha = _draw_hand(rng, spec, shape, *_layer_points(), light)
+    return to_uint8(np.concatenate([skin, 255 * alpha], axis=-1))
+
+
+def _draw_cover(rng, spec: ClipSpec) -> np.ndarray:
+    x, y = _layer_points()
+    colour, opacity = paint_cloth(rng, x, y, spec.cover_radius, spec.cover_colour, spec.cover_pattern)
+    return to_uint8(np.concatenate([colour, 255 * opacity[..., None]], axis=-1))
+
+
+def _draw_hand(rng, spec: ClipSpec, shape: _Shape, x, y, light) -> tuple[np.ndarray, np.ndarray]:
+    """The shaded skin and sleeve (h, w, 3), and their opacity (h, w, 1)."""
+    right, down, opacity = shape.relative(x, y)
+    ahead_x, ahead_y = -np.array(spec.action.hand, np.float32)
+    along, across = right * ahead_x + down * ahead_y, down * ahead_x - right * ahead_y
+    skin = paint_hand(rng, along, across, spec.skin) * shade_ball(right, down, light)[..., None]
+    return skin, opacity[..., None]
 
 
 def _draw_object(rng, shape: _Shape, x, y, colour: str, pattern: str, light) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +115,19 @@ def _add_neighbour(rng, spec: ClipSpec, held: _Shape, light, background: np.ndar
     step = spec.neighbour_side * (held.radius(0.0) + spec.neighbour_gap + radius)
     x += step if radius < x + step < spec.width - radius else -step
     shape = _Shape(x, y, lambda angle: radius * outline(angle))
-    rows, columns = np.mgrid[: background.shape[0], : background.shape[1]].astype(np.float32) - MARGIN
-    colour, pattern = spec.neighbour_colour, spec.neighbour_pattern
-    surface, opacity = _draw_object(rng, shape, columns, rows, colour, pattern, light)
-    background += (surface - background) * opacity
+    _add_object(rng, shape, spec.neighbour_colour, spec.neighbour_pattern, light, background)
+
+
+def _add_hidden(rng, spec: ClipSpec, outline: Callable, light, background: np.ndarray) -> None:
+    """Draws the thing under the cover onto the background."""
+    shape = _Shape(*path_middle(spec), lambda angle: spec.hidden_radius * outline(angle))
+    _add_object(rng, shape, spec.object_colour, spec.object_pattern, light, background)
+
+
+def _add_object(rng, shape: _Shape, colour: str, pattern: str, light, background: np.ndarray) -> None:
+    left, top = (int(place + margin) - LAYER_SIZE // 2 for place, margin in zip(shape[:2], MARGINS, strict=True))
+    rows, columns = (slice(max(start, 0), start + LAYER_SIZE) for start in (top, left))
+    y, x = np.mgrid[rows, columns].astype(np.float32)
+    surface, opacity = _draw_object(rng, shape, x - MARGINS[0], y - MARGINS[1], colour, pattern, light)
+    behind = background[rows, columns]
+    behind += (surface - behind) * opacity

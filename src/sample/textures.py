@@ -1,4 +1,4 @@
-"""Random textures of the sample data set: hands, objects and backgrounds.
+"""Random textures of the sample data set: hands, objects, cloths and backgrounds.
 
 Every texture is float32 (h, w, 3), RGB, in grey levels that are not clipped to 0 … 255 yet.
 """
@@ -14,6 +14,7 @@ COLOURS = {
     "white": (222, 222, 216), "black": (38, 38, 44),
 }  # fmt: skip
 PATTERNS = ("speckled", "striped", "checked", "dotted", "shaded")
+CLOTH_PATTERNS = ("striped", "checked", "dotted")
 SKIN_TONES = ((243, 208, 182), (226, 176, 142), (190, 134, 98), (142, 94, 66), (96, 62, 46))  # light to dark
 
 
@@ -89,6 +90,33 @@ def paint_object(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, colour:
     return _mix(surface, third, np.clip(2 * fine - 3, 0, 0.7)) + 14 * fine[..., None]
 
 
+def paint_cloth(
+    rng: np.random.Generator, x: np.ndarray, y: np.ndarray, radius: float, colour: str, pattern: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """A square piece of cloth around (0, 0), randomly turned, with a bright hem and folds.
+
+    Args:
+        rng: draws the other colours and the details.
+        x: float32 (h, w), px to the right.
+        y: float32 (h, w), px down.
+        radius: px, half the side of the square.
+        colour: the first colour, one of `COLOURS`.
+        pattern: one of `CLOTH_PATTERNS`.
+
+    Returns:
+        Its surface, float32 (h, w, 3), and its opacity, float32 (h, w), 0 to 1.
+    """
+    turn, waves, phases = rng.uniform(-0.3, 0.3), rng.uniform(6, 9), rng.uniform(0, 2 * np.pi, 2)
+    across, down = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    across = across + 0.8 * np.sin(down * waves / radius + phases[0])
+    down = down + 0.8 * np.sin(across * waves / radius + phases[1])
+    inside = radius - (across**6 + down**6) ** (1 / 6)  # px from the edge
+    folds = 1 + 0.11 * smooth_noise(rng, *x.shape, cell=30, stretch=2)
+    surface = paint_object(rng, x, y, colour, pattern) * folds[..., None]
+    hem = _mix(surface, np.float32((235, 232, 220)) * folds[..., None], np.clip((5 - inside) / 1.5, 0, 0.9))
+    return hem * (1 - 0.5 * _ridge(inside - 5.5, 1.2))[..., None], np.clip(inside + 0.5, 0, 1)
+
+
 def paint_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A wall, or a wall above a table; plain, planks or tiles; rough everywhere, so that its motion is visible."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -97,7 +125,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int) -> np.nd
     has_table = rng.random() < 0.6
     surface = _mix(wall, table, has_table * np.clip((y - horizon) / 2 + 0.5, 0, 1))
     cell, stretch = rng.uniform(18, 32), rng.choice((1, 1, 2, 3))
-    rough = rng.uniform(5, 10) * smooth_noise(rng, height, width, cell, stretch)
+    rough = rng.uniform(14, 22) * smooth_noise(rng, height, width, cell, stretch)
     rough += 8 * smooth_noise(rng, height, width, cell=90)
     joints, period = rng.choice(("plain", "planks", "tiles")), rng.uniform(34, 64)
     for axis in {"plain": (), "planks": (y,), "tiles": (x, y)}[joints]:

@@ -16,7 +16,7 @@ ABSENT = float(np.log(1e-10))
 
 
 def fit_head(
-    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, num_classes: int
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, num_classes: int, num_features: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, dict]:
     """Fits the layer "scores" of a stream to features of training clips.
 
@@ -26,10 +26,14 @@ def fit_head(
     become flat instead of wrong and sure.
 
     Args:
-        features: float (N, K, F), of K inputs of each training clip, from `FrameFeatures.read_inputs`.
+        features: float (N, K, F), of K inputs of each training clip, such as its crops; see
+            `models.consensus.pool_segments`.
         labels: int (N, K), class of each input; -1 leaves it out.
         groups: (N,), the group of each clip. If there is only one, each clip is a group.
         num_classes: C.
+        num_features: the length of the average over segments, which comes first; None is F. What follows are other
+            scales of the same features, which keep their size relative to the average: if each were standardised, it
+            would count as much as the average even where the order tells nothing.
 
     Returns:
         (kernel float32 (F, C), bias float32 (C,), report). They take features that are not standardised. The report, in
@@ -49,8 +53,9 @@ def fit_head(
     # One thread: on a machine that is busy, the threads of OpenBLAS wait for one another, and a fit of 1 s takes 20 s.
     with warnings.catch_warnings(), threadpool_limits(1, "blas"):
         warnings.simplefilter("ignore", UserWarning)  # few clips of a class; a fit that ends by the limit of iterations
-        c, log_loss, accuracy = _choose_c(x, y, groups, weight, num_classes)
-        *_, (kernel, bias) = _fit_path(x, y, weight, C_VALUES[: C_VALUES.index(c) + 1], num_classes)
+        sizes = weight, num_classes, num_features or x.shape[1]
+        c, log_loss, accuracy = _choose_c(x, y, groups, *sizes)
+        *_, (kernel, bias) = _fit_path(x, y, C_VALUES[: C_VALUES.index(c) + 1], *sizes)
     report = {
         "C": c,
         "log_loss": log_loss,
@@ -71,7 +76,7 @@ def describe_head(stream: str, report: dict) -> str:
         )
     text = (
         f"The {stream} stream's head: C = {report['C']:g}. On training clips of groups that it was not fitted to, "
-        f"a single input has balanced accuracy {report['accuracy']:.2f} and log loss {loss:.2f} (equal scores: "
+        f"a single crop has balanced accuracy {report['accuracy']:.2f} and log loss {loss:.2f} (equal scores: "
         f"{uniform:.2f})."
     )
     if loss > 0.95 * uniform:
@@ -79,7 +84,7 @@ def describe_head(stream: str, report: dict) -> str:
     return text
 
 
-def _choose_c(x, y, groups, weight, num_classes):
+def _choose_c(x, y, groups, *sizes):
     """(C, log loss, accuracy) with the lowest log loss on inputs of other groups, classes weighted equally.
 
     If nothing is known about other groups, C is the strongest penalty, and log loss and accuracy are None.
@@ -98,7 +103,7 @@ def _choose_c(x, y, groups, weight, num_classes):
         if len(np.unique(y[train])) < 2 or not len(held_out):
             continue
         counted[held_out] = True
-        for number, (kernel, bias) in enumerate(_fit_path(x[train], y[train], weight, C_VALUES, num_classes)):
+        for number, (kernel, bias) in enumerate(_fit_path(x[train], y[train], C_VALUES, *sizes)):
             logits = log_softmax(x[held_out] @ kernel + bias, axis=1)
             losses[number, held_out] = -logits[np.arange(len(held_out)), y[held_out]]
             hits[number, held_out] = logits.argmax(axis=1) == y[held_out]
@@ -110,12 +115,13 @@ def _choose_c(x, y, groups, weight, num_classes):
     return C_VALUES[best], round(float(losses[best]), 4), round(float(hits[best]), 4)
 
 
-def _fit_path(x, y, weight, values, num_classes):
+def _fit_path(x, y, values, weight, num_classes, num_features):
     """Yields (kernel, bias) for each C in increasing order; each fit starts from the one before."""
     from sklearn.linear_model import LogisticRegression
 
-    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    mean, deviation = x.mean(axis=0), x[:, :num_features].std(axis=0)
     deviation = np.where(deviation > 1e-6 * deviation.max(), deviation, np.inf)  # a constant feature is left out
+    deviation = np.tile(deviation, x.shape[1] // num_features)
     standard, weights = (x - mean) / deviation, (weight * _balanced(y)).astype(np.float32)
     model = LogisticRegression(tol=TOLERANCE, max_iter=ITERATIONS, warm_start=True)
     for c in values:

@@ -81,7 +81,8 @@ def _fit_head(run, model, clips, store, class_names, config, devices):
     features = FrameFeatures(extractor, store, config)
     features.compute(train, partial(predict, extractor, devices=devices))
     inputs, classes = features.read_inputs(train, class_names)
-    kernel, bias, report = fit_head(inputs, classes, train.group.to_numpy(), len(class_names))
+    groups, num_features = train.group.to_numpy(), model.get_layer("head").input_shape[-1]
+    kernel, bias, report = fit_head(inputs, classes, groups, len(class_names), num_features)
     model.get_layer("head").get_layer("scores").set_weights([kernel, bias])
     run.record_facts(spatial_head=report)
 

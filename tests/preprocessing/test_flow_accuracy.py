@@ -31,7 +31,7 @@ def test_slow_motion_is_followed_and_fast_motion_is_not(errors):
     """At 240 px Farneback is accurate to 16 px/frame (three levels), at 128 px with one level less."""
     assert len(errors) == 2 * len(bin_names()) and set(errors.displacement) == set(bin_names())
     median = errors.set_index(["algorithm", "displacement"])["median"]
-    assert median["farneback", "4-8"] < 0.2 and median["dis", "4-8"] < 0.5
+    assert median["farneback", "4-8"] < 0.35 and median["dis", "4-8"] < 0.5
     assert median["farneback", "32+"] > 5
     assert (errors["values"] > 1000).all()
     assert find_limit(errors, "farneback") in (8, 16) and find_limit(errors, "dis") >= find_limit(errors, "farneback")

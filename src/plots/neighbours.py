@@ -1,0 +1,63 @@
+"""Figure of clips and the clips that a stream sees as alike."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from src.plots import style
+from src.plots.names import wrap
+
+RIGHT, WRONG = "#1B7837", "0.7"  # borders; a thick one, and a ✓, say the same without colour
+LETTERS = 15  # of a title, per inch
+MAX_CELL, MIN_WIDTH, BELOW = 2.6, 5, 0.35  # inches: of a column, of the figure, below the last row
+
+
+@style.apply
+def plot_neighbours(
+    frames: Sequence[Sequence[np.ndarray]], labels: Sequence[Sequence[str]], distances: np.ndarray
+) -> np.ndarray:
+    """Draws each query clip at the left, and its neighbours in a row beside it, the nearest first: (Q, 1 + K) Axes.
+
+    A neighbour of the query's class has a thick border and a ✓. At most eight queries and seven neighbours are drawn.
+
+    Args:
+        frames: uint8 (H, W, 3), RGB: for each query a row of its own frame and those of its neighbours.
+        labels: class names, likewise.
+        distances: float (Q, K), cosine distances, from `src.inference.find_neighbours`.
+    """
+    rows, columns = min(len(frames), style.MAX_IMAGES), min(len(frames[0]), style.MAX_IMAGES)
+    width = int(LETTERS * min(style.WIDTH / columns, MAX_CELL))
+    names = [[wrap(label, width, 2) for label in row[:columns]] for row in labels[:rows]]
+    lines = 2 + max(name.count("\n") for row in names for name in row)
+    aspect = max(frame.shape[0] / frame.shape[1] for row in frames[:rows] for frame in row[:columns])
+    axes = _make_axes(rows, columns, min(1, aspect), 0.13 * lines + 0.15)
+    for (row, column), ax in np.ndenumerate(axes):
+        is_right = column > 0 and labels[row][column] == labels[row][0]
+        above = f"{'✓ ' * is_right}{distances[row, column - 1]:.2f}" if column else "query"
+        style.draw_image(ax, frames[row][column], f"{above}\n{names[row][column]}", fontsize=7.5)
+        ax.set_anchor("N")
+        if column == 0:
+            ax.title.set_weight("bold")
+        else:
+            _draw_border(ax, is_right)
+    axes[0, 0].figure.supxlabel("Numbers: cosine distance of features. ✓, thick border: the class of the query", size=8)
+    return axes
+
+
+def _make_axes(rows: int, columns: int, aspect: float, title: float) -> np.ndarray:
+    """Axes (rows, columns) of height / width `aspect`, each below a title so many inches high.
+
+    Placed by hand: clips have different shapes, for which a layout would leave wide gaps.
+    """
+    cell = min(style.WIDTH / columns, MAX_CELL)
+    wide, tall = 0.9 * cell, 0.9 * cell * aspect
+    width, height = max(cell * columns, MIN_WIDTH), rows * (tall + title) + BELOW
+    place = {"left": 0.05 * cell / width, "right": (columns - 0.05) * cell / width, "wspace": 0.1 * cell / wide}
+    place |= {"top": 1 - title / height, "bottom": BELOW / height, "hspace": title / tall}
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="none", gridspec_kw=place)[1]
+
+
+def _draw_border(ax: Axes, is_right: bool) -> None:
+    ax.spines[:].set(color=RIGHT if is_right else WRONG, linewidth=4 if is_right else 0.8)
