@@ -89,8 +89,7 @@ def test_probes_change_the_order_of_segments_or_the_fields_of_both_streams(two_s
 
     monkeypatch.setattr(probes, "predict_scores", record)
     probe(two_stream, tiny_store)
-    shuffled = np.random.default_rng(0).permutation(6)[[0, -1]].tolist()
-    orders = [[], [3, 3], [5, 0], shuffled]
+    orders = [[], [3, 3], [5, 0], [1, 4]]
     expected = [(stream, "validation", order, False) for stream in STREAMS for order in orders]
     assert asked == [*expected, *[("temporal", "validation", [], True)] * 3]
 

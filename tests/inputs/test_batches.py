@@ -162,7 +162,7 @@ def test_validation_has_as_many_segments_as_training(tmp_path, stream):
     stacks = np.stack([np.full((32, 40, 4), 128 + segment, np.uint8) for segment in range(5)])
     store.write("0-x", Clip(frames, stacks, []), "x", store.make_staging())
     clips = pd.DataFrame([("0-x", 0, "train"), ("0-x", 0, "validation")], columns=COLUMNS)
-    config = TrainConfig(crop_size=32, temporal_crop_size=32, augment=False)
+    config = TrainConfig(crop_size=32, temporal_crop_size=32, augment=False, consensus="average")
     (training, _), (validation, _) = (
         batches(clips, store, stream, ["a"], config)[0] for batches in (TrainingBatches, ValidationBatches)
     )
@@ -177,7 +177,8 @@ def test_a_sample_has_two_random_frames_or_all_stacks_of_a_clip_in_order(stream,
     store.prepare()
     frames = np.stack([np.full((32, 32, 3), 40 * segment, np.uint8) for segment in range(4)])
     store.write("0-x", Clip(frames, np.full((4, 32, 32, 2), 128, np.uint8), []), "x", store.make_staging())
-    clips, config = pd.DataFrame([("0-x", 0, "train")], columns=COLUMNS), TrainConfig(temporal_crop_size=32)
+    clips = pd.DataFrame([("0-x", 0, "train")], columns=COLUMNS)
+    config = TrainConfig(temporal_crop_size=32, consensus="average")
     batches, drawn = TrainingBatches(clips, store, stream, ["a"], config), []
     read = batches.inputs.read
     batches.inputs.read = lambda clip, segment, *rest: drawn.append(int(segment)) or read(clip, segment, *rest)
@@ -319,7 +320,7 @@ def test_evaluation_takes_every_segment_in_order_without_augmentation(data, stre
 
 def test_test_segments_chooses_fewer_segments(data):
     clips, store, _ = data
-    inputs, classes = read_all(make_evaluation(data, "spatial", "test", test_segments=1))
+    inputs, classes = read_all(make_evaluation(data, "spatial", "test", test_segments=1, consensus="average"))
     names, crop = clips[clips.split == "test"].clip_name, scored_crops(48, 64, 1, False)[0]
     np.testing.assert_array_equal(inputs[:, 0], [stored_crop(store, "spatial", name, 1, crop) for name in names])
     assert inputs.shape[1] == 1 and len(classes) == len(names)
@@ -338,7 +339,7 @@ def test_test_segments_chooses_fewer_segments(data):
 def test_networks_of_a_fixed_number_of_segments_get_as_many_places(tmp_path, stored, wanted, places, options):
     """Fewer segments are repeated in their order; the average takes them as they are."""
     store = ClipStore(tmp_path, ClipConfig(num_segments=stored))
-    config = TrainConfig(test_segments=wanted, **options)
+    config = TrainConfig(**{"test_segments": wanted, "consensus": "average"} | options)
     assert scored_segments(store, config).tolist() == (places if options else sorted(set(places)))
     frames = np.arange(2 * len(set(places))).reshape(-1, 2)
     filled = fill_places(frames, stored, config)

@@ -14,7 +14,7 @@ from src.inputs.data_set import read_clips
 from src.inputs.features import FrameFeatures, feature_crops
 from src.video.crops import crop_frame, scored_crops
 
-CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3)
+CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3, consensus="average")
 TO_RIGHT, TO_LEFT = 1, 2
 
 
@@ -65,8 +65,7 @@ def test_features_with_temporal_shift_are_those_of_whole_clips_and_stored_apart(
     (clips, store, _), config = data, dataclasses.replace(CONFIG, temporal_shift=True)
     shifted, plain = FrameFeatures(make_extractor(shift=True), store, config), make_extractor()
     assert shifted.folder != FrameFeatures(plain, store, CONFIG).folder
-    shifted.folder = tmp_path / "features"
-    shifted.folder.mkdir()
+    shifted.folder = tmp_path / shifted.folder.name
     shifted.compute(clips[:2])
     for name in clips.clip_name[:2]:
         inputs = crops_of(store, name)
@@ -116,14 +115,14 @@ def test_inputs_of_a_head_are_all_stored_crops_with_their_classes(data, features
 
 
 def test_inputs_of_an_ordered_head_tell_early_from_late_segments(data, features):
-    """Of two segments: their mean, and half of the difference, times the cosine of 45°."""
+    """Of two segments: their mean, and half of their difference."""
     clips, store, class_names = data
     ordered = FrameFeatures(features.extractor, store, dataclasses.replace(CONFIG, consensus="ordered"))
     assert ordered.folder.name == features.folder.name
     ordered.folder = features.folder
     inputs, _ = ordered.read_inputs(clips, class_names)
     early, late = features.read(clips.clip_name.iloc[0]).astype(np.float32)
-    expected = np.concatenate([(early + late) / 2, (early - late) / 2 * np.sqrt(0.5)], axis=-1)
+    expected = np.concatenate([(early + late) / 2, (early - late) / 2], axis=-1)
     np.testing.assert_allclose(inputs[0], expected, atol=1e-5)
 
 

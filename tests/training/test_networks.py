@@ -18,7 +18,7 @@ from src.training.networks import build_spatial, build_temporal
 
 SIDE = 32
 CLIPS = ClipConfig(short_side=SIDE, num_segments=1, flow_length=2, flow_bound=20)
-CONFIG = TrainConfig(temporal_crop_size=SIDE, temporal_steps=32, batch_size=8)
+CONFIG = TrainConfig(temporal_crop_size=SIDE, temporal_steps=32, batch_size=8, consensus="average")
 CLASSES = ["moving right", "moving down", "moving left", "moving up"]
 
 

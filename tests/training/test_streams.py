@@ -29,7 +29,7 @@ from src.training.streams import train_spatial, train_temporal
 FOLDER = Path(__file__).parent
 CONFIG = TrainConfig(
     crop_size=32, temporal_crop_size=32, batch_size=5, spatial_weights="compact", spatial_steps=4, temporal_steps=4,
-    fine_tune_steps=4,
+    fine_tune_steps=4, consensus="average",
 )  # fmt: skip
 ROUNDS = 2  # instead of 12
 COLUMNS = {"step", "phase", "loss", "accuracy", "val_loss", "val_accuracy"}
