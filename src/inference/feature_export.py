@@ -70,7 +70,7 @@ def export_features(run: str | Path, source: str | Path, folder: str | Path, sub
     if failures:
         print(f"{len(failures)} of {len(table)} videos failed; {folder / 'failures.csv'} has the reasons.")
     if exported.empty:
-        raise ValueError(f"{printable(source)}: none of the {len(table)} videos can be used. {failures[0][2]}")
+        raise ValueError(f"{printable(source)}: none of its videos ({len(table)}) can be used. {failures[0][2]}")
     return exported
 
 
@@ -151,16 +151,14 @@ def _read_ahead(read: Callable, rows: Iterable) -> Iterator[tuple[object, Future
 
 def _write(clips: Iterable, folder: Path, weights: str) -> None:
     """Writes parts; what is left when `clips` ends or is interrupted becomes the last one."""
-    rows, features = [], []
+    waiting = []
     try:
-        for row, computed in clips:
-            if computed is None:
-                continue
-            rows.append(row)
-            features.append(computed)
-            if len(rows) == PART_CLIPS:
-                write_part(folder, rows, features, weights)
-                rows, features = [], []
+        for row, features in clips:
+            if features is not None:
+                waiting.append((row, features))
+            if len(waiting) == PART_CLIPS:
+                part, waiting = waiting, []  # first, so that an interruption while it is written writes it only once
+                write_part(folder, part, weights)
     finally:
-        if rows:
-            write_part(folder, rows, features, weights)
+        if waiting:
+            write_part(folder, waiting, weights)

@@ -142,7 +142,7 @@ def test_a_broken_video_is_listed_and_tried_again(run, videos, tmp_path, capsys)
 
 
 def test_if_no_video_can_be_used_the_reason_is_the_error(run, videos, tmp_path):
-    with pytest.raises(ValueError, match="none of the 1 videos can be used. .*1.webm"):
+    with pytest.raises(ValueError, match="none of its videos .1. can be used. .*1.webm"):
         export_features(run, videos / "1.webm", tmp_path / "out")
 
 
@@ -244,7 +244,7 @@ def test_the_command_takes_names_that_begin_with_a_dash(call, run, videos, tmp_p
     monkeypatch.chdir(tmp_path)
     (videos / "0.webm").rename("-0.webm")
     call(run, "-0.webm", "-out")
-    assert capsys.readouterr().out.endswith("-out: features of 1 clips.\n")
+    assert capsys.readouterr().out.endswith("-out: features of 1 clip.\n")
     assert read_features("-out")[0].video_id.item() == "-0.webm"
 
 
