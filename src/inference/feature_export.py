@@ -52,8 +52,9 @@ def export_features(run: str | Path, source: str | Path, folder: str | Path, sub
         ValueError: the run or the source cannot be used, none of its videos can, or the folder holds something else.
     """
     two_stream, _, clip_config, config = load_run(run)
-    bodies = {stream: _get_body(two_stream.get_layer(stream), run) for stream in STREAMS}
-    weights = digest_weights(two_stream.get_layer(stream) for stream in STREAMS)
+    streams = {stream: two_stream.get_layer(stream) for stream in STREAMS}
+    bodies = {name: stream.get_layer("body") for name, stream in streams.items()}
+    weights = digest_weights(streams.values())
     table, read = open_source(source, clip_config, config, subset)
     folder = check_path(folder, "the folder of features")
     record = {"weights": weights, "clips": clip_config.to_dict(), "training": config.to_dict()}
@@ -72,16 +73,6 @@ def export_features(run: str | Path, source: str | Path, folder: str | Path, sub
     if exported.empty:
         raise ValueError(f"{printable(source)}: none of its videos ({len(table)}) can be used. {failures[0][2]}")
     return exported
-
-
-def _get_body(stream: keras.Model, run: str | Path) -> keras.Model:
-    try:
-        return stream.get_layer("body")
-    except ValueError:
-        raise ValueError(
-            f"{run}: the {stream.name} network has no layer 'body', which gives features; an older version saved it. "
-            "Train the run again."
-        ) from None
 
 
 def _choose_missing(table: pd.DataFrame, folder: Path, record: dict) -> list:

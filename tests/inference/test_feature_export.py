@@ -210,7 +210,7 @@ def test_features_of_two_networks_or_sources_never_mix(run, networks, tiny_store
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["table.csv"]
 
 
-def test_what_cannot_be_exported_leaves_no_folder(run, networks, two_stream, tiny_store, videos, tmp_path):
+def test_what_cannot_be_exported_leaves_no_folder(run, networks, tiny_store, videos, tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "out"
     with pytest.raises(ValueError, match="empty: not a source of videos.* Found: an empty folder"):
