@@ -89,8 +89,8 @@ def _choose_missing(table: pd.DataFrame, folder: Path, record: dict) -> list:
     found = read_json(folder / RECORD, RECORD_BYTES)
     if isinstance(found, dict) and {name: found.get(name) for name in record} != record:
         raise ValueError(
-            f"{folder}: holds features of another network, of {found.get('run')} with weights {found.get('weights')}; "
-            f"those of this run are {record['weights']}. Choose another folder."
+            f"{folder}: holds features of another network or of other parameters: of {found.get('run')}, weights "
+            f"{found.get('weights')}; those of this run are {record['weights']}. Choose another folder."
         )
     done, wanted = set(map(_identify, read_table(folder).itertuples())), set(map(_identify, rows))
     if done - wanted:
