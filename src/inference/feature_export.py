@@ -52,8 +52,9 @@ def export_features(run: str | Path, source: str | Path, folder: str | Path, sub
         ValueError: the run or the source cannot be used, none of its videos can, or the folder holds something else.
     """
     two_stream, _, clip_config, config = load_run(run)
-    bodies = {stream: _get_body(two_stream.get_layer(stream), run) for stream in STREAMS}
-    weights = digest_weights(two_stream.get_layer(stream) for stream in STREAMS)
+    streams = {stream: two_stream.get_layer(stream) for stream in STREAMS}
+    bodies = {name: stream.get_layer("body") for name, stream in streams.items()}
+    weights = digest_weights(streams.values())
     table, read = open_source(source, clip_config, config, subset)
     folder = check_path(folder, "the folder of features")
     record = {"weights": weights, "clips": clip_config.to_dict(), "training": config.to_dict()}
@@ -70,18 +71,8 @@ def export_features(run: str | Path, source: str | Path, folder: str | Path, sub
     if failures:
         print(f"{len(failures)} of {len(table)} videos failed; {folder / 'failures.csv'} has the reasons.")
     if exported.empty:
-        raise ValueError(f"{printable(source)}: none of the {len(table)} videos can be used. {failures[0][2]}")
+        raise ValueError(f"{printable(source)}: none of its videos ({len(table)}) can be used. {failures[0][2]}")
     return exported
-
-
-def _get_body(stream: keras.Model, run: str | Path) -> keras.Model:
-    try:
-        return stream.get_layer("body")
-    except ValueError:
-        raise ValueError(
-            f"{run}: the {stream.name} network has no layer 'body', which gives features; an older version saved it. "
-            "Train the run again."
-        ) from None
 
 
 def _choose_missing(table: pd.DataFrame, folder: Path, record: dict) -> list:
@@ -98,8 +89,8 @@ def _choose_missing(table: pd.DataFrame, folder: Path, record: dict) -> list:
     found = read_json(folder / RECORD, RECORD_BYTES)
     if isinstance(found, dict) and {name: found.get(name) for name in record} != record:
         raise ValueError(
-            f"{folder}: holds features of another network, of {found.get('run')} with weights {found.get('weights')}; "
-            f"those of this run are {record['weights']}. Choose another folder."
+            f"{folder}: holds features of another network or of other parameters: of {found.get('run')}, weights "
+            f"{found.get('weights')}; those of this run are {record['weights']}. Choose another folder."
         )
     done, wanted = set(map(_identify, read_table(folder).itertuples())), set(map(_identify, rows))
     if done - wanted:
@@ -151,16 +142,14 @@ def _read_ahead(read: Callable, rows: Iterable) -> Iterator[tuple[object, Future
 
 def _write(clips: Iterable, folder: Path, weights: str) -> None:
     """Writes parts; what is left when `clips` ends or is interrupted becomes the last one."""
-    rows, features = [], []
+    waiting = []
     try:
-        for row, computed in clips:
-            if computed is None:
-                continue
-            rows.append(row)
-            features.append(computed)
-            if len(rows) == PART_CLIPS:
-                write_part(folder, rows, features, weights)
-                rows, features = [], []
+        for row, features in clips:
+            if features is not None:
+                waiting.append((row, features))
+            if len(waiting) == PART_CLIPS:
+                part, waiting = waiting, []  # first, so that an interruption while it is written writes it only once
+                write_part(folder, part, weights)
     finally:
-        if rows:
-            write_part(folder, rows, features, weights)
+        if waiting:
+            write_part(folder, waiting, weights)

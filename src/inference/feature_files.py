@@ -29,8 +29,9 @@ TEXTS = ("video_id", "label", "split", "path")
 ROW = (*TEXTS, "start", "end")  # columns that say which clip it is
 
 
-def write_part(folder: Path, rows: Sequence, features: Sequence[dict[str, np.ndarray]], weights: str) -> None:
-    """Writes the next part: rows of the annotation table, and {"spatial", "temporal", "frame"} of each."""
+def write_part(folder: Path, clips: Sequence[tuple[object, dict[str, np.ndarray]]], weights: str) -> None:
+    """Writes the next part, from (row of the annotation table, {"spatial", "temporal", "frame"}) of each clip."""
+    rows, features = zip(*clips, strict=True)
     parts = _list_parts(folder)
     number = int(parts[-1].stem.removeprefix("part_")) + 1 if parts else 0
     arrays = {name: np.stack([clip[name] for clip in features]) for name in (*STREAMS, "frame")}

@@ -38,7 +38,7 @@ def main():
         parser.exit(1, f"{' '.join(str(error).splitlines())}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command continues.\n")
-    print(f"{arguments.folder}: features of {len(table)} clips.")
+    print(f"{arguments.folder}: features of {len(table)} clip{'s' * (len(table) != 1)}.")
 
 
 if __name__ == "__main__":
