@@ -1,8 +1,9 @@
-"""The whole model in one file: consecutive frames → class probabilities. Import this module before loading the file."""
+"""The whole model in one file: windows of frames → class probabilities. Import this module before loading the file."""
 
 import keras
 import numpy as np
 
+from models.consensus import FoldSegments
 from models.farneback import FarnebackFlow
 from models.fusion_layer import Fused
 from models.inference_layers import AverageCrops, Crops, Grey, QuantizeFlow
@@ -21,19 +22,20 @@ def build_end_to_end(
     height: int,
     width: int,
 ) -> keras.Model:
-    """Builds the model that applies all steps of the notebooks to a window of frames: flow, 8 bits, crops, streams.
+    """Builds the model that applies all steps of the notebooks to the windows of a clip: flow, 8 bits, crops, streams.
 
     Args:
         two_stream: from `models.two_stream.build_two_stream`, trained; its weights are shared, its fusion is kept.
         class_names: by class index.
         clip_config: how the training clips were extracted.
-        config: how the streams were trained and are scored, with `test_crops` crops of the window.
+        config: how the streams were trained and are scored, with `test_crops` crops of each window.
         height, width: of the frames, pixels: the stored size of a video, with short side `clip_config.short_side`.
 
     Returns:
-        a functional model: "frames" uint8 (B, L + 1, height, width, 3), RGB, consecutive → "fused" float32 (B, C),
-        probabilities. Its results are those of `src.inference.score_segments`, except where rounding changes the code
-        of a displacement. `model.get_layer("fused").class_names` has the names of the classes, also after loading.
+        a functional model: "frames" uint8 (B, S, L + 1, height, width, 3), RGB, the windows of S segments in order, as
+        from `src.video.read_windows` → "fused" float32 (B, C), probabilities. S is that of the streams: None, any
+        number, if they average. Its results are those of `src.inference.score_clip`, except where rounding changes the
+        code of a displacement. `model.get_layer("fused").class_names` has the names of the classes, also after loading.
 
     Raises:
         ValueError: the flow input is not a stack, or the flow is not Farnebäck's; crops are flipped, and a class has no
@@ -49,12 +51,14 @@ def build_end_to_end(
     columns = np.arange(len(class_names))
     if any(flipped):
         columns = exchange_columns(columns, flipped_classes(class_names, config.flip_map))
-    frames = keras.Input((clip_config.window_length, height, width, 3), dtype="uint8", name="frames")
     spatial, temporal = two_stream.get_layer("spatial"), two_stream.get_layer("temporal")
-    middle = frames[:, clip_config.flow_length // 2]
+    shape = (spatial.input_shape[1], clip_config.window_length, height, width, 3)
+    frames = keras.Input(shape, dtype="uint8", name="frames")
+    windows = FoldSegments(name="windows")(frames)
+    middle = windows[:, clip_config.flow_length // 2]
     inputs = {
-        "spatial": Crops(scored, config.crop_size, "frame", name="frame_crops")(middle),
-        "temporal": _temporal_input(frames, scored, takes_frames(temporal), clip_config, config),
+        "spatial": Crops(scored, config.crop_size, "frame", name="frame_crops")(middle, frames),
+        "temporal": _temporal_input(windows, frames, scored, takes_frames(temporal), clip_config, config),
     }
     scores = [
         AverageCrops(flipped, columns.tolist(), name=f"{stream.name}_scores")(stream(inputs[stream.name]))
@@ -65,13 +69,13 @@ def build_end_to_end(
     return keras.Model(frames, fused(scores), name="end_to_end")
 
 
-def _temporal_input(frames, scored, from_frames, clip_config, config):
+def _temporal_input(windows, segments, scored, from_frames, clip_config, config):
     """Crops of the quantized flow, or of the grey frames if the temporal network computes flow itself."""
     length = config.flow_length or clip_config.flow_length
     first = first_field(clip_config.flow_length, length)
-    window, size = frames[:, first : first + length + 1], config.crop_size_of("temporal")
+    window, size = windows[:, first : first + length + 1], config.crop_size_of("temporal")
     if from_frames:
-        return Crops(scored, size, "frames", name="window_crops")(Grey(name="grey")(window))
+        return Crops(scored, size, "frames", name="window_crops")(Grey(name="grey")(window), segments)
     flow = FarnebackFlow(dtype="float32", name="farneback")(window)
     stack = QuantizeFlow(clip_config.flow_bound, name="quantize")(flow)
-    return Crops(scored, size, "flow", name="flow_crops")(stack)
+    return Crops(scored, size, "flow", name="flow_crops")(stack, segments)

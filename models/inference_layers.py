@@ -54,8 +54,9 @@ class QuantizeFlow(layers.Layer):
 class Crops(layers.Layer):
     """Crops of images, the same bytes as from `src.video.crops.crop_frame`, `crop_stack` and `crop_window`.
 
-    uint8 (B, H, W, channels) → uint8 (B · V, size, size, channels), or (B · V, channels, size, size) for "frames". The
-    V crops of an image are adjacent.
+    (images uint8 (B · S, H, W, channels), segments (B, S, …)) → uint8 (V · B, S, size, size, channels), or
+    (V · B, S, channels, size, size) for "frames": the first crop of all clips, then the second one, and so on. Without
+    `segments`, as in files of older versions, the images are not those of clips, and there is no axis S.
 
     Args:
         crops: V of `src.video.crops.Crop`, or of dictionaries of its fields.
@@ -68,16 +69,19 @@ class Crops(layers.Layer):
         self.crops = [crop if isinstance(crop, geometry.Crop) else geometry.Crop(**crop) for crop in crops]
         self.size, self.kind = size, kind
 
-    def call(self, images):
+    def call(self, images, segments=None):
         planes = ops.transpose(images, (0, 3, 1, 2))
-        cropped = ops.stack([self._crop(planes, crop) for crop in self.crops], axis=1)
-        cropped = ops.reshape(cropped, (-1, *cropped.shape[2:]))
-        return cropped if self.kind == "frames" else ops.transpose(cropped, (0, 2, 3, 1))
+        cropped = ops.concatenate([self._crop(planes, crop) for crop in self.crops], axis=0)
+        cropped = cropped if self.kind == "frames" else ops.transpose(cropped, (0, 2, 3, 1))
+        if segments is None:
+            return cropped
+        return ops.reshape(cropped, (-1, ops.shape(segments)[1], *cropped.shape[1:]))
 
-    def compute_output_spec(self, images):
+    def compute_output_spec(self, images, segments=None):
         channels, sides = images.shape[-1], (self.size, self.size)
         shape = (channels, *sides) if self.kind == "frames" else (*sides, channels)
-        return keras.KerasTensor((None, *shape), "uint8")
+        clip = () if segments is None else (segments.shape[1],)
+        return keras.KerasTensor((None, *clip, *shape), "uint8")
 
     def get_config(self):
         crops = [vars(crop) for crop in self.crops]
@@ -98,7 +102,7 @@ class Crops(layers.Layer):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class AverageCrops(layers.Layer):
-    """Scores of crops, float (B · V, C) → their averages, float32 (B, C).
+    """Scores of crops, float (V · B, C), in the order of `Crops` → their averages, float32 (B, C).
 
     Args:
         flipped: whether each of the V crops is flipped.
@@ -110,9 +114,9 @@ class AverageCrops(layers.Layer):
         self.flipped, self.columns = flipped, columns
 
     def call(self, scores):
-        by_crop = ops.reshape(scores, (-1, len(self.flipped), len(self.columns)))
+        by_crop = ops.reshape(scores, (len(self.flipped), -1, len(self.columns)))
         exchanged = ops.take(by_crop, self.columns, axis=-1)
-        return ops.mean(ops.where(np.array(self.flipped)[:, None], exchanged, by_crop), axis=1)
+        return ops.mean(ops.where(np.array(self.flipped)[:, None, None], exchanged, by_crop), axis=0)
 
     def compute_output_spec(self, scores):
         return keras.KerasTensor((None, len(self.columns)), "float32")

@@ -93,23 +93,28 @@ def _make_segment(center, frames, window_length):
     return Segment(indices, gray, to_rgb(shown.image, gray.shape[1:]), window[0])
 
 
-def read_window(path: str | Path | Excerpt, length: int, height: int, width: int) -> np.ndarray:
-    """Reads the window in the middle of a video: the frames that `read_segments` gives for one segment.
+def read_windows(path: str | Path | Excerpt, num_segments: int, length: int, height: int, width: int) -> np.ndarray:
+    """Reads the windows of a clip's segments in colour and at one size, for a model that computes flow itself.
 
     Args:
         path: a video file, a folder of images, or an `Excerpt`.
-        length: frames, L + 1; a shorter clip is extended by `pad_window`.
+        num_segments: S, number of segments; one is the middle of the clip.
+        length: frames of a window, L + 1; those of a shorter clip are extended by `pad_window`.
         height, width: of the result, pixels; the aspect ratio is not kept.
 
     Returns:
-        uint8 (length, height, width, 3), RGB.
+        uint8 (S, length, height, width, 3), RGB: the frames that `read_segments` gives.
 
     Raises:
         VideoError: as `read_segments`.
     """
-    (segment,) = read_segments(path, 1, length, min(height, width))
-    frames = read_frames(path, indices=segment.indices)
-    return pad_window([resize(frame, (height, width)) for frame in frames], length)
+    windows = [segment.indices for segment in read_segments(path, num_segments, length, min(height, width))]
+    wanted = sorted({index for window in windows for index in window})
+    frames = {
+        index: resize(frame, (height, width))
+        for index, frame in zip(wanted, read_frames(path, min(height, width), wanted), strict=True)
+    }
+    return np.stack([pad_window([frames[index] for index in window], length) for window in windows])
 
 
 def pad_window(frames: Sequence[np.ndarray], length: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, wri
 from keras import layers
 
 from models import build_two_stream
+from models.consensus import build_clip_network
 from src.config import TrainConfig
 from src.evaluation.scores import predict_scores
 from src.fusion import Fusion
@@ -30,21 +31,25 @@ def test_a_portrait_video_is_scored_with_probabilities(two_stream, tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"test_crops": 10, "temporal_crop_size": 40}, {"test_crops": 5, "test_segments": 1, "flow_length": 1}],
+    [
+        {},
+        {"test_crops": 10, "temporal_crop_size": 40, "consensus": "ordered"},
+        {"test_crops": 5, "test_segments": 1, "flow_length": 1},
+        {"test_crops": 1, "test_segments": 1, "consensus": "ordered"},
+    ],
 )
 def test_a_video_is_scored_by_the_protocol_of_its_run(tiny_store, config):
     """Scores are those of `predict_scores`, flipped crops included; only the store compresses frames and flow."""
     clips, store, names = read_clips(tiny_store[0])
     config = TrainConfig(crop_size=SIZE, **config)
-    frame = keras.Input((SIZE, SIZE, 3), dtype="uint8")
+    frame = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="frame")
     size = config.crop_size_of("temporal")
     flow = keras.Input((size, size, 2 * (config.flow_length or TINY_CONFIG.flow_length)), dtype="uint8")
     keras.utils.set_random_seed(0)
-    pooled = [layers.Flatten()(layers.Rescaling(1 / 255)(x)) for x in (frame, flow)]
-    streams = [
-        keras.Model(x, layers.Dense(3, activation="softmax", name="scores")(y), name=name)
-        for x, y, name in zip((frame, flow), pooled, ("spatial", "temporal"), strict=True)
-    ]
+    streams, segments = [], TINY_CONFIG.num_segments if config.fixed_segments else None
+    for name, x in (("spatial", frame), ("temporal", flow)):
+        body = keras.Model(x, layers.Flatten()(layers.Rescaling(1 / 255)(x)), name="body")
+        streams.append(build_clip_network(body, 3, segments, config.consensus, 0.5, False, name))
     model, row = build_two_stream(*streams), clips[clips.split == "test"].iloc[2]
     scores, _ = predict_video(row.path, model, names, TINY_CONFIG, config)
     for stream in ("spatial", "temporal"):

@@ -13,7 +13,7 @@ from src.video import Excerpt, file_reader, segments
 from src.video.file_reader import FileReader
 from src.video.reading import count_frames, read_frames
 from src.video.repeats import LOOK_AHEAD, MAX_REPEATS
-from src.video.segments import pad_window, read_segments, read_window
+from src.video.segments import pad_window, read_segments, read_windows
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,13 @@ def test_a_still_beginning_does_not_hide_the_motion_after_it(tmp_path):
     assert np.median(motion, axis=(1, 2)) == pytest.approx(2, abs=0.5)
 
 
-def test_a_window_comes_from_the_middle_and_is_extended_on_both_sides(webm):
+def test_windows_come_from_the_middles_of_segments_and_are_extended_on_both_sides(webm):
     frames = read_frames(webm)
-    assert np.array_equal(read_window(webm, 5, 48, 64), frames[20:25])
-    assert np.array_equal(read_window(webm, 47, 48, 64), frames[[0, *range(45), 44]])
-    assert read_window(webm, 5, 30, 30).shape == (5, 30, 30, 3)
+    assert np.array_equal(read_windows(webm, 1, 5, 48, 64), frames[None, 20:25])
+    assert np.array_equal(read_windows(webm, 1, 47, 48, 64), frames[None, [0, *range(45), 44]])
+    windows = [frames[list(segment.indices)] for segment in read_segments(webm, 6, 9, 48)]  # which overlap
+    assert np.array_equal(read_windows(webm, 6, 9, 48, 64), windows)
+    assert read_windows(webm, 2, 5, 30, 30).shape == (2, 5, 30, 30, 3)
     assert pad_window([1, 2], 4).tolist() == [1, 1, 2, 2]
     assert pad_window([1, 2, 3], 8).tolist() == [1, 1, 1, 2, 3, 3, 3, 3]
 
