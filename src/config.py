@@ -1,5 +1,6 @@
 """The two configurations, frozen dataclasses without I/O: `ClipConfig` (extraction) and `TrainConfig` (training)."""
 
+import os
 from dataclasses import asdict, dataclass, fields
 
 from src.config_checks import Rules, check_fields, require
@@ -86,17 +87,21 @@ class TrainConfig:
 
     Attributes:
         crop_size: Side of the square network input, pixels; crops of the stored frames are resized to it.
-        temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network from scratch,
-            else `crop_size`.
+        temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network, from scratch or
+            from another run, else `crop_size`.
         batch_size: Clips per step, over all devices. Each clip gives all its segments.
         consensus: How a clip's segments become one score: "average" forgets their order; "ordered" compares early with
             late segments, too.
         temporal_shift: Shift an eighth of the channels one segment forward and one back in each residual block, and
             before the later convolutions of the network from scratch (TSM).
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), the name of a network of Keras
-            (see `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), or a saved Keras backbone (.keras).
-        temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights` but
-            "convnexttiny", for cross-modality initialisation.
+            (see `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), a saved Keras backbone (.keras), or
+            the folder of a finished run ("runs/x"), whose spatial stream it starts from, with a new head.
+        temporal_weights: "scratch" (`temporal_network`, random weights); the folder of a finished run, whose temporal
+            stream it starts from; or any other value of `spatial_weights` but "convnexttiny", for cross-modality
+            initialisation.
+        also: Folder of another prepared data set, from which the streams learn, too: one body, two heads (multi-task
+            learning). A spatial stream whose backbone is frozen does not.
         temporal_network: Network from scratch: "small" (four convolutions) or "cnn_m" (the paper's).
         backbone_preprocessing: Preprocessing that saved backbones expect, in both streams: "torch", "tf" or "caffe",
             as in Keras.
@@ -189,10 +194,19 @@ class TrainConfig:
         """Side of the square input of a stream's network, pixels."""
         if stream == "spatial":
             return self.crop_size
-        is_small = self.temporal_weights == "scratch" and self.temporal_network == "small"
+        is_small = _is_from_scratch(self.temporal_weights) and self.temporal_network == "small"
         return self.temporal_crop_size or (SMALL_CROP if is_small else self.crop_size)
 
     to_dict = asdict
+
+
+def _is_from_scratch(weights):
+    """Whether a temporal network is `temporal_network`, by the form of its weights: "scratch", or a path like runs/x.
+
+    (If the network of that run is of another kind, the check of its input's size says what to set.)
+    """
+    is_folder = bool(weights and os.path.dirname(weights)) and not weights.endswith((".keras", ".h5", ".hdf5"))
+    return weights == "scratch" or is_folder
 
 
 def differences(old: dict, new: dict) -> list[str]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_subset, prepare, write_good
 
 from src.config import TrainConfig
 from src.inputs import read_clips
@@ -27,6 +28,7 @@ import order  # noqa: E402
 import pages  # noqa: E402
 import recognition  # noqa: E402
 import tables  # noqa: E402
+import transfer  # noqa: E402
 
 import training  # noqa: E402
 
@@ -324,3 +326,18 @@ def test_time_of_training_has_a_row_for_each_network(tiny_store, monkeypatch):
     assert table.index.tolist() == ["temporal, small", "temporal, cnn_m", "spatial, compact"]
     assert (table.clips == 6).all() and (table["inputs a step"] == 16 * 2).all()
     assert (table["s a step"] > 0).all() and table.loc["temporal, small", "÷ temporal, small"] == 1
+
+
+@pytest.mark.slow
+def test_transfer_has_a_row_for_each_way_of_using_another_data_set(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subset = make_subset(write_good(tmp_path, 6))
+    prepare(subset.assign(split=["train"] * 4 + ["test"] * 2), tmp_path / "other")
+    small = "--set", "temporal_steps=2", "--set", "temporal_crop_size=32", "--seeds", 0
+    table = run_benchmark(monkeypatch, transfer, tiny_store[0], "other", *small)
+    assert table["way"].tolist() == ["alone", "started from", "multi-task"] and (table.n == 6).all()
+    runs = {path.parent: json.loads(path.read_text())["training"] for path in tmp_path.rglob("runs/*/*/config.json")}
+    used = sorted((run["temporal_weights"] == "scratch", run["also"]) for run in runs.values() if run["also"])
+    assert used == [(True, "other")]
+    started = [run["temporal_weights"] for run in runs.values() if run["temporal_weights"] != "scratch"]
+    assert len(runs) == 4 and len(started) == 1 and tmp_path / started[0] in runs

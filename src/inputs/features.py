@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from models import pool_segments
+from models import consensus
 from src.config import TrainConfig
 from src.files import atomic_path
 from src.inputs.stream_inputs import StreamInputs
@@ -87,7 +87,8 @@ class FrameFeatures:
         for number, clip in enumerate(clips.clip_name):
             generator = np.random.default_rng([self.config.seed, number])
             some = np.sort(generator.choice(crops, count, replace=False))
-            features.append(pool_segments(self.read(clip)[:, some].swapaxes(0, 1), self.config.consensus))
+            read = self.read(clip)[:, some].swapaxes(0, 1)
+            features.append(consensus.pool_segments(read, self.config.consensus))
             labels.append(classes[number, some])
         return np.stack(features), np.stack(labels)
 
