@@ -3,7 +3,7 @@
 ```
 <root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, crops, features
 ```
-The key names all that features depend on: the store's parameters, crops, preprocessing, precision, network's weights.
+The key names all that features depend on: the store's parameters, crops, preprocessing, precision, the network's layers and weights.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from models import consensus
+from models import consensus, leaf_layers
 from src.config import TrainConfig
 from src.files import atomic_path
 from src.inputs.stream_inputs import StreamInputs
@@ -93,15 +93,17 @@ class FrameFeatures:
         return np.stack(features), np.stack(labels)
 
     def _key(self):
-        weights = hashlib.sha256()
+        network = hashlib.sha256()  # weights alone would not do: a network of another input size may have the same ones
+        for layer in leaf_layers(self.extractor):
+            network.update(f"{type(layer).__name__} {[x.shape[1:] for x in keras.tree.flatten(layer.output)]}".encode())
         for weight in self.extractor.get_weights():
-            weights.update(str(weight.shape).encode())
-            weights.update(np.ascontiguousarray(weight))
+            network.update(str(weight.shape).encode())
+            network.update(np.ascontiguousarray(weight))
         shape = f"{'square' if self.config.keep_aspect else 'whole'}{2 * NUM_CROPS}"
         inputs = f"crop{self.config.crop_size}-{shape}-{self.config.backbone_preprocessing}"
         shift = "-shift" if self.config.temporal_shift else ""
         return (
-            f"{self.store.config.key}-{inputs}-{self.config.precision}-{weights.hexdigest()[:12]}{shift}-v{EXTRACTOR}"
+            f"{self.store.config.key}-{inputs}-{self.config.precision}-{network.hexdigest()[:12]}{shift}-v{EXTRACTOR}"
         )
 
 

@@ -18,11 +18,12 @@ CONFIG = TrainConfig(crop_size=32, batch_size=5, seed=3, consensus="average")
 TO_RIGHT, TO_LEFT = 1, 2
 
 
-def make_extractor(seed=0, filters=4, shift=False):
+def make_extractor(seed=0, filters=4, shift=False, size=32):
     """A stream before its head: frames (N, 2, 32, 32, 3) → features (N, 2, filters)."""
     keras.utils.set_random_seed(seed)
     frame = keras.Input((32, 32, 3), dtype="uint8", name="frame")
-    x = layers.Conv2D(8, 3, strides=4, name="first")(layers.Rescaling(1 / 255)(frame))
+    x = layers.Resizing(size, size)(layers.Rescaling(1 / 255)(frame))
+    x = layers.Conv2D(8, 3, strides=4, name="first")(x)
     x = TemporalShift(2)(x) if shift else x
     x = layers.Conv2D(filters, 3, name="conv")(x)
     body = keras.Model(frame, layers.GlobalAveragePooling2D()(x), name="body")
@@ -92,7 +93,7 @@ def test_only_missing_features_are_computed(data, features):
 
 def test_features_of_other_networks_or_crops_are_stored_apart(data):
     store, folder = data[1], FrameFeatures(make_extractor(), data[1], CONFIG).folder
-    for network in ({"seed": 1}, {"filters": 5}):
+    for network in ({"seed": 1}, {"filters": 5}, {"size": 24}):  # the last one has the same weights
         assert FrameFeatures(make_extractor(**network), store, CONFIG).folder != folder
     for change in ("crop_size", 40), ("keep_aspect", True), ("precision", "mixed_bfloat16"), (
         "backbone_preprocessing", "tf",
