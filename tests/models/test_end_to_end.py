@@ -23,7 +23,7 @@ from src.video import crops, read_windows, stored_size
 
 NAMES = ["Holding something", "Pushing something from left to right", "Pushing something from right to left"]
 SIZE, HEIGHT, WIDTH = 32, 48, 64
-CONFIG = TrainConfig(crop_size=SIZE, test_crops=3)
+CONFIG = TrainConfig(crop_size=SIZE, test_crops=3, consensus="average")
 CLIP = ClipConfig(short_side=HEIGHT, num_segments=2, flow_length=4, flow_bound=5)
 
 
@@ -146,7 +146,7 @@ def test_networks_that_average_take_any_number_of_segments_and_others_theirs(mod
 def test_frames_without_the_axis_of_segments_are_refused(model):
     """As the models of older versions took them."""
     with pytest.raises(ValueError, match=r"[Ee]xpected shape=?.?\(?None, None, 5, 48, 64, 3.*2, 5, 48, 64, 3"):
-        build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH).predict(make_clips((2, 1), (0, -1))[:, 0])
+        build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH).predict_on_batch(make_clips((2, 1), (0, -1))[:, 0])
 
 
 def test_a_file_of_an_older_version_gives_the_scores_that_it_gave(tmp_path):
