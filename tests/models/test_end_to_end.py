@@ -145,7 +145,7 @@ def test_networks_that_average_take_any_number_of_segments_and_others_theirs(mod
 
 def test_frames_without_the_axis_of_segments_are_refused(model):
     """As the models of older versions took them."""
-    with pytest.raises(ValueError, match=r"[Ee]xpected shape=?.?\(?None, None, 5, 48, 64, 3.*2, 5, 48, 64, 3"):
+    with pytest.raises(ValueError, match="[Ee]xpected shape"):
         build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH).predict_on_batch(make_clips((2, 1), (0, -1))[:, 0])
 
 
