@@ -146,7 +146,8 @@ def test_networks_that_average_take_any_number_of_segments_and_others_theirs(mod
 def test_frames_without_the_axis_of_segments_are_refused(model):
     """As the models of older versions took them."""
     with pytest.raises(ValueError, match="[Ee]xpected shape"):
-        build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH).predict_on_batch(make_clips((2, 1), (0, -1))[:, 0])
+        end_to_end = build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH)
+        end_to_end.predict_on_batch(make_clips((2, 1), (0, -1))[:, 0])
 
 
 def test_a_file_of_an_older_version_gives_the_scores_that_it_gave(tmp_path):
