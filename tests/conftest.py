@@ -135,7 +135,10 @@ def two_stream():
     colour = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(frame))
     motion = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 127, -128 / 127)(flow))
     by_channel = [[0, 20, -20], [0, 0, 0]] * TINY_CONFIG.flow_length  # of u, of v
-    weights = {"spatial": [np.eye(3) * 9, np.zeros(3)], "temporal": [np.array(by_channel, float), np.array([2.0, 0, 0])]}
+    weights = {
+        "spatial": [np.eye(3) * 9, np.zeros(3)],
+        "temporal": [np.array(by_channel, float), np.array([2.0, 0, 0])],
+    }
     streams = []
     for (name, values), x, features in zip(weights.items(), (frame, flow), (colour, motion), strict=True):
         body = keras.Model(x, features, name="body")

@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_notebooks(config, source):
     scores, backwards = model.predict_on_batch(clips), model.predict_on_batch(clips[:, :, ::-1])
     np.testing.assert_allclose(scores, notebook_scores(clips, two_stream, clip_config, config), atol=1e-4)
     change = np.abs(backwards - scores).max(axis=1)  # the middle frames are the same: motion alone
-    assert change[:2].min() > 1e-2 and change[2] < 1e-6  # the scores depend on it
+    assert change[:2].min() > 1e-3 and change[2] < 1e-6  # the scores depend on it
     reordered = np.abs(model.predict_on_batch(clips[:, ::-1]) - scores).max()
     assert reordered > 1e-3 if config.fixed_segments else reordered < 1e-5
 
@@ -145,8 +145,8 @@ def test_networks_that_average_take_any_number_of_segments_and_others_theirs(mod
 
 def test_frames_without_the_axis_of_segments_are_refused(model):
     """As the models of older versions took them."""
-    with pytest.raises(ValueError, match=r"[Ee]xpected shape=?\(?None, None, 5, 48, 64, 3.*2, 5, 48, 64, 3"):
-        model[1].predict_on_batch(make_clips((2, 1), (0, -1))[:, 0])
+    with pytest.raises(ValueError, match=r"[Ee]xpected shape=?.?\(?None, None, 5, 48, 64, 3.*2, 5, 48, 64, 3"):
+        build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH).predict(make_clips((2, 1), (0, -1))[:, 0])
 
 
 def test_a_file_of_an_older_version_gives_the_scores_that_it_gave(tmp_path):
