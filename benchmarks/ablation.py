@@ -1,12 +1,13 @@
 """What the temporal stream needs: input as in table 1 of Simonyan & Zisserman 2014, network, segments, augmentation.
 
-    python benchmarks/ablation.py datasets/ssv2-mini
+    python benchmarks/ablation.py datasets/ssv2-mini --set segments=3 --set temporal_steps=300
     python benchmarks/ablation.py datasets/my-data --folds 5 --rows defaults "mean subtracted"
 
 Each row changes the parameters that it names; all others have their defaults, and --set changes them for all rows. All
-inputs are made from one store. The rows of the paper subtract the mean displacement, as the paper does, and have the
-paper's numbers beside them. With --folds every clip is tested once, by networks that were trained on no clip of its
-group. Each fit is a run in runs/benchmarks, so that an interrupted benchmark continues where it stopped.
+inputs are made from one store; with `--set segments=3`, from three of its segments, evenly spaced. The rows of the
+paper subtract the mean displacement, as the paper does, and have the paper's numbers beside them. With --folds every
+clip is tested once, by networks that were trained on no clip of its group. Each fit is a run in runs/benchmarks, so
+that an interrupted benchmark continues where it stopped.
 """
 
 import fits
@@ -62,9 +63,9 @@ def main():
             ]
             scores, labels = (np.concatenate(parts) for parts in zip(*tested, strict=True))
             metrics = compute_metrics(scores, labels)
-            found.append(
-                {"row": name, "seed": seed, "n": len(labels)} | {metric: metrics[metric] for metric in METRICS}
-            )
+            changed = ", ".join(f"{parameter}={value!r}" for parameter, value in ROWS[name].items())
+            found.append({"row": name, "parameters": changed, "seed": seed, "n": len(labels)})
+            found[-1] |= {metric: metrics[metric] for metric in METRICS}
             found[-1]["paper, UCF101 split 1, %"] = PAPER.get(name, "")
             print(pd.DataFrame(found[-1:]).round(3).to_string(index=False), flush=True)
     table = pd.DataFrame(found)

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import command
@@ -15,8 +16,10 @@ from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
 from src.store import ClipStore, manifest_digest
 from src.subsets import make_folds
-from src.training import Run, git_commit, start_run
+from src.training import Run, describe_fit, git_commit, start_run, train_spatial, train_temporal
 from src.video import segment_centers
+
+TRAIN = {"spatial": train_spatial, "temporal": train_temporal}
 
 
 def make_parser(description: str):
@@ -78,6 +81,7 @@ def build_temporal(batches: TrainingBatches, class_names: list[str], config: Tra
     return build_temporal_cnn(
         len(class_names), config.crop_size_of("temporal"), stacks.shape[-1] // 2, config.temporal_network,
         config.temporal_head, config.subtract_mean, None, scale, config.dropout,
+        batches.num_segments if config.fixed_segments else None, config.consensus, config.temporal_shift,
     )  # fmt: skip
 
 
@@ -96,6 +100,23 @@ def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConf
     if started != now:
         print(f"{run.folder}: started at commit {started}, the code is at {now}. Remove the folder to train again.")
     return run
+
+
+def fit(
+    stream: str, run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig
+) -> keras.Model:
+    """A fitted stream; prints seconds, near 0 where the run had it, and what the fit reached.
+
+    The run records the seconds of a fit that was not interrupted, in its notes, as "spatial_seconds".
+    """
+    begun = any((run.folder / name).exists() for name in (f"history_{stream}.csv", f"{stream}.keras"))
+    start = time.perf_counter()
+    model, history = TRAIN[stream](run, clips, store, class_names, config)
+    seconds = time.perf_counter() - start
+    print(f"  {seconds:.0f} s. {describe_fit(run, stream, history)}", flush=True)
+    if not begun:
+        run.record_facts(**{f"{stream}_seconds": round(seconds, 1)})
+    return model
 
 
 def describe_spread(rows: pd.DataFrame, by: str, columns: list[str]) -> str:

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from tables import write_table
 
-from models import build_consensus
 from src.config import TrainConfig
 from src.evaluation import predict_scores
 from src.files import atomic_path
@@ -57,14 +56,13 @@ def fit_rounds(clips, store, class_names, config) -> dict[str, np.ndarray]:
     one = TrainingBatches(*data)
     steps = config.temporal_steps or choose_steps(len(one.clips), one.num_segments, one.batch_size)
     batches = TrainingBatches(*data, -(-steps // ROUNDS))
-    network = fits.build_temporal(batches, class_names, config)
-    model = build_consensus(network, batches.num_segments)
+    model = fits.build_temporal(batches, class_names, config)
     compile_model(model, config.temporal_learning_rate, ROUNDS * len(batches), config)
     right = {"validation": [], "test": []}
     for batches.epoch in range(ROUNDS):
         model.fit(batches, shuffle=False, verbose=0)
         for split, rounds in right.items():
-            scores = predict_scores(network, clips, store, "temporal", split, class_names, config)
+            scores = predict_scores(model, clips, store, "temporal", split, class_names, config)
             rounds.append(scores.argmax(axis=1) == clips[clips.split == split].class_index)
     with atomic_path(path) as temporary:
         np.savez(temporary, **right)

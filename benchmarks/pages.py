@@ -4,9 +4,9 @@
     python benchmarks/pages.py --check
 
 A page shows docs/results/NAME.csv between the lines `<!-- table: NAME -->` and `<!-- end -->`, with the command, the
-date, the machine and the commit below it. `<!-- table: NAME by COLUMN, COLUMN -->` shows means over the rows that are
-equal in these columns. A table without a CSV file is said to be not measured. README.md shows a summary of the
-recognition tables. All pages in docs/ and README.md are read.
+date, the machine and the commit below it, or, for published numbers, their source. `<!-- table: NAME by COLUMN,
+COLUMN -->` shows means over the rows that are equal in these columns. A table without a CSV file is said to be not
+measured. README.md shows a summary of the recognition tables. All pages in docs/ and README.md are read.
 --check changes nothing, prints the pages that are not up to date, and then exits with 1.
 """
 
@@ -22,7 +22,7 @@ BLOCK = re.compile(
     r"^<!-- table: (?P<name>\S+)(?: by (?P<by>[^\n]+))? -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE
 )
 SUMMARY = {  # data → its recognition table
-    "sample: 8 synthetic classes": "recognition_sample",
+    "sample: 12 synthetic classes": "recognition_sample",
     "UT-Interaction: 6 classes, one fold a sequence": "recognition_ut",
     "fights in surveillance videos: 2 classes, five folds": "recognition_fights",
 }
@@ -73,6 +73,8 @@ def render_block(name: str, by: str | None, folder: Path) -> str:
 def show_table(name: str, by: str | None, folder: Path) -> str:
     """A table, or its means by some columns, with its origin below it."""
     origin, table = read_table(name, folder)
+    if "published" in origin:
+        return f"{to_markdown(table)}\n\n`{name}.csv`: published in {origin['published']}; not measured here"
     measured = f"{origin['date']}, {origin['machine']}, commit {origin['commit']}"
     caption = f"`{name}.csv`: `{origin['command']}`, {measured}"
     caption += " (carried over)" if "carried over" in origin else ""
@@ -80,9 +82,12 @@ def show_table(name: str, by: str | None, folder: Path) -> str:
 
 
 def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Means of all other columns, which hold numbers."""
-    means = table.drop(columns=by).astype(float).groupby([table[column] for column in by], sort=False).mean()
-    return means.map("{:.3f}".format).reset_index()
+    """Means of all other columns, which hold numbers; instead of "seed", "seeds" counts the rows."""
+    groups = table.drop(columns=by).apply(pd.to_numeric).groupby([table[column] for column in by], sort=False)
+    means = groups.mean().map("{:.3f}".format).replace("nan", "")
+    if "seed" in means:
+        means.insert(0, "seeds", groups.size().astype(str))
+    return means.drop(columns="seed", errors="ignore").reset_index()
 
 
 def make_summary(folder: Path) -> str:

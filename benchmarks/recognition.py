@@ -22,8 +22,6 @@ runs/benchmarks, so that an interrupted benchmark continues where it stopped, an
 processes before one command makes the table of all.
 """
 
-import time
-
 import fits
 import keras
 import numpy as np
@@ -35,7 +33,6 @@ from src.evaluation import baseline_scores, evaluation_protocol, score_split
 from src.fusion import KINDS, average_scores, chosen_kind, fit_fusion, fusion_table
 from src.inputs import read_clips
 from src.metrics import accuracy_interval, evaluate_split, majority_class_accuracy, sign_flip_test
-from src.training import describe_fit, train_spatial, train_temporal
 
 PLAIN = {
     "augment": False,
@@ -136,25 +133,17 @@ def score_networks(way, seed, data, arguments):
     config, full = make_config(way, seed, arguments), make_config("full", seed, arguments)
     run = fits.open_run(way, clips, store, config)
     protocol = evaluation_protocol(run.record["manifest_digest"], store, class_names, config)
-    spatial = fit("spatial", train_spatial, run, *data, config)
+    spatial = fits.fit("spatial", run, *data, config)
     if way == "backbone":
-        temporal = fit("temporal", train_temporal, fits.open_run("full", clips, store, full), *data, full)
+        temporal = fits.fit("temporal", fits.open_run("full", clips, store, full), *data, full)
     else:
-        temporal = fit("temporal", train_temporal, run, *data, config)
+        temporal = fits.fit("temporal", run, *data, config)
     splits = ("validation", arguments.split)
     validation, scores = (score_split(run, spatial, temporal, *data, config, split) for split in splits)
     labels, train = (clips[clips.split == split].class_index.to_numpy() for split in (arguments.split, "train"))
     metrics = evaluate_split(scores, labels, majority_class_accuracy(labels, train))
     run.write_metrics({arguments.split: metrics, "protocol": protocol})
     return validation, scores
-
-
-def fit(stream, train, run, clips, store, class_names, config):
-    """A fitted stream; prints seconds, near 0 where the run had it, and what the fit reached."""
-    start = time.perf_counter()
-    model, history = train(run, clips, store, class_names, config)
-    print(f"  {time.perf_counter() - start:.0f} s. {describe_fit(run, stream, history)}", flush=True)
-    return model
 
 
 def score_statistics(seed, clips, store, class_names, split):

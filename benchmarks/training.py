@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from tables import write_table
 
-from models import build_consensus, build_finetuned_resnet
+from models import build_finetuned_resnet
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
 from src.store import manifest_digest
@@ -89,7 +89,7 @@ def measure_steps(data, rounds):
             "network": name,
             "clips": len(clips),
             "inputs a step": batches.batch_size * batches.num_segments,
-            "input, px": model.input.shape[2],
+            "input, px": model.input.shape[3],
             "s a step": np.median(real),
             "÷ temporal, small": np.median(real / first),
             "on one batch ÷ real": np.median(held / real),
@@ -107,10 +107,9 @@ def prepare(stream, data, config):
         for segment in range(store.config.num_segments):
             batches.inputs.read(clip, segment)
     if stream == "temporal":
-        network = fits.build_temporal(batches, class_names, config)
+        model = fits.build_temporal(batches, class_names, config)
     else:
-        network = build_finetuned_resnet(len(class_names), config.crop_size, None, "compact")
-    model = build_consensus(network, batches.num_segments)
+        model = build_finetuned_resnet(len(class_names), config.crop_size, None, "compact")
     compile_model(model, 1e-3, 1000, config)
     fit(model, batches, 0)
     return model, batches

@@ -47,6 +47,10 @@ class Consensus(layers.Layer):
             raise ValueError(f"consensus must be one of {CONSENSUS}. Received: {kind!r}")
         self.kind = kind
 
+    def build(self, input_shape):
+        if self.kind == "ordered" and input_shape[1] is None:
+            raise ValueError('consensus "ordered" needs num_segments. Received: None')
+
     def call(self, features):
         if self.kind == "average":
             return ops.mean(features, axis=1)

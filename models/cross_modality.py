@@ -47,7 +47,8 @@ def build_cross_modality(
 
     Returns:
         a functional model from `models.consensus.build_clip_network`: segments (N, S, …), each as in
-        `models.temporal_cnn.motion_input`, → scores float32 (N, C), after softmax. With a pretrained backbone, batch norm is partial: see `freeze_batch_norm_but_first`.
+        `models.temporal_cnn.motion_input`, → scores float32 (N, C), after softmax. With a pretrained backbone, batch
+        norm is partial: see `freeze_batch_norm_but_first`.
 
     Raises:
         ValueError: a `flow_scale` that is not positive; a backbone with other layers than padding and batch norm

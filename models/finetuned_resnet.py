@@ -46,8 +46,8 @@ def build_finetuned_resnet(
     He et al. 2016 (ResNet); Simonyan & Zisserman 2014 (the stream).
     """
     network, preprocessing, pretrained = build_backbone(backbone, crop_size, weights, preprocessing)
-    # Batch norm of a frozen layer runs in inference mode. Keras 3 ignores training=False in the call of a model.
     network = insert_temporal_shift(network, num_segments) if temporal_shift else network
+    # Batch norm of a frozen layer runs in inference mode. Keras 3 ignores training=False in the call of a model.
     network.trainable = not pretrained
     frame = keras.Input((crop_size, crop_size, 3), dtype="uint8", name="frame")
     x = network(_normalize(resize_to(network, frame), preprocessing))

@@ -25,7 +25,8 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
         {"backbone": …, "weights": …, "pretrained": bool}.
 
     Raises:
-        FileNotFoundError: neither a name that is known, nor the path of a file.
+        FileNotFoundError: neither a name that is known, nor the path of a file. (Folders of runs are read by
+            `src.training.transfer`.)
         ValueError: the file is no backbone.
         RuntimeError: "imagenet" or a network was requested, and its weights are neither cached nor can be downloaded.
     """
@@ -51,14 +52,14 @@ def resolve_weights(weights: str | None, stream: str = "spatial") -> dict:
     if not path.exists():
         raise FileNotFoundError(
             f'{path}: {stream}_weights must be "auto", "imagenet", "compact", None, one of {tuple(NETWORKS)} (with '
-            "ImageNet weights), or a file; there is no such file."
+            "ImageNet weights), a file, or the folder of a finished run; there is no such file or folder."
         )
     backbone, file = (str(path), None) if path.suffix == ".keras" else ("resnet50", str(path))
     failure = _try(backbone, file)
     if failure is not None:
         raise ValueError(
-            f"{path}: {stream}_weights must be a saved Keras model that maps an image to features (.keras), or "
-            f"ResNet50 weights without top (.h5). It cannot be read as one: {failure}"
+            f"{path}: {stream}_weights must be a saved Keras model that maps an image to features (.keras), ResNet50 "
+            f"weights without top (.h5), or the folder of a run. It cannot be read as one: {failure}"
         )
     return {"backbone": backbone, "weights": file, "pretrained": True}
 

@@ -1,11 +1,9 @@
 """The two configurations, frozen dataclasses without I/O: `ClipConfig` (extraction) and `TrainConfig` (training)."""
 
-import math
 import os
-from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, fields
-from numbers import Integral, Real
-from typing import Any, get_args
+from dataclasses import asdict, dataclass, fields
+
+from src.config_checks import Rules, check_fields, require
 
 STREAMS = ("spatial", "temporal")
 FLOW_ALGORITHMS = ("farneback", "dis")
@@ -17,89 +15,16 @@ _CHOICES = {
     "temporal_network": ("small", "cnn_m"), "temporal_head": ("pool", "dense"), "test_crops": (1, 3, 5, 10),
     "precision": PRECISIONS, "consensus": ("average", "ordered"),
 }  # fmt: skip
-_LEAST = {  # of the integers
+_LEAST = {
     "short_side": 16, "num_segments": 1, "flow_length": 1, "crop_size": 32, "temporal_crop_size": 32, "batch_size": 1,
     "test_segments": 1, "spatial_steps": 1, "temporal_steps": 1, "fine_tune_steps": 0, "seed": 0,
 }  # fmt: skip
+_MOST = {"seed": MAX_SEED, "weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}
 _POSITIVE = ("flow_bound", "spatial_learning_rate", "fine_tune_learning_rate", "temporal_learning_rate")
-_MOST = {"weight_decay": 10, "dropout": 0.95, "label_smoothing": 0.9, "warm_up": 0.9}  # of numbers from 0
+_RULES = Rules(_CHOICES, _LEAST, _MOST, _POSITIVE)
 SMALL_CROP = 64  # pixels: input side of the small temporal network
 RENAMED_FIELDS = {"mirror_map": "flip_map"}  # name in config.json of older runs → field of `TrainConfig`
 EXTRACTION = 3  # increase it when the same video and parameters give other bytes, so that old and new clips never mix
-
-
-def _require(condition, config, rule, received):
-    if not condition:
-        raise ValueError(f"{type(config).__name__}: {rule}. Received: {received!r}{_quotes_hint(received)}")
-
-
-def _quotes_hint(received):
-    """What to write instead of a value in quotes, as some programs that set parameters pass them."""
-    if not isinstance(received, str):
-        return ""
-    is_value = received in ("None", "True", "False") or _is_number_text(received)
-    return f". Write it without quotes: {received}" if is_value else ""
-
-
-def _is_number_text(text):
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _check_fields(config):
-    """Checks the type and the range of each field; NumPy's scalars become Python's, which JSON can hold."""
-    for field in fields(config):
-        name, value = field.name, getattr(config, field.name)
-        rule, kinds = _rule_of(field), get_args(field.type) or (field.type,)
-        if value is None and type(None) in kinds:
-            continue
-        value = _convert(value, kinds[0])
-        valid = value is not None and value != "None"  # a file called None is less likely than quotes too many
-        if name in _CHOICES:
-            valid = valid and value in _CHOICES[name]
-        if name in _LEAST:
-            valid = valid and value >= _LEAST[name] and (name != "seed" or value <= MAX_SEED)
-        if name in _POSITIVE:
-            valid = valid and value > 0
-        if name in _MOST:
-            valid = valid and 0 <= value <= _MOST[name]
-        _require(valid, config, rule, getattr(config, name))
-        object.__setattr__(config, name, value)
-
-
-def _convert(value: object, kind: Any) -> object:
-    """The value as `kind`, or None if it is of another type; text is never taken for a number or a truth value."""
-    is_truth = isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # NumPy's, which is no bool
-    if kind is bool:
-        return bool(value) if is_truth else None
-    if kind is int:
-        return int(value) if isinstance(value, Integral) and not is_truth else None
-    if kind is float:
-        return float(value) if isinstance(value, Real) and not is_truth and math.isfinite(value) else None
-    if kind is str:
-        return os.path.expanduser(value) if isinstance(value, str | os.PathLike) and os.fspath(value) else None
-    is_text = isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair)
-    return dict(value) if is_text else None
-
-
-def _rule_of(field: Field) -> str:
-    """What a field must be, for its error."""
-    name, kinds = field.name, get_args(field.type) or (field.type,)
-    if name in _CHOICES:
-        rule = f"must be one of {_CHOICES[name]}"
-    elif name == "seed":
-        rule = f"must be an integer from 0 to {MAX_SEED}"
-    elif name in _LEAST:
-        rule = f"must be an integer, {_LEAST[name]} or more"
-    elif name in _POSITIVE:
-        rule = "must be a positive number"
-    elif name in _MOST:
-        rule = f"must be a number from 0 to {_MOST[name]}"
-    else:
-        rule = {bool: "must be True or False", str: "must be text"}.get(kinds[0], "must be a dictionary of class names")
-    return f"{name} {rule}" + (", or None" if type(None) in kinds else "")
 
 
 @dataclass(frozen=True)
@@ -125,9 +50,9 @@ class ClipConfig:
     flow_source: str = "store"
 
     def __post_init__(self):
-        _check_fields(self)
+        check_fields(self, _RULES)
         can_layer = self.flow_source == "store" or self.flow_algorithm == "farneback"
-        _require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
+        require(can_layer, self, 'flow_source="layer" needs flow_algorithm="farneback"', self.flow_algorithm)
 
     @property
     def window_length(self) -> int:
@@ -162,17 +87,21 @@ class TrainConfig:
 
     Attributes:
         crop_size: Side of the square network input, pixels; crops of the stored frames are resized to it.
-        temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network from scratch,
-            else `crop_size`.
+        temporal_crop_size: The same for the temporal stream alone; None takes 64 for the small network, from scratch or
+            from another run, else `crop_size`.
         batch_size: Clips per step, over all devices. Each clip gives all its segments.
         consensus: How a clip's segments become one score: "average" forgets their order; "ordered" compares early with
             late segments, too.
         temporal_shift: Shift an eighth of the channels one segment forward and one back in each residual block, and
             before the later convolutions of the network from scratch (TSM).
         spatial_weights: "auto", "imagenet", "compact", None (ResNet50 from scratch), the name of a network of Keras
-            (see `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), or a saved Keras backbone (.keras).
-        temporal_weights: "scratch" (`temporal_network`, random weights), or any value of `spatial_weights` but
-            "convnexttiny", for cross-modality initialisation.
+            (see `models.backbones.NETWORKS`), a file of ResNet50 weights (.h5), a saved Keras backbone (.keras), or
+            the folder of a finished run ("runs/x"), whose spatial stream it starts from, with a new head.
+        temporal_weights: "scratch" (`temporal_network`, random weights); the folder of a finished run, whose temporal
+            stream it starts from; or any other value of `spatial_weights` but "convnexttiny", for cross-modality
+            initialisation.
+        also: Folder of another prepared data set, from which the streams learn, too: one body, two heads (multi-task
+            learning). A spatial stream whose backbone is frozen does not.
         temporal_network: Network from scratch: "small" (four convolutions) or "cnn_m" (the paper's).
         backbone_preprocessing: Preprocessing that saved backbones expect, in both streams: "torch", "tf" or "caffe",
             as in Keras.
@@ -216,10 +145,11 @@ class TrainConfig:
     crop_size: int = 160
     temporal_crop_size: int | None = None
     batch_size: int = 16
-    consensus: str = "average"
+    consensus: str = "ordered"
     temporal_shift: bool = False
     spatial_weights: str | None = "auto"
     temporal_weights: str | None = "scratch"
+    also: str | None = None
     temporal_network: str = "small"
     backbone_preprocessing: str = "torch"
     temporal_head: str = "pool"
@@ -249,11 +179,11 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
-        _check_fields(self)  # all that follows would be found only after the spatial stream was trained
+        check_fields(self, _RULES)  # all that follows would be found only after the spatial stream was trained
         has_head = self.temporal_head == "pool" or self.temporal_network == "cnn_m"
-        _require(has_head, self, 'temporal_head="dense" needs temporal_network="cnn_m"', self.temporal_network)
+        require(has_head, self, 'temporal_head="dense" needs temporal_network="cnn_m"', self.temporal_network)
         rule = 'temporal_weights must not be "convnexttiny", whose first convolution cannot be adapted to flow'
-        _require(self.temporal_weights != "convnexttiny", self, rule, self.temporal_weights)
+        require(self.temporal_weights != "convnexttiny", self, rule, self.temporal_weights)
 
     @property
     def fixed_segments(self) -> bool:
@@ -264,10 +194,19 @@ class TrainConfig:
         """Side of the square input of a stream's network, pixels."""
         if stream == "spatial":
             return self.crop_size
-        is_small = self.temporal_weights == "scratch" and self.temporal_network == "small"
+        is_small = _is_from_scratch(self.temporal_weights) and self.temporal_network == "small"
         return self.temporal_crop_size or (SMALL_CROP if is_small else self.crop_size)
 
     to_dict = asdict
+
+
+def _is_from_scratch(weights):
+    """Whether a temporal network is `temporal_network`, by the form of its weights: "scratch", or a path like runs/x.
+
+    (If the network of that run is of another kind, the check of its input's size says what to set.)
+    """
+    is_folder = bool(weights and os.path.dirname(weights)) and not weights.endswith((".keras", ".h5", ".hdf5"))
+    return weights == "scratch" or is_folder
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -296,7 +235,8 @@ def train_config_from_dict(values: dict) -> TrainConfig:
 
     Fields that an older run lacks take their defaults; fields that exist no longer only mattered in training.
     """
-    values = {"temporal_network": "cnn_m"} | values  # the only network of runs that lack this field
+    # What runs that lack these fields did.
+    values = {"temporal_network": "cnn_m", "consensus": "average"} | values
     names = {field.name for field in fields(TrainConfig)}
     return TrainConfig(**{name: value for name, value in current_names(values).items() if name in names})
 

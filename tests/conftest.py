@@ -129,19 +129,16 @@ def two_stream():
     from models.consensus import build_clip_network
     from models.two_stream import build_two_stream
 
-    size = TINY_TRAINING.crop_size
-    frame = keras.Input((size, size, 3), dtype="uint8")
-    flow = keras.Input((size, size, TINY_CONFIG.stack_channels), dtype="uint8")
+    size, channels = TINY_TRAINING.crop_size, TINY_CONFIG.stack_channels
+    frame = keras.Input((size, size, 3), dtype="uint8", name="frame")
+    flow = keras.Input((size, size, channels), dtype="uint8", name="flow")
     colour = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(frame))
     motion = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 127, -128 / 127)(flow))
+    spatial, temporal = (
+        build_clip_network(keras.Model(segment, features, name="body"), 3, None, "average", 0.0, False, name)
+        for name, segment, features in (("spatial", frame, colour), ("temporal", flow, motion))
+    )
     by_channel = [[0, 20, -20], [0, 0, 0]] * TINY_CONFIG.flow_length  # of u, of v
-    weights = {
-        "spatial": [np.eye(3) * 9, np.zeros(3)],
-        "temporal": [np.array(by_channel, float), np.array([2.0, 0, 0])],
-    }
-    streams = []
-    for (name, values), x, features in zip(weights.items(), (frame, flow), (colour, motion), strict=True):
-        body = keras.Model(x, features, name="body")
-        streams.append(build_clip_network(body, 3, None, "average", 0.0, False, name))
-        streams[-1].get_layer("head").get_layer("scores").set_weights(values)
-    return build_two_stream(*streams)
+    spatial.get_layer("head").get_layer("scores").set_weights([np.diag([9.0, 9.0, 9.0]), np.zeros(3)])
+    temporal.get_layer("head").get_layer("scores").set_weights([np.array(by_channel, float), np.array([2.0, 0, 0])])
+    return build_two_stream(spatial, temporal)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_subset, prepare, write_good
 
 from src.config import TrainConfig
 from src.inputs import read_clips
@@ -20,13 +21,14 @@ BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import ablation  # noqa: E402
-import averaging  # noqa: E402
 import command  # noqa: E402
 import fits  # noqa: E402
 import last_weights  # noqa: E402
+import order  # noqa: E402
 import pages  # noqa: E402
 import recognition  # noqa: E402
 import tables  # noqa: E402
+import transfer  # noqa: E402
 
 import training  # noqa: E402
 
@@ -108,12 +110,17 @@ def test_page_shows_the_table_and_its_origin(tmp_path, origin):
     assert pages.update_pages(tmp_path, write=False) == []
 
 
+def test_page_names_the_source_of_published_numbers(tmp_path):
+    (tmp_path / "others.csv").write_text("# published: A et al. 2021, table 2\nway,top-1\naverage,33.9\nours,\n")
+    text = pages.render_block("others", None, tmp_path)
+    assert "| way | top-1 |\n| --- | ---: |\n| average | 33.9 |\n| ours |  |\n" in text
+    assert "`others.csv`: published in A et al. 2021, table 2; not measured here\n" in text
+
+
 def test_page_shows_means_by_columns(tmp_path, origin):
     tables.write_table("speed", pd.concat([TABLE, TABLE.assign(seed=1, fused=[0.43, 1])]), ["way", "seed"], tmp_path)
     text = pages.render_block("speed", "way", tmp_path)
-    assert (
-        "| way | seed | fused |\n| --- | ---: | ---: |\n| plain | 0.500 | 0.420 |\n| full | 0.500 | 0.666 |\n" in text
-    )
+    assert "| way | seeds | fused |\n| --- | ---: | ---: |\n| plain | 2 | 0.420 |\n| full | 2 | 0.666 |\n" in text
     assert text.startswith("<!-- table: speed by way -->\n")
     assert pages.BLOCK.search(text)["by"] == "way"
 
@@ -262,37 +269,42 @@ def test_rounds_are_fitted_once_and_kept(tiny_store, tmp_path, monkeypatch):
     np.testing.assert_equal(last_weights.fit_rounds(clips, store, class_names, config), right)
 
 
-def test_both_means_of_the_scores_of_a_clip_by_hand():
-    scores = np.array([[0.5, 0.5], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0]])  # two clips of two segments, one crop
-    found = averaging.average_both(scores, 2, ["a", "b"], TrainConfig(test_crops=1))
-    np.testing.assert_allclose(found["mean of scores"], [[0.7, 0.3], [0.25, 0.75]], rtol=1e-6)
-    np.testing.assert_allclose(found["mean of log-scores"], [[0.75, 0.25], [1e-5, 1]], rtol=1e-4)  # √0.45 : √0.05
+def test_tests_of_order_are_answered_by_hand():
+    rows = pd.DataFrame({"class_index": [0, 1, 2]})
+    spatial = np.array([[0.5, 0.3, 0.2], [0.2, 0.1, 0.7], [0.1, 0.2, 0.7]])  # the second is wrong, and so in the pair
+    temporal = np.array([[0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])  # the first is wrong
+    scores = {
+        "spatial": dict.fromkeys(order.TESTS, spatial),
+        "temporal": {"in order": temporal, "reversed": temporal[::-1], "shuffled": temporal},
+    }
+    found = order.answer_clips(scores, rows, ["open", "close", "hold"], ["close", "open"]).mean()
+    assert found[["spatial", "temporal", "fused"]].to_list() == pytest.approx([2 / 3, 2 / 3, 2 / 3])
+    assert found[["spatial, reversed", "temporal, reversed"]].to_list() == pytest.approx([2 / 3, 1 / 3])
+    assert found[["spatial, pair", "temporal, pair", "fused, pair"]].to_list() == [0.5, 0.5, 0.5]
+    alone = order.answer_clips({"spatial": scores["spatial"]}, rows, ["open", "close", "hold"], None)
+    assert list(alone) == ["spatial", "spatial, reversed", "spatial, shuffled"]
 
 
-def test_orders_of_averaging_are_counted_by_hand():
-    right = {"mean of scores": [True, True, False, False], "mean of log-scores": [True, False, True, True]}
-    given = {"split": "test", "stream": "temporal", "group": list("abcc"), "fit": list("xxyy")}
-    (row,) = averaging.summarize(pd.DataFrame(right | given)).to_dict("records")
-    assert (row["clips"], row["fits"]) == (4, 2)
-    assert (row["mean of scores"], row["mean of log-scores"]) == (0.5, 0.75)
-    assert (row["logs better, clips"], row["logs worse, clips"]) == (2, 1)
-    assert row["p"] == 1  # groups b and c differ by 1 and 2: no choice of their signs gives less than 1
+def test_cost_of_a_store_is_that_of_its_files(tiny_store):
+    clips, store, _ = read_clips(tiny_store[0])
+    cost = order.measure_store(clips, store)
+    files = [path for path in store.folder.rglob("*") if path.is_file() and path.parent != store.folder]
+    assert cost["kB a clip"] == pytest.approx(sum(path.stat().st_size for path in files) / len(clips) / 1000)
+    assert cost["s to extract a clip"] > 0
 
 
 @pytest.mark.slow
-def test_orders_of_averaging_are_those_of_finished_fits(tiny_store, tmp_path, monkeypatch, capsys):
+def test_ways_of_order_are_fitted_once_and_continued(tiny_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = tiny_store[0], "--set", "spatial_steps=2", "--set", "temporal_steps=2", "--set", "crop_size=32"
-    run_benchmark(monkeypatch, recognition, *given, "--seeds", 1, "--ways", "full")
-    before = sorted(tmp_path.rglob("*"))
-    table = run_benchmark(monkeypatch, averaging, *given, "--seeds", 1, 2)
-    assert sorted(tmp_path.rglob("*")) == before
-    assert "fits left out, because they are not finished: {'spatial': 1, 'temporal': 1}" in capsys.readouterr().out
-    assert table.stream.tolist() == ["spatial", "temporal", "fused"] * 2
-    assert (table.clips == 6).all() and (table.fits == 1).all()
-    kept = np.load(next(tmp_path.rglob("scores_test.npz")))
-    expected = {name: (kept[name].argmax(axis=1) == kept["label"]).mean() for name in ("spatial", "temporal", "fused")}
-    assert table[table.split == "test"].set_index("stream")["mean of scores"].to_dict() == pytest.approx(expected)
+    given = "--set", "temporal_steps=2", "--set", "temporal_crop_size=32", "--seeds", 1, "--streams", "temporal"
+    first = run_benchmark(monkeypatch, order, tiny_store[0], *given, "--ways", "average", "both")
+    assert first.way.tolist() == ["average", "both"] and (first.n == 6).all() and (first.segments == 2).all()
+    assert first.loc[0, "temporal"] == first.loc[0, "temporal, reversed"] == first.loc[0, "temporal, shuffled"]
+    assert (first["temporal, s"] > 0).all() and "fused" not in first
+    monkeypatch.setattr(fits, "fit", None)
+    pd.testing.assert_frame_equal(
+        run_benchmark(monkeypatch, order, tiny_store[0], *given, "--ways", "average", "both"), first
+    )
 
 
 @pytest.mark.slow
@@ -314,3 +326,18 @@ def test_time_of_training_has_a_row_for_each_network(tiny_store, monkeypatch):
     assert table.index.tolist() == ["temporal, small", "temporal, cnn_m", "spatial, compact"]
     assert (table.clips == 6).all() and (table["inputs a step"] == 16 * 2).all()
     assert (table["s a step"] > 0).all() and table.loc["temporal, small", "÷ temporal, small"] == 1
+
+
+@pytest.mark.slow
+def test_transfer_has_a_row_for_each_way_of_using_another_data_set(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subset = make_subset(write_good(tmp_path, 6))
+    prepare(subset.assign(split=["train"] * 4 + ["test"] * 2), tmp_path / "other")
+    small = "--set", "temporal_steps=2", "--set", "temporal_crop_size=32", "--seeds", 0
+    table = run_benchmark(monkeypatch, transfer, tiny_store[0], "other", *small)
+    assert table["way"].tolist() == ["alone", "started from", "multi-task"] and (table.n == 6).all()
+    runs = {path.parent: json.loads(path.read_text())["training"] for path in tmp_path.rglob("runs/*/*/config.json")}
+    used = sorted((run["temporal_weights"] == "scratch", run["also"]) for run in runs.values() if run["also"])
+    assert used == [(True, "other")]
+    started = [run["temporal_weights"] for run in runs.values() if run["temporal_weights"] != "scratch"]
+    assert len(runs) == 4 and len(started) == 1 and tmp_path / started[0] in runs

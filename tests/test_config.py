@@ -20,6 +20,14 @@ def test_derived_values():
 
 
 @pytest.mark.parametrize(
+    "consensus, shift, fixed",
+    [("average", False, False), ("average", True, True), ("ordered", False, True), ("ordered", True, True)],
+)
+def test_networks_that_know_the_order_need_all_segments(consensus, shift, fixed):
+    assert TrainConfig(consensus=consensus, temporal_shift=shift).fixed_segments is fixed
+
+
+@pytest.mark.parametrize(
     "name, value",
     [
         ("short_side", 15), ("short_side", 128.0), ("num_segments", 0), ("num_segments", True), ("flow_length", 0),
@@ -46,6 +54,7 @@ def test_only_farneback_flow_can_be_computed_by_the_network():
         ("flow_length", 0), ("flow_input", "forward"), ("test_segments", 0), ("test_crops", 2),
         ("precision", "float16"), ("batch_size", None), ("temporal_network", "large"), ("weight_decay", -0.1),
         ("dropout", 1.0), ("label_smoothing", "0.1"), ("warm_up", True),
+        ("consensus", "median"), ("temporal_shift", 1),
     ],
 )  # fmt: skip
 def test_train_config_names_the_field_and_what_was_received(name, value):
@@ -139,7 +148,7 @@ def test_configurations_recorded_by_older_versions_are_read():
     old_store = {name: value for name, value in ClipConfig().to_dict().items() if name != "flow_source"}
     assert clip_config_from_dict(old_store) == ClipConfig(flow_source="store")
     old_run = train_config_from_dict({"seed": 3, "mirror_map": {"a": "b"}, "temporal_epochs": 6})
-    assert old_run == TrainConfig(seed=3, flip_map={"a": "b"}, temporal_network="cnn_m")
+    assert old_run == TrainConfig(seed=3, flip_map={"a": "b"}, temporal_network="cnn_m", consensus="average")
 
 
 def test_differences():

@@ -2,5 +2,5 @@
 
 from src.evaluation.baseline import baseline_scores, describe_baselines
 from src.evaluation.comparison import compare_runs, describe_protocol
-from src.evaluation.probes import probe_streams
-from src.evaluation.scores import average_crops, evaluation_protocol, predict_scores, score_split
+from src.evaluation.probes import ORDERS, probe_streams
+from src.evaluation.scores import average_crops, digest_weights, evaluation_protocol, predict_scores, score_split

@@ -16,7 +16,8 @@ from src.store import ClipStore
 ORDERS = {  # probe of the order of segments → their places
     "one segment": lambda segments: np.full_like(segments, segments[len(segments) // 2]),
     "segments reversed": lambda segments: segments[::-1],
-    "segments shuffled": lambda segments: np.random.default_rng(0).permutation(segments),
+    # every second one first: neither near the order of time nor near its reverse, however few segments there are
+    "segments shuffled": lambda segments: np.concatenate([segments[1::2], segments[::2]]),
 }
 
 

@@ -67,10 +67,10 @@ class Batches(keras.utils.PyDataset):
 class TrainingBatches(Batches):
     """Shuffled, augmented batches of clips: all segments of a clip, in one random crop, the same for all.
 
-    For a spatial stream that averages, `SPATIAL_SEGMENTS` random segments are taken instead of all. Windows of frames have random
-    starts. Sample n of a training is fixed by (seed, n), so both streams get the same clips, crops, flips and
-    directions of time, and a resumed training gets the batches of an uninterrupted one. Keras's epoch is one of several
-    equal parts of the training, not a pass over the clips; set `epoch` before each.
+    For a spatial stream that averages, `SPATIAL_SEGMENTS` random segments are taken instead of all. Windows of frames
+    have random starts. Sample n of a training is fixed by (seed, n), so both streams get the same clips, crops, flips
+    and directions of time, and a resumed training gets the batches of an uninterrupted one. Keras's epoch is one of
+    several equal parts of the training, not a pass over the clips; set `epoch` before each.
 
     Clips are drawn in passes. In a pass each class has the same number of samples: clips of smaller classes are
     repeated, each time in another crop, so that the rarest class counts as much as the most frequent one.
@@ -227,7 +227,7 @@ def segments_in_sample(stream: str, store: ClipStore, config: TrainConfig) -> in
 def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
     """Indices of the stored segments that are scored, evenly spaced and in order: int64 (S,).
 
-    S is `config.test_segments`. A network of a fixed number of segments is given as many: fewer are repeated.
+    S is `config.test_segments`. A network of a fixed number of segments gets as many: fewer ones are repeated.
 
     Raises:
         ValueError: `config.test_segments` is larger than the number of stored segments.
@@ -243,5 +243,8 @@ def scored_segments(store: ClipStore, config: TrainConfig) -> np.ndarray:
 
 
 def fill_places(segments: np.ndarray, places: int, config: TrainConfig) -> np.ndarray:
-    """Repeats segments, (n, …), so that they fill the places of a network of a fixed number of segments."""
+    """Repeats segments, (n, …), to fill the places of a network of a fixed number of segments: (places, …).
+
+    They stay in order, each repeated about equally often. For other networks they are returned as they are.
+    """
     return segments[np.arange(places) * len(segments) // places] if config.fixed_segments else segments

@@ -3,7 +3,7 @@
 ```
 <root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, crops, features
 ```
-The key names all that features depend on: the store's parameters, crops, preprocessing, precision, network's weights.
+The key names all that features depend on: the store's parameters, crops, preprocessing, precision, the network's layers and weights.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from models import consensus, leaf_layers
 from src.config import TrainConfig
 from src.files import atomic_path
 from src.inputs.stream_inputs import StreamInputs
@@ -26,17 +27,16 @@ from src.video import crops
 EXTRACTOR = 2  # increase it when the same weights give other features
 NUM_CROPS = 3  # crops along the longer side, each also flipped, whose features are stored
 CENTER = NUM_CROPS // 2
-MOST_INPUTS = 30_000  # crops of clips that a head is fitted to: 150 MB of 1280 features of a segment
+MOST_INPUTS = 30_000  # crops of clips that a head is fitted to: 150 MB of 1280 features
 
 
 class FrameFeatures:
     """The features of the frames of a store.
 
     Args:
-        extractor: frozen network of segments, frames uint8 (M, crop_size, crop_size, 3) → features (M, F); the layer
-            "body" of a stream.
+        extractor: a stream before its head, frozen: frames uint8 (N, S, crop_size, crop_size, 3) → features (N, S, F).
         store: the prepared clips.
-        config: `crop_size` and `keep_aspect` set the crops. With `temporal_shift`, features are those of the whole clip.
+        config: `crop_size` and `keep_aspect` set the crops, `consensus` how a head gets the features.
     """
 
     def __init__(self, extractor: keras.Model, store: ClipStore, config: TrainConfig):
@@ -49,7 +49,7 @@ class FrameFeatures:
 
         Args:
             clips: the clips, by `clip_name`.
-            predict: inputs uint8 (N, s, s, 3) → features (N, F), for example over several devices; None takes
+            predict: inputs → features, as the extractor, for example over several devices; None takes
                 `extractor.predict_on_batch`.
         """
         predict = predict or self.extractor.predict_on_batch
@@ -59,8 +59,8 @@ class FrameFeatures:
         for clip in progress(missing, label="features of frames") if missing else ():
             frames = [self.inputs.read(clip, segment) for segment in range(self.store.config.num_segments)]
             crops = feature_crops(*frames[0].shape[:2], self.config.keep_aspect)
-            inputs = [self.inputs.crop(frame, crop) for crop in crops for frame in frames]  # segments adjacent
-            features = np.asarray(predict(np.stack(inputs))).astype(np.float16).reshape(len(crops), len(frames), -1)
+            inputs = np.stack([[self.inputs.crop(frame, crop) for frame in frames] for crop in crops])
+            features = np.asarray(predict(inputs)).astype(np.float16)
             with atomic_path(self.folder / f"{clip}.npy") as temporary:
                 np.save(temporary, features.swapaxes(0, 1))
 
@@ -69,14 +69,14 @@ class FrameFeatures:
         return np.load(self.folder / f"{clip}.npy", mmap_mode="r")
 
     def read_inputs(self, clips: pd.DataFrame, class_names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Reads the features of training clips, to fit a head to them.
+        """Reads the features of training clips after the consensus of their segments, to fit a head to them.
 
-        All segments are read, in all stored crops, of which the total is at most about `MOST_INPUTS`: beyond, as many
-        random ones of each clip, and at least one. With `config.augment=False` only the centre crops are read.
+        All stored crops are read, at most about `MOST_INPUTS` in total: beyond, as many random ones of each clip, and
+        at least one. With `config.augment=False` only the centre crops are read.
 
         Returns:
-            (features float16 (N, V, S, F), classes int64 (N, V)). A flipped crop has the class of the flipped clip,
-            which is -1 if there is none.
+            (features float32 (N, V, F), see `models.consensus.Consensus`; classes int64 (N, V)). A flipped crop has the
+            class of the flipped clip, which is -1 if there is none.
         """
         flipped = flipped_classes(class_names, self.config.flip_map)
         labels = clips.class_index.to_numpy()
@@ -87,20 +87,23 @@ class FrameFeatures:
         for number, clip in enumerate(clips.clip_name):
             generator = np.random.default_rng([self.config.seed, number])
             some = np.sort(generator.choice(crops, count, replace=False))
-            features.append(self.read(clip)[:, some].swapaxes(0, 1))
+            read = self.read(clip)[:, some].swapaxes(0, 1)
+            features.append(consensus.pool_segments(read, self.config.consensus))
             labels.append(classes[number, some])
         return np.stack(features), np.stack(labels)
 
     def _key(self):
-        weights = hashlib.sha256()
+        network = hashlib.sha256()  # weights alone would not do: a network of another input size may have the same ones
+        for layer in leaf_layers(self.extractor):
+            network.update(f"{type(layer).__name__} {[x.shape[1:] for x in keras.tree.flatten(layer.output)]}".encode())
         for weight in self.extractor.get_weights():
-            weights.update(str(weight.shape).encode())
-            weights.update(np.ascontiguousarray(weight))
+            network.update(str(weight.shape).encode())
+            network.update(np.ascontiguousarray(weight))
         shape = f"{'square' if self.config.keep_aspect else 'whole'}{2 * NUM_CROPS}"
         inputs = f"crop{self.config.crop_size}-{shape}-{self.config.backbone_preprocessing}"
         shift = "-shift" if self.config.temporal_shift else ""
         return (
-            f"{self.store.config.key}-{inputs}-{self.config.precision}-{weights.hexdigest()[:12]}{shift}-v{EXTRACTOR}"
+            f"{self.store.config.key}-{inputs}-{self.config.precision}-{network.hexdigest()[:12]}{shift}-v{EXTRACTOR}"
         )
 
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 
 from src.plots import style
 from src.plots.names import count_columns, shorten
@@ -89,28 +90,32 @@ def plot_class_accuracy(per_class: pd.DataFrame, ax: Axes | None = None) -> Axes
 
 @style.apply
 def plot_probes(probes: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws the accuracies of the streams per class, on their inputs and on changed inputs, as a heat map.
+    """Draws the accuracy of each stream on its inputs and on changed inputs as bars, a group for each stream.
 
-    The first row is the mean over all clips.
+    A bar is the accuracy over all clips, and each dot on it that of a class. The dashed line is the accuracy on the
+    unchanged inputs.
 
     Args:
         probes: from `src.evaluation.probe_streams`.
     """
     clips, shares = probes["clips"], probes.drop(columns="clips")
     overall = shares.mul(clips, axis=0).sum() / clips.sum()
-    names = [f"all {clips.sum():,} clips", *(shorten(name, 46) for name in shares.index)]
-    grid, named = np.vstack([overall, shares]), len(names) <= style.MAX_NAMED
-    size = (8, 1.1 + 0.27 * len(names) if named else 5.5)
-    ax = plt.subplots(figsize=size)[1] if ax is None else ax
-    image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    if named:
-        _write_cells(ax, grid, {cell: f"{share:.2f}" for cell, share in np.ndenumerate(grid) if not np.isnan(share)})
-    ax.set_xticks(range(grid.shape[1]), shares.columns)
-    ax.set_yticks(range(len(names)) if named else [0], names if named else names[:1])
-    ax.axhline(0.5, color="white", linewidth=3)
-    ax.axvline(1.5, color="white", linewidth=3)  # between the streams
-    ax.tick_params(length=0, labeltop=True, labelbottom=False)
-    ax.figure.colorbar(image, ax=ax, label="accuracy", aspect=25)
+    streams, changes = zip(*(column.partition(", ")[::2] for column in shares), strict=True)
+    places = np.arange(len(streams)) + np.array([stream == "temporal" for stream in streams])  # one empty between
+    ax = plt.subplots(figsize=(style.WIDTH, 3.2))[1] if ax is None else ax
+    for stream in dict.fromkeys(streams):
+        (of_stream,) = np.nonzero(np.array(streams) == stream)
+        colours = [to_rgba(style.STREAM_COLOURS[stream], 0.4 if changes[number] else 1) for number in of_stream]
+        ax.bar(places[of_stream], overall.iloc[of_stream], 0.7, color=colours)
+        first, last = places[of_stream[[0, -1]]]
+        ax.hlines(overall[stream], first - 0.35, last + 0.35, "0.4", linestyle="--", linewidth=1)
+        ax.text((first + last) / 2, 1.16, f"{stream} stream", ha="center", fontsize=10)
+    for place, column in zip(places, shares, strict=True):
+        ax.scatter(np.full(len(shares), place), shares[column], 8, "0.2", alpha=0.5, linewidth=0, zorder=3)
+        ax.text(place, 1.05, f"{overall[column]:.1%}", ha="center")
+    ax.set_xticks(places, [change.replace(" ", "\n") or "unchanged" for change in changes])
+    ax.set(ylim=(0, 1.03), yticks=np.linspace(0, 1, 6), ylabel=f"accuracy, {clips.sum():,} clips")
+    ax.grid(axis="y")
     return ax
 
 

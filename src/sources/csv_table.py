@@ -15,6 +15,7 @@ from src.sources.locating import Locator, identity
 from src.sources.names import counted, few, make_id, name_splits, nfc, printable
 from src.sources.spans import name_span, read_spans, warn_of_overlaps
 from src.sources.video_table import (
+    OBJECTS,
     SPLITS,
     Reading,
     check_ids,
@@ -25,16 +26,16 @@ from src.sources.video_table import (
     tidy,
 )
 
-HEADER = "path,label[,split][,group][,video_id][,start,end]"
-COLUMNS_READ = ("listed", "label", "split", "group", "start", "end", "video_id")
+HEADER = "path,label[,split][,group][,video_id][,start,end][,objects]"
+COLUMNS_READ = ("listed", "label", "split", "group", "start", "end", "video_id", OBJECTS)
 
 
 def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: float = 25.0) -> Reading:
-    """Reads a CSV with the header path,label[,split][,group][,video_id][,start,end] into the annotation table.
+    """Reads a CSV, header path,label[,split][,group][,video_id][,start,end][,objects], into the annotation table.
 
     Paths of video files or of folders of images are absolute or relative to the CSV's folder. Splits are train,
     validation and test (or names such as val, see `name_splits`), in all rows or in none. `start` and `end` are
-    seconds.
+    seconds. `objects` are the things in the clip, with ; between them.
     Where no video_id is given, it is made of the listed path and the span (see `make_id`). If no row has a group,
     groups are found in the file names; otherwise a clip with an empty group is a group of its own.
 
@@ -52,7 +53,8 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
     table = _read_rows(path)
     unused = [name for name in table if name not in COLUMNS_READ]
     left_aside = [f"{counted(len(unused), 'column')} not read: {few(unused)}"] if unused else []
-    table = _locate(table.drop(columns=unused), path)
+    objects = table.get(OBJECTS, pd.Series("", table.index, name=OBJECTS))
+    table = _locate(table.drop(columns=[*unused, OBJECTS], errors="ignore"), path)
     table = drop_repeats(table, path, "clip").drop(columns="clip")
     paths = table["listed"].map(PurePath)
     if "video_id" not in table:
@@ -65,7 +67,7 @@ def read_csv(path: str | Path, group_pattern: str | None = None, frame_rate: flo
     how = _find_groups(table, paths, path, group_pattern)
     warn_of_overlaps(table, path)
     table["rate"] = pd.Series(float(frame_rate), index=table.index).where(table["path"].map(os.path.isdir))
-    return Reading(tidy(table, classes, path), "a CSV", how, left_aside)
+    return Reading(tidy(table.join(objects), classes, path), "a CSV", how, left_aside)
 
 
 def _read_rows(path: Path) -> pd.DataFrame:

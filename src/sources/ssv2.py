@@ -12,7 +12,7 @@ import pandas as pd
 from src.files import check_path, expand
 from src.sample import VIDEO_FOLDER
 from src.sources.names import counted
-from src.sources.video_table import SPLITS, check_ids, drop_absent, drop_repeats, refuse, seeded_keys, tidy
+from src.sources.video_table import OBJECTS, SPLITS, check_ids, drop_absent, drop_repeats, refuse, seeded_keys, tidy
 
 LABEL_PREFIX = "something-something-v2-"
 VIDEO_SUFFIXES = (".webm", ".mp4")  # of the original download; of some re-encoded copies
@@ -44,7 +44,8 @@ def read_ssv2(
 
     The label files are something-something-v2-{labels,train,validation}.json or {labels,train,validation}.json, in the
     folder or in labels/. If test-answers.csv is beside them, its videos are the test split. Otherwise the official
-    validation split is the test split, and a seeded part of each class's training videos is the validation split.
+    validation split is the test split, and a seeded part of each class's training videos is the validation split. The
+    placeholders of train and validation are the objects; the test answers have none.
 
     Args:
         folder: the download.
@@ -70,7 +71,8 @@ def read_ssv2(
     splits = [split for split in SPLITS if files[split].is_file()]
     parts = [_read_split(files[split], split, class_index) for split in splits]
     listed_in = f"{files['labels'].parent} ({', '.join(files[split].name for split in splits)})"
-    table = drop_repeats(pd.concat(parts, ignore_index=True), listed_in)
+    listed = pd.concat(parts, ignore_index=True)
+    table = drop_repeats(listed.drop(columns=OBJECTS), listed_in).join(listed[OBJECTS])
     if table.empty:
         raise ValueError(f"{listed_in}: no video is listed. Unpack or download the labels again.")
 
@@ -123,8 +125,8 @@ def _is_text(value: object) -> bool:
 
 
 def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataFrame:
-    """Columns video_id, label, split of one label file."""
-    table = pd.DataFrame(_read_entries(path), columns=["video_id", "template"], dtype=str)
+    """Columns video_id, label, split, objects of one label file."""
+    table = pd.DataFrame(_read_entries(path), columns=["video_id", "template", OBJECTS], dtype=str)
     check_ids(table["video_id"], path, ID_BYTES)
     labels = {template: re.sub(r"[\[\]]", "", template) for template in table["template"].unique()}
     table["label"], table["split"] = table["template"].map(labels), split
@@ -134,8 +136,8 @@ def _read_split(path: Path, split: str, class_index: dict[str, int]) -> pd.DataF
     return table.drop(columns="template")
 
 
-def _read_entries(path: Path) -> list[tuple[str, str]]:
-    """(id, template) of each video in a label file."""
+def _read_entries(path: Path) -> list[tuple[str, str, str]]:
+    """(id, template, objects) of each video in a label file."""
     if path.suffix == ".csv":
         entries = [line.split(";") for line in _read_text(path).splitlines() if line.strip()]
         first, second, form = 0, 1, "id;template"
@@ -148,7 +150,14 @@ def _read_entries(path: Path) -> list[tuple[str, str]]:
         pairs = [(None, None)]
     if not all(_is_text(template) and (_is_text(name) or type(name) is int) for name, template in pairs):
         raise ValueError(f"{path}: must be a list of {form}. Unpack or download it again.")
-    return [(str(name).strip(), template.strip()) for name, template in pairs]
+    objects = map(_join_placeholders, entries)
+    return [(str(name).strip(), text.strip(), things) for (name, text), things in zip(pairs, objects, strict=True)]
+
+
+def _join_placeholders(entry: object) -> str:
+    """The placeholders of an entry, "; " between them; "" where it has none, as in some copies of the labels."""
+    placeholders = entry.get("placeholders") if isinstance(entry, dict) else None
+    return "; ".join(filter(_is_text, placeholders)) if isinstance(placeholders, list) else ""
 
 
 def _read_json(path: Path) -> object:

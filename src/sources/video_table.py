@@ -9,6 +9,8 @@ One row per clip, sorted by label and video_id, with the columns
     group        str, clips of one group are never put into different splits.
     start, end   float, seconds: the part of the file that is the clip; NaN is the file's start or end.
     rate         float, frames/s of a folder of images; NaN for video files.
+and, if the source names them,
+    objects      str, the things in the clip, as the source writes them, "; " between them; "" where it names none.
 """
 
 import hashlib
@@ -29,6 +31,7 @@ from src.sources.names import counted, few, nfc, printable
 pd.set_option("mode.string_storage", "python")
 
 COLUMNS = ["video_id", "path", "label", "class_index", "split", "group", "start", "end", "rate"]
+OBJECTS = "objects"  # a column more, of sources that name the things in a clip
 SPLITS = ("train", "validation", "test")
 MAX_GIVEN_ID = 255  # bytes: the longest file name of most systems
 NO_ID = re.compile(r"^\.?$|[/\\\x00-\x1f\x7f\ud800-\udfff]|\.\.")  # found in what is no video id
@@ -118,7 +121,8 @@ def tidy(table: pd.DataFrame, classes: Iterable[str], source: str | Path) -> pd.
         table["group"] = table["video_id"]
     for column in ("start", "end", "rate"):
         table[column] = table[column].astype(float) if column in table else float("nan")
-    return table.sort_values(["label", "video_id"], ignore_index=True)[COLUMNS]
+    columns = [*COLUMNS, OBJECTS] if table.get(OBJECTS, pd.Series()).ne("").any() else COLUMNS
+    return table.sort_values(["label", "video_id"], ignore_index=True)[columns]
 
 
 def in_two_splits(table: pd.DataFrame, column: str) -> list[str]:

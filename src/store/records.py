@@ -24,6 +24,7 @@ from src.store.manifest import (
     with_spans,
     write_manifest,
 )
+from src.subsets import is_by_objects, name_class_set
 
 MANIFEST = "manifest.csv"
 FOLDER_LETTERS = 30  # of a folder's name in the name of a subset
@@ -35,7 +36,8 @@ def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = Non
     Args:
         subset: the table.
         store: whose folder it is recorded in.
-        name: None makes one that says what is in it, such as "fights-2-classes-100-clips-3f9a1c".
+        name: None makes one that says what is in it, such as "fights-2-classes-100-clips-3f9a1c" or
+            "20bn-something-something-v2-mini-ssv2-by-objects-87-classes-900-clips-3f9a1c".
 
     Returns:
         the name, by which `read_prepared`, `read_subset` and `forget_subset` find it.
@@ -59,12 +61,17 @@ def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = Non
 
 
 def make_name(subset: pd.DataFrame, store: ClipStore) -> str:
-    """A readable name that is unique in the store's root: the videos' folder, numbers, and a hash."""
+    """A readable name that is unique in the store's root: the videos' folder, what was chosen, numbers, and a hash.
+
+    What was chosen is read from the rows, so that a recorded subset keeps its name when it is prepared again.
+    """
     folder = os.path.basename(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in subset.path]))
     source = re.sub(r"[^\w.]+", "-", folder.encode(errors="ignore").decode()).strip("-.")[:FOLDER_LETTERS] or "videos"
     rows = with_spans(subset)[["video_id", "class_index", "start", "end", "rate"]].astype(str)
     digest = hash_rows(rows.assign(path=subset.path, subset=manifest_digest(subset), clips=store.config.key))
-    return f"{source}-{subset.label.nunique()}-classes-{len(subset)}-clips-{digest[:6]}"
+    words = [source, name_class_set(subset.label), "by-objects" if is_by_objects(subset) else None]
+    start = "-".join(filter(None, words))
+    return f"{start}-{subset.label.nunique()}-classes-{len(subset)}-clips-{digest[:6]}"
 
 
 def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataFrame, ClipStore]:

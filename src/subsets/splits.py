@@ -1,7 +1,7 @@
 """Splits of a source that lacks some: by a hash of each group, so that videos that are added move no others."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def complete_splits(table: pd.DataFrame, counts: Sequence[int | None], seed: int
     found = [split for split in SPLITS if table["split"].eq(split).any()]
     lacking = [split for split, count in zip(SPLITS, counts, strict=True) if count != 0 and split not in found]
     if not found:
-        return table.assign(split=divide_groups(table, _shares(counts), seed))
+        return table.assign(split=divide_groups(table, split_shares(counts), seed))
     if "train" in lacking:
         raise ValueError(
             f"A source with splits must have training videos. Received: {' and '.join(found)} only. Put videos into "
@@ -50,14 +50,14 @@ def complete_splits(table: pd.DataFrame, counts: Sequence[int | None], seed: int
             f"All videos of the source are in train. By seed {seed}, they are divided into splits, by group.",
             stacklevel=3,
         )
-        return table.assign(split=divide_groups(table, _shares(counts), seed))
+        return table.assign(split=divide_groups(table, split_shares(counts), seed))
     note = ""
     if "test" in lacking:
         table = table.assign(split=table["split"].replace("validation", "test"))
         note = "The source has no test split: its validation split is the test split. "
     if counts[1] != 0:
         is_train = (table["split"] == "train").to_numpy()
-        parts = divide_groups(table[is_train], _shares(counts, held_out=True), seed)
+        parts = divide_groups(table[is_train], split_shares(counts, held_out=True), seed)
         splits = table["split"].to_numpy(object, copy=True)
         splits[is_train] = parts
         table = table.assign(split=splits)
@@ -87,15 +87,24 @@ def divide_groups(table: pd.DataFrame, shares: Sequence[float], seed: int) -> pd
         str (N,): the split of each row, with the index of `table`.
     """
     group_of, groups = pd.factorize(table["group"], sort=True)
-    places = np.array([int(key, 16) >> 11 for key in seeded_keys(groups, seed)]) / 2**53  # 53 bits: below 1
-    borders = np.cumsum([0, *shares]) / np.sum(shares)
+    places, borders = hash_places(groups, seed), share_borders(shares)
     clips = pd.DataFrame({"label": pd.factorize(table["label"], sort=True)[0], "group": group_of})
     clips = clips.value_counts(sort=False).reset_index(name="clips")
     split_of = repair_splits(clips, places, borders)
     return pd.Series(np.array(SPLITS)[split_of[group_of]], table.index)
 
 
-def _shares(counts, held_out=False):
+def hash_places(names: Iterable[str], seed: int) -> np.ndarray:
+    """float (N,): the place of each name in 0 … 1, from a hash of the seed and the name."""
+    return np.array([int(key, 16) >> 11 for key in seeded_keys(names, seed)]) / 2**53  # 53 bits: below 1
+
+
+def share_borders(shares: Sequence[float]) -> np.ndarray:
+    """float (4,), from 0 to 1: split s has the places from borders[s] to borders[s + 1]."""
+    return np.cumsum([0, *shares]) / np.sum(shares)
+
+
+def split_shares(counts: Sequence[int | None], held_out: bool = False) -> Sequence[float]:
     """Shares of the splits, which depend on the requested numbers alone: the division must not follow the videos."""
     default = (1 - HELD_OUT, HELD_OUT, 0) if held_out else SHARES
     counts = (*counts[:2], 0) if held_out else counts

@@ -1,24 +1,27 @@
 """A seeded choice of classes and videos; train, validation and test never share a group."""
 
-import difflib
 import warnings
-from collections.abc import Iterable, Sequence
-from numbers import Integral
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from src.sources import COLUMNS, SPLITS, check_disjoint, seeded_keys
-from src.subsets.splits import complete_splits
+from src.subsets.classes import choose_labels, is_integer
+from src.subsets.objects import divide_by_objects
+from src.subsets.splits import complete_splits, split_shares
+
+SPLIT_BY = ("groups", "objects")
 
 
 def choose_subset(
     table: pd.DataFrame,
-    classes: int | Sequence[str | int] | None = None,
+    classes: int | str | Sequence[str | int] | None = None,
     train_per_class: int | None = None,
     validation_per_class: int | None = None,
     test_per_class: int | None = None,
     seed: int = 0,
+    split_by: str = "groups",
 ) -> pd.DataFrame:
     """Chooses classes and videos of an annotation table; equal arguments give equal subsets.
 
@@ -30,26 +33,36 @@ def choose_subset(
 
     Args:
         table: the annotation table (columns: see `src.sources.video_table`).
-        classes: None for all, the number of classes to draw, or a list of labels or class indices; a str is one label.
+        classes: None for all, the number of classes to draw, or a list of labels or class indices; a str is one label,
+            or else the name of a set: "mini-ssv2", "camera", "left-right", "opposites" or "pretending" (see
+            `src.subsets.classes`).
         train_per_class: training videos to draw per class, at most; None for all.
         validation_per_class: the same for validation; 0 for no validation split.
         test_per_class: the same for test; 0 for no test split. At least one of both splits is needed.
         seed: seed of all draws.
+        split_by: "groups" as above. "objects" ignores the splits of the source, and makes splits of which no two share
+            an object; clips with objects of two splits are left out (see `src.subsets.objects`).
 
     Returns:
         The same columns, sorted by split (train, validation, test), class_index and video_id. class_index is renumbered
         0..C-1 in alphabetical order of the labels.
 
     Raises:
-        ValueError: a number or a class is not valid, or a class has no video for a requested split.
+        ValueError: a number, a class or split_by is not valid, a class has no video for a requested split, or the
+            source does not name the objects that are asked for.
     """
     counts = (train_per_class, validation_per_class, test_per_class)
     _check_numbers(counts)
-    labels = _choose_labels(table, classes, seed)
-    table = complete_splits(table, counts, seed)
-    source = table[table["label"].isin(labels)]
+    if split_by not in SPLIT_BY:
+        raise ValueError(f"split_by must be one of {', '.join(map(repr, SPLIT_BY))}. Received: {split_by!r}")
+    labels = choose_labels(table, classes, seed)
+    if split_by == "objects":
+        source = divide_by_objects(table[table["label"].isin(labels)], split_shares(counts), seed)
+    else:
+        source = complete_splits(table, counts, seed)
+        source = source[source["label"].isin(labels)]
     subset = _draw(source, counts, seed)
-    _check_counts(subset, source, labels, counts)
+    _check_counts(subset, source, labels, counts, split_by)
     check_disjoint(subset)
     subset["class_index"] = subset["label"].map({label: index for index, label in enumerate(labels)})
     subset["order"] = subset["split"].map(SPLITS.index)
@@ -66,7 +79,7 @@ def count_clips(table: pd.DataFrame) -> pd.DataFrame:
 def _check_numbers(counts: Sequence[int | None]) -> None:
     for split, count in zip(SPLITS, counts, strict=True):
         least = 1 if split == "train" else 0
-        if count is not None and not (_is_integer(count) and count >= least):
+        if count is not None and not (is_integer(count) and count >= least):
             raise ValueError(
                 f"{split}_per_class is a number of clips of each class: an integer, {least} or more, or None for all. "
                 f"Received: {count!r}. Shares such as 0.7 are not supported: without numbers, the splits get "
@@ -79,38 +92,6 @@ def _check_numbers(counts: Sequence[int | None]) -> None:
         )
 
 
-def _choose_labels(table: pd.DataFrame, classes: int | Sequence | None, seed: int) -> list[str]:
-    known = sorted(table["label"].unique())
-    if classes is None:
-        return known
-    if _is_integer(classes):
-        if not 1 <= classes <= len(known):
-            raise ValueError(f"classes must be 1 to {len(known)}, the classes of the source. Received: {classes}")
-        drawn = pd.Series(known, index=seeded_keys(known, seed)).sort_index()
-        return sorted(drawn[:classes])
-    if not isinstance(classes, Iterable):
-        raise ValueError(
-            "classes must be None for all, an integer (the number of classes to draw), or a list of labels or class "
-            f"indices. Received: {classes!r}"
-        )
-    names = dict(zip(table["class_index"], table["label"], strict=True)) | {label: label for label in known}
-    classes = [classes] if isinstance(classes, str) else list(classes)
-    # Only a str is a label and only an integer an index: True and 1.0 are equal to 1, but not meant as a class.
-    unknown = [name for name in classes if not (isinstance(name, str) or _is_integer(name)) or name not in names]
-    if unknown or not classes:
-        close = [match for name in unknown for match in difflib.get_close_matches(str(name), known)]
-        raise ValueError(
-            f"classes must be labels or class indices of the source. Unknown: {unknown or 'the list is empty'}. "
-            + (f"Close: {close}." if close else f"The source has {len(known)} classes, such as {known[:3]}.")
-            + (" Numbers are written without quotes." if any(str(name).isdigit() for name in unknown) else "")
-        )
-    return sorted({names[name] for name in classes})
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-
-
 def _draw(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.DataFrame:
     """The requested number of videos of each class and split, in seeded order."""
     table = table.assign(key=seeded_keys(table["video_id"], seed)).sort_values(["key", "video_id"])
@@ -120,7 +101,7 @@ def _draw(table: pd.DataFrame, counts: Sequence[int | None], seed: int) -> pd.Da
 
 
 def _check_counts(
-    subset: pd.DataFrame, source: pd.DataFrame, labels: Sequence[str], counts: Sequence[int | None]
+    subset: pd.DataFrame, source: pd.DataFrame, labels: Sequence[str], counts: Sequence[int | None], split_by: str
 ) -> None:
     """Raises ValueError if a class has no video for a split; warns once if it has fewer than requested."""
     found = count_clips(subset).reindex(labels, fill_value=0)
@@ -129,10 +110,13 @@ def _check_counts(
     if lacking:
         label, split = lacking[0]
         videos = source[source["label"] == label]
+        found, advice = f"{len(videos)} videos in {videos['group'].nunique()} groups, and a group cannot be split", ""
+        if split_by == "objects":
+            found, advice = f"{len(videos)} videos whose objects are all in one split", ", or try another seed"
         raise ValueError(
-            f"Class {label!r} has no {split} video; it has {len(videos)} videos in {videos['group'].nunique()} "
-            f"groups, and a group cannot be split. ({len(lacking)} such cases.) Leave the class out, or give "
-            "it videos of other groups" + (f", or set {split}_per_class=0." if split != "train" else ".")
+            f"Class {label!r} has no {split} video; it has {found}. ({len(lacking)} such cases.) Leave the class out, "
+            f"or give it videos of other {split_by}{advice}"
+            + (f", or set {split}_per_class=0." if split != "train" else ".")
         )
     short = [
         f"{label!r} has {found.loc[label, split]} of {count} {split}"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from src.files import write_text
 from src.progress import progress
+from src.training.compiling import OWN
 from src.training.saving import write_weights
 
 MEASURED_STEPS = 10  # the first one compiles the step, so their median is taken
@@ -32,6 +33,27 @@ class StartRound(keras.callbacks.Callback):
         for state in self.model.variables:
             if state.name == "seed_generator_state":  # dropout's (seed, draws so far), which weight files do not hold
                 state.assign([state[0], epoch * len(self.batches)])
+
+
+class OwnTask(keras.callbacks.Callback):
+    """Makes the values of a round those of the own task, where a network learns two: its loss, its validation.
+
+    Args:
+        stream: of the own task, compiled.
+        validation: its batches, or None.
+    """
+
+    def __init__(self, stream: keras.Model, validation: keras.utils.PyDataset | None):
+        super().__init__()
+        self.stream, self.validation = stream, validation
+
+    def on_epoch_end(self, epoch, logs=None):
+        own = {name: logs[f"{OWN}_{name}"] for name in ("loss", "accuracy")}
+        if self.validation is not None:
+            found = self.stream.evaluate(self.validation, verbose=0, return_dict=True)
+            own |= {f"val_{name}": value for name, value in found.items()}
+        logs.clear()
+        logs.update(own)  # the later callbacks get the same dictionary
 
 
 class History(keras.callbacks.Callback):

@@ -8,6 +8,7 @@ from src.training.devices import jit_compile
 # Networks from scratch need so many steps, however few clips there are: on 48 real clips, 18 steps leave the temporal
 # stream at the majority class, and 300 steps bring it to 0.7. With more clips, each gives so many inputs.
 LEAST_STEPS, INPUTS_OF_CLIP = 300, 80
+OWN, OTHER = "own", "other"  # the tasks of a network of two data sets: keys of its inputs, scores and losses
 
 
 def choose_steps(clips: int, segments: int, batch_size: int) -> int:
@@ -25,7 +26,7 @@ def compile_model(model: keras.Model, learning_rate: float, steps: int, config: 
     """Compiles a model that outputs scores: categorical cross-entropy with label smoothing, AdamW.
 
     Args:
-        model: outputs scores (N, C), after softmax.
+        model: outputs scores (N, C), after softmax; or those of two tasks, {OWN: …, OTHER: …}, whose losses are summed.
         learning_rate: peak, at the end of a linear warm-up; a cosine decay to zero follows, so that the last weights
             are settled, and no epoch has to be chosen.
         steps: training steps of the whole schedule.
@@ -40,4 +41,5 @@ def compile_model(model: keras.Model, learning_rate: float, steps: int, config: 
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
     loss = keras.losses.CategoricalCrossentropy(from_logits=False, label_smoothing=config.label_smoothing)
-    model.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=jit_compile(xla))
+    metrics = ["accuracy"] if len(model.outputs) == 1 else {OWN: ["accuracy"]}
+    model.compile(optimizer, loss, weighted_metrics=metrics, jit_compile=jit_compile(xla))

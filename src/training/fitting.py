@@ -9,8 +9,8 @@ import pandas as pd
 
 from models import takes_frames
 from src.config import TrainConfig
-from src.inputs import TrainingBatches, ValidationBatches
-from src.training.callbacks import Backup, History, StartRound, StepBar, find_backups
+from src.inputs import ValidationBatches
+from src.training.callbacks import Backup, History, OwnTask, StartRound, StepBar, find_backups
 from src.training.compiling import compile_model
 from src.training.devices import EvenBatches, on_devices, synchronized_batch_norm
 from src.training.runs import Run
@@ -23,15 +23,17 @@ ROUNDS, LONGEST_ROUND = 12, 2000  # a round ends with validation and a backup; a
 class Phase:
     """One call of `fit`: the steps, their peak learning rate, the data, and a function that sets the trainable layers.
 
-    `steps` are rounded up to whole rounds, and `training` gives the batches of a round.
+    `steps` are rounded up to whole rounds, and `training` gives the batches of a round. `network`, if it is given, is
+    trained instead of the stream, which is a part of it, see `src.training.multi_task`.
     """
 
     name: str
     steps: int
     learning_rate: float
-    training: TrainingBatches
+    training: keras.utils.PyDataset
     validation: ValidationBatches
     set_trainable: Callable[[keras.Model], object] = lambda model: None
+    network: keras.Model | None = None
 
     @property
     def rounds(self) -> int:
@@ -65,7 +67,7 @@ def fit_stream(
             first_step = 0
             for number, phase in enumerate(phases):
                 history.start(phase.name, first_step, len(phase.training))
-                with synchronized_batch_norm(model, devices):
+                with synchronized_batch_norm(phase.network or model, devices):
                     backup = Backup(run.folder, f"backup_{stream}_{number}")
                     _fit_phase(model, stream, phase, history, backup, devices, config)
                 first_step += phase.rounds * len(phase.training)
@@ -82,15 +84,19 @@ def _fit_phase(model, stream, phase, history, backup, devices, config):
     """Runs the rounds of a phase that are not done. All callbacks precede the backup, which marks a round as done."""
     phase.set_trainable(model)
     xla = config.xla or (devices == 1 and takes_frames(model))
-    compile_model(model, phase.learning_rate, phase.rounds * len(phase.training), config, xla)
-    model.fit(
+    network = phase.network or model
+    for part in {model, network}:
+        compile_model(part, phase.learning_rate, phase.rounds * len(phase.training), config, xla)
+    validation = EvenBatches(phase.validation, devices) if phase.validation.count else None
+    network.fit(
         phase.training,
         shuffle=False,  # the batches are shuffled, reproducibly
-        initial_epoch=backup.restore(model),
+        initial_epoch=backup.restore(network),
         epochs=phase.rounds,
-        validation_data=EvenBatches(phase.validation, devices) if phase.validation.count else None,
+        validation_data=validation if network is model else None,
         callbacks=[
             StartRound(phase.training),
+            *([] if network is model else [OwnTask(model, validation)]),
             history,
             StepBar(f"{stream} stream, {phase.name}", phase.rounds, len(phase.training)),
             backup,

@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import pandas as pd
 
-from models import pool_segments, unfreeze_last_stage
+from models import unfreeze_last_stage
 from src.config import TrainConfig
 from src.inputs import FrameFeatures, TrainingBatches, ValidationBatches
 from src.store import ClipStore
@@ -13,6 +13,7 @@ from src.training.compiling import choose_steps
 from src.training.devices import predict
 from src.training.fitting import Phase, fit_stream, round_steps
 from src.training.head import fit_head
+from src.training.multi_task import add_task, read_other
 from src.training.networks import build_spatial, build_temporal
 from src.training.runs import Run
 
@@ -25,6 +26,8 @@ def train_spatial(
     With pretrained weights, the head is fitted to features of the frozen backbone, which are computed once per frame
     (see `src.inputs.features` and `src.training.head`). Then, with `config.fine_tune_steps`, the last stage is trained,
     too; batch norm stays in inference mode. Without pretrained weights the whole network is trained.
+    With `config.also` it learns from another data set, too, unless its backbone is frozen (see
+    `src.training.multi_task`).
 
     Args:
         run: the run, which gets the weights and the history.
@@ -43,10 +46,10 @@ def train_spatial(
     def build(devices):
         model, pretrained = build_spatial(run, store, class_names, config)
         data = clips, store, class_names, config
+        other = read_other(run, clips, store, config) if config.also else None  # its errors come now, in any case
         if not pretrained:
-            return model, [
-                _phase(run, "all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)
-            ]
+            phase = _phase(run, "all layers", "spatial", config.spatial_steps, config.spatial_learning_rate, *data)
+            return model, [add_task(phase, "spatial", model, other, config) if other else phase]
         _fit_head(run, model, clips, store, class_names, config, devices)
         if not config.fine_tune_steps:
             return model, []
@@ -61,15 +64,17 @@ def train_temporal(
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Trains the temporal stream, or loads it if this run has finished it; see `train_spatial`.
 
-    All layers are trained at once: from random weights, or, with `config.temporal_weights`, from a pretrained image
-    network (cross-modality initialisation) with partial batch norm, where all batch norm layers but the first stay in
-    inference mode (TSN, Wang et al. 2016).
+    All layers are trained at once: from random weights, or, with `config.temporal_weights`, from another run (see
+    `src.training.transfer`) or from a pretrained image network (cross-modality initialisation) with partial batch norm,
+    where all batch norm layers but the first stay in inference mode (TSN, Wang et al. 2016).
     """
 
     def build(devices):
         model, rate = build_temporal(run, clips, store, class_names, config)
         data = clips, store, class_names, config
-        return model, [_phase(run, "all layers", "temporal", config.temporal_steps, rate, *data)]
+        phase = _phase(run, "all layers", "temporal", config.temporal_steps, rate, *data)
+        other = read_other(run, clips, store, config) if config.also else None
+        return model, [add_task(phase, "temporal", model, other, config) if other else phase]
 
     return fit_stream(run, "temporal", build, config)
 
@@ -77,11 +82,12 @@ def train_temporal(
 def _fit_head(run, model, clips, store, class_names, config, devices):
     """Fits the layer "scores" of a spatial network whose backbone is frozen."""
     train = clips[clips.split == "train"]
-    features = FrameFeatures(model.get_layer("body"), store, config)
-    features.compute(train, partial(predict, features.extractor, devices=devices))
+    extractor = keras.Model(model.input, model.get_layer("unfold_segments").output)
+    features = FrameFeatures(extractor, store, config)
+    features.compute(train, partial(predict, extractor, devices=devices))
     inputs, classes = features.read_inputs(train, class_names)
-    pooled, groups = pool_segments(inputs, config.consensus), train.group.to_numpy()
-    kernel, bias, report = fit_head(pooled, classes, groups, len(class_names), inputs.shape[-1])
+    groups, num_features = train.group.to_numpy(), model.get_layer("head").input_shape[-1]
+    kernel, bias, report = fit_head(inputs, classes, groups, len(class_names), num_features)
     model.get_layer("head").get_layer("scores").set_weights([kernel, bias])
     run.record_facts(spatial_head=report)
 

@@ -26,6 +26,10 @@ def describe_fit(run: Run, stream: str, history: pd.DataFrame) -> str:
     sentences, notes = [], run.record.get("notes", {})
     if f"{stream}_head" in notes:
         sentences.append(describe_head(stream, notes[f"{stream}_head"]))
+        if "also" in notes:
+            sentences.append(
+                f"Its backbone is frozen, so the other data set (also) has nothing to teach the {stream} stream."
+            )
     if len(history):
         sentences.append(_describe_steps(stream, history, notes.get(f"{stream}_steps")))
     return " ".join(sentences)

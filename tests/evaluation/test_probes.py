@@ -2,10 +2,15 @@
 
 import keras
 import numpy as np
+import pandas as pd
+import pytest
 from conftest import TINY_CONFIG, TINY_TRAINING
 
+from models.consensus import build_clip_network
+from src.config import STREAMS, ClipConfig, TrainConfig
 from src.evaluation import probes
 from src.inputs import read_clips
+from src.store import Clip, ClipStore
 
 L = TINY_CONFIG.flow_length
 
@@ -16,14 +21,55 @@ def probe(two_stream, tiny_store, temporal=None):
     return probes.probe_streams(two_stream.get_layer("spatial"), temporal, clips, store, names, TINY_TRAINING)
 
 
-def test_the_direction_of_uniform_motion_is_lost_on_clips_played_backwards_only(two_stream, tiny_store):
+SEGMENTS = ["one segment", "segments reversed", "segments shuffled"]
+FIELDS = ["fields reversed", "fields shuffled", "one field"]
+
+
+def test_the_direction_of_uniform_motion_is_lost_on_fields_played_backwards_only(two_stream, tiny_store):
     """Backwards, a push to the right is taken for one to the left."""
     table = probe(two_stream, tiny_store)
-    columns = ["spatial", "one frame", "temporal", "backwards", "shuffled", "one field", "clips"]
-    assert list(table.columns) == columns and table.index.name == "class"
-    for name in ("temporal", "shuffled", "one field"):
-        assert table[name].tolist() == [1, 1, 1]
-    assert table.backwards.tolist() == [1, 0, 0] and table.clips.tolist() == [2, 2, 2]
+    columns = [f"{stream}{name}" for stream in STREAMS for name in ("", *(f", {probe}" for probe in SEGMENTS))]
+    assert list(table.columns) == [*columns, *(f"temporal, {name}" for name in FIELDS), "clips"]
+    assert table.index.name == "class" and table.clips.tolist() == [2, 2, 2]
+    assert table["temporal, fields reversed"].tolist() == [1, 0, 0]
+    for name in ("", ", one segment", ", segments reversed", ", fields shuffled", ", one field"):
+        assert table[f"temporal{name}"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("consensus", ["average", "ordered"])
+def test_the_order_of_segments_matters_to_streams_that_know_it_alone(consensus, tmp_path):
+    """Three clips of each class: the frames of "brighter" are grey levels in rising order, of "darker" in falling. The
+    stream compares late with early segments, or takes their average, which is the same for both classes."""
+    store = ClipStore(tmp_path, ClipConfig(short_side=32, num_segments=6, flow_length=1))
+    store.prepare()
+    rows, staging = [], store.make_staging()
+    for number in range(6):
+        levels = np.arange(20, 200, 30) + number
+        levels = levels if number % 2 == 0 else levels[::-1]
+        frames = np.broadcast_to(levels.astype(np.uint8)[:, None, None, None], (6, 32, 32, 3)).copy()
+        stacks = np.broadcast_to((levels // 2 + 64).astype(np.uint8)[:, None, None, None], (6, 32, 32, 2)).copy()
+        store.write(f"{number}-x", Clip(frames, stacks, []), "x", staging)
+        rows.append((f"{number}-x", number % 2, "validation"))
+    clips = pd.DataFrame(rows, columns=["clip_name", "class_index", "split"])
+    config = TrainConfig(crop_size=32, temporal_crop_size=32, consensus=consensus, test_crops=1)
+    streams = []
+    for name, channels in (("spatial", 3), ("temporal", 2)):
+        segment = keras.Input((32, 32, channels), dtype="uint8", name=name)
+        mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(segment))
+        body = keras.Model(segment, mean, name="body")
+        streams.append(build_clip_network(body, 2, 6, consensus, 0.0, False, name))
+        kernel = np.zeros((channels * (3 if consensus == "ordered" else 1), 2))
+        kernel[-2 * channels if consensus == "ordered" else 0] = -9, 9  # early minus late, or the mean
+        streams[-1].get_layer("head").get_layer("scores").set_weights([kernel, np.array([0.5, 0.0])])
+    table = probes.probe_streams(*streams, clips, store, ["brighter", "darker"], config)
+    for stream in STREAMS:
+        given, backwards, one = (
+            table[f"{stream}{name}"].tolist() for name in ("", ", segments reversed", ", one segment")
+        )
+        if consensus == "ordered":
+            assert (given, backwards, one) == ([1, 1], [0, 0], [1, 0])
+        else:
+            assert given == backwards == table[f"{stream}, segments shuffled"].tolist()
 
 
 def test_fields_of_a_stack_are_shuffled_as_pairs_and_the_middle_one_is_repeated():
@@ -33,25 +79,25 @@ def test_fields_of_a_stack_are_shuffled_as_pairs_and_the_middle_one_is_repeated(
     assert repeated == [2, 3] * L
 
 
-def test_the_single_frame_is_that_of_the_middle_segment(two_stream, tiny_store, monkeypatch):
+def test_probes_change_the_order_of_segments_or_the_fields_of_both_streams(two_stream, tiny_store, monkeypatch):
     asked = []
 
-    def record(model, clips, store, stream, split, names, config, change=None):
-        asked.append((stream, split, config.test_segments, change is not None))
+    def record(model, clips, store, stream, split, names, config, change=None, order=None):
+        places = order(np.arange(6)).tolist() if order else []
+        asked.append((stream, split, places[:1] + places[-1:], change is not None))
         return np.full(((clips.split == split).sum(), 3), 1 / 3)
 
     monkeypatch.setattr(probes, "predict_scores", record)
     probe(two_stream, tiny_store)
-    assert asked == [
-        ("spatial", "validation", None, False), ("spatial", "validation", 1, False),
-        ("temporal", "validation", None, False), *[("temporal", "validation", None, True)] * 3,
-    ]  # fmt: skip
+    orders = [[], [3, 3], [5, 0], [1, 4]]
+    expected = [(stream, "validation", order, False) for stream in STREAMS for order in orders]
+    assert asked == [*expected, *[("temporal", "validation", [], True)] * 3]
 
 
 def test_two_probes_agree_to_the_last_digit(two_stream, tiny_store):
     """The shuffled order depends on the stack alone. (This network uses the order of the fields.)"""
     temporal = keras.models.clone_model(two_stream.get_layer("temporal"))
     weights = np.random.default_rng(0).normal(0, 5, (2 * L, 3))
-    temporal.get_layer("scores").set_weights([weights, np.zeros(3)])
+    temporal.get_layer("head").get_layer("scores").set_weights([weights, np.zeros(3)])
     first, second = (probe(two_stream, tiny_store, temporal) for _ in range(2))
     assert first.equals(second)

@@ -9,7 +9,13 @@ from conftest import TINY_CONFIG, TINY_COUNTS, TINY_NAMES, read_content
 
 from src.config import ClipConfig, TrainConfig
 from src.flow import reverse_stack
-from src.inputs.batches import EvaluationBatches, TrainingBatches, ValidationBatches
+from src.inputs.batches import (
+    EvaluationBatches,
+    TrainingBatches,
+    ValidationBatches,
+    fill_places,
+    scored_segments,
+)
 from src.inputs.data_set import read_clips
 from src.store import Clip, ClipStore
 from src.subsets import flipped_classes
@@ -91,8 +97,8 @@ def draws(batches, number):
 def test_shapes_and_types_with_a_ragged_last_batch(data, stream, channels):
     training, evaluation = make_training(data, stream), make_evaluation(data, stream, "test", batch_size=2)
     assert [len(training[index][0]) for index in range(len(training))] == [5]
-    assert [len(evaluation[index][0]) for index in range(len(evaluation))] == [8, 4]
-    for batches, shape in ((training, (5, 2)), (evaluation, (8,))):
+    assert [len(evaluation[index][0]) for index in range(len(evaluation))] == [4, 2]  # clips of two segments
+    for batches, shape in ((training, (5, 2)), (evaluation, (4, 2))):
         inputs, classes = batches[0]
         assert inputs.dtype == np.uint8 and inputs.shape == (*shape, SIZE, SIZE, channels)
         assert classes.dtype == np.float32 and classes.shape == (shape[0], 3)
@@ -156,7 +162,7 @@ def test_validation_has_as_many_segments_as_training(tmp_path, stream):
     stacks = np.stack([np.full((32, 40, 4), 128 + segment, np.uint8) for segment in range(5)])
     store.write("0-x", Clip(frames, stacks, []), "x", store.make_staging())
     clips = pd.DataFrame([("0-x", 0, "train"), ("0-x", 0, "validation")], columns=COLUMNS)
-    config = TrainConfig(crop_size=32, temporal_crop_size=32, augment=False)
+    config = TrainConfig(crop_size=32, temporal_crop_size=32, augment=False, consensus="average")
     (training, _), (validation, _) = (
         batches(clips, store, stream, ["a"], config)[0] for batches in (TrainingBatches, ValidationBatches)
     )
@@ -171,7 +177,8 @@ def test_a_sample_has_two_random_frames_or_all_stacks_of_a_clip_in_order(stream,
     store.prepare()
     frames = np.stack([np.full((32, 32, 3), 40 * segment, np.uint8) for segment in range(4)])
     store.write("0-x", Clip(frames, np.full((4, 32, 32, 2), 128, np.uint8), []), "x", store.make_staging())
-    clips, config = pd.DataFrame([("0-x", 0, "train")], columns=COLUMNS), TrainConfig(temporal_crop_size=32)
+    clips = pd.DataFrame([("0-x", 0, "train")], columns=COLUMNS)
+    config = TrainConfig(temporal_crop_size=32, consensus="average")
     batches, drawn = TrainingBatches(clips, store, stream, ["a"], config), []
     read = batches.inputs.read
     batches.inputs.read = lambda clip, segment, *rest: drawn.append(int(segment)) or read(clip, segment, *rest)
@@ -302,19 +309,71 @@ def test_evaluation_takes_every_segment_in_order_without_augmentation(data, stre
     clips, store, _ = data
     inputs, classes = read_all(make_evaluation(data, stream, split, num_crops))
     rows, crops = clips[clips.split == split], scored_crops(48, 64, num_crops, False)
-    places = [(name, segment, crop) for name in rows.clip_name for segment in range(2) for crop in crops]
-    np.testing.assert_array_equal(inputs, [stored_crop(store, stream, *place) for place in places])
-    np.testing.assert_array_equal(classes.argmax(axis=1), np.repeat(rows.class_index, 2 * num_crops))
+    expected = [
+        [stored_crop(store, stream, name, segment, crop) for segment in range(2)]
+        for name in rows.clip_name
+        for crop in crops
+    ]
+    np.testing.assert_array_equal(inputs, expected)
+    np.testing.assert_array_equal(classes.argmax(axis=1), np.repeat(rows.class_index, num_crops))
 
 
 def test_test_segments_chooses_fewer_segments(data):
     clips, store, _ = data
-    inputs, classes = read_all(make_evaluation(data, "spatial", "test", test_segments=1))
+    inputs, classes = read_all(make_evaluation(data, "spatial", "test", test_segments=1, consensus="average"))
     names, crop = clips[clips.split == "test"].clip_name, scored_crops(48, 64, 1, False)[0]
-    np.testing.assert_array_equal(inputs, [stored_crop(store, "spatial", name, 1, crop) for name in names])
-    assert len(classes) == len(names)
+    np.testing.assert_array_equal(inputs[:, 0], [stored_crop(store, "spatial", name, 1, crop) for name in names])
+    assert inputs.shape[1] == 1 and len(classes) == len(names)
     with pytest.raises(ValueError, match="test_segments must be at most 2, .* Received: 3. Lower it"):
         make_evaluation(data, "spatial", "test", test_segments=3)
+
+
+@pytest.mark.parametrize(
+    "stored, wanted, places",
+    [
+        (6, None, [0, 1, 2, 3, 4, 5]), (6, 1, [3] * 6), (6, 2, [1, 1, 1, 4, 4, 4]), (3, 2, [0, 0, 2]),
+        (6, 4, [0, 0, 2, 3, 3, 5]), (1, 1, [0]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("options", [{"consensus": "ordered"}, {"temporal_shift": True}, {}], ids=str)
+def test_networks_of_a_fixed_number_of_segments_get_as_many_places(tmp_path, stored, wanted, places, options):
+    """Fewer segments are repeated in their order; the average takes them as they are."""
+    store = ClipStore(tmp_path, ClipConfig(num_segments=stored))
+    config = TrainConfig(**{"test_segments": wanted, "consensus": "average"} | options)
+    assert scored_segments(store, config).tolist() == (places if options else sorted(set(places)))
+    frames = np.arange(2 * len(set(places))).reshape(-1, 2)
+    filled = fill_places(frames, stored, config)
+    assert filled.shape == ((stored if options else len(frames)), 2) and set(filled[:, 0]) == set(frames[:, 0])
+    assert (np.diff(filled[:, 0]) >= 0).all()
+
+
+def test_evaluation_gives_the_segments_in_the_order_that_a_probe_asks_for(data):
+    clips, store, names = data
+    config = TrainConfig(crop_size=SIZE, consensus="ordered", batch_size=5)
+    given, backwards = (
+        EvaluationBatches(clips, store, "spatial", "test", len(names), config, 3, order=order)
+        for order in (None, lambda segments: segments[::-1])
+    )
+    assert [len(given[index][0]) for index in range(len(given))] == [9, 9]  # three clips of 2 · 3 of about 20 inputs
+    np.testing.assert_array_equal(read_all(backwards)[0], read_all(given)[0][:, ::-1])
+    np.testing.assert_array_equal(read_all(backwards)[1], read_all(given)[1])
+
+
+@BOTH_STREAMS
+def test_a_stream_that_knows_the_order_is_trained_on_all_segments_and_backwards_in_reversed_order(tmp_path, stream):
+    store = ClipStore(tmp_path, ClipConfig(short_side=32, num_segments=4, flow_length=1))
+    store.prepare()
+    frames = np.stack([np.full((32, 32, 3), 40 * segment, np.uint8) for segment in range(4)])
+    store.write("0-x", Clip(frames, np.full((4, 32, 32, 2), 128, np.uint8), []), "x", store.make_staging())
+    clips = pd.DataFrame([("0-x", 0, "train")], columns=COLUMNS)
+    options = {"temporal_crop_size": 32, "consensus": "ordered", "time_reversal": True}
+    batches = TrainingBatches(clips, store, stream, ["a", "b"], TrainConfig(**options, reversal_map={"a": "b"}))
+    read, asked, seen = batches.inputs.read, [], set()
+    batches.inputs.read = lambda clip, segment, *rest: asked.append(int(segment)) or read(clip, segment, *rest)
+    for number in range(20):
+        asked.clear()
+        seen.add((batches.sample(number)[1], tuple(asked)))
+    assert seen == {(0, (0, 1, 2, 3)), (1, (3, 2, 1, 0))}
 
 
 def test_the_files_on_disk_are_not_changed(data):
@@ -331,7 +390,8 @@ def test_crops_are_squares_of_the_frame_with_keep_aspect(data):
     crops = scored_crops(48, 64, 3, True)
     assert {(crop.height, crop.width) for crop in crops} == {(42, 42)}
     name = clips[clips.split == "test"].clip_name.iloc[0]
-    np.testing.assert_array_equal(inputs[:3], [stored_crop(store, "temporal", name, 0, crop, True) for crop in crops])
+    expected = [stored_crop(store, "temporal", name, 0, crop, True) for crop in crops]
+    np.testing.assert_array_equal(inputs[:3, 0], expected)
     assert max(crop.width for _, crop, _ in draws(make_training(data, keep_aspect=True), 0).values()) <= 48
 
 

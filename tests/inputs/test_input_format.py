@@ -22,17 +22,17 @@ def moving_window(num_frames, u, v, height=48, width=64):
     return np.ascontiguousarray(moving_texture(num_frames, u, v, height, width)[..., 1])
 
 
-def test_scored_inputs_are_the_scored_crops_of_each_segment():
+def test_scored_inputs_are_the_scored_crops_each_of_all_segments():
     frames = moving_texture(2, 2, 1, 48, 64)
     windows = np.stack([moving_window(4, u, 1) for u in (2, -2)])
     stacks = np.stack([stack_fields(compute_flow(window), 3, 20) for window in windows])
     crops = scored_crops(48, 64, 3, False)
     found = scored_inputs(frames, "spatial", STORE, CONFIG)
-    np.testing.assert_array_equal(found, [crop_frame(frame, crop, SIZE) for frame in frames for crop in crops])
+    np.testing.assert_array_equal(found, [[crop_frame(frame, crop, SIZE) for frame in frames] for crop in crops])
     found = scored_inputs(stacks, "temporal", STORE, CONFIG)
-    np.testing.assert_array_equal(found, [crop_stack(stack, crop, SIZE, False) for stack in stacks for crop in crops])
+    np.testing.assert_array_equal(found, [[crop_stack(stack, crop, SIZE, False) for stack in stacks] for crop in crops])
     found = scored_inputs(windows, "temporal", LAYER, CONFIG)
-    np.testing.assert_array_equal(found, [crop_window(window, crop, SIZE) for window in windows for crop in crops])
+    np.testing.assert_array_equal(found, [[crop_window(window, crop, SIZE) for window in windows] for crop in crops])
     np.testing.assert_array_equal(compute_stacks(windows, 20), stacks)
 
 
@@ -74,7 +74,7 @@ def test_the_bound_is_that_of_the_store_at_the_size_of_a_scored_crop(clip_config
 def test_the_networks_own_flow_is_the_stored_flow_of_the_same_crops():
     inputs = InputFormat("temporal", LAYER, CONFIG)
     windows = np.concatenate([inputs.crop_scored(moving_window(4, u, 1), 1) for u in (2, -1)])
-    model = build_temporal_cnn(3, SIZE, 3, subtract_mean=False, frames_bound=inputs.frames_bound)
+    model = build_temporal_cnn(3, SIZE, 3, subtract_mean=False, frames_bound=inputs.frames_bound).get_layer("body")
     fields = keras.Model(model.input, model.get_layer("normalize").output)
     for window, flow in zip(windows, keras.ops.convert_to_numpy(fields(windows)), strict=True):
         expected = compute_flow(window).transpose(1, 2, 0, 3).reshape(SIZE, SIZE, -1) / inputs.frames_bound

@@ -17,13 +17,33 @@ def make_images(channels, count=3, size=SIZE):
     return np.random.default_rng(0).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
 
 
+def make_clips(channels, count=3, segments=2, size=SIZE):
+    """Segments uint8 (count, segments, size, size, channels)."""
+    return make_images(channels, count * segments, size).reshape(count, segments, size, size, channels)
+
+
 def predict(model, inputs):
     return keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
-def up_to(model, layer_name):
-    """The part of a model before a layer."""
-    return keras.Model(model.input, model.get_layer(layer_name).input)
+def body_of(stream):
+    """The network of one segment: (M, …) → features (M, F)."""
+    return stream.get_layer("body")
+
+
+def backbone_of(stream):
+    return body_of(stream).get_layer("backbone")
+
+
+def head_layer(stream, name):
+    """A layer of the network from the features of a clip's segments to its scores."""
+    return stream.get_layer("head").get_layer(name)
+
+
+def up_to(stream, layer_name):
+    """The part of a stream's body before a layer: segments (M, …) → the layer's input."""
+    body = body_of(stream)
+    return keras.Model(body.input, body.get_layer(layer_name).input)
 
 
 def assert_probabilities(scores, rows):
@@ -71,6 +91,6 @@ def trained_weights(model):
     before = model.get_weights()
     model.compile(keras.optimizers.SGD(0.5), "categorical_crossentropy")
     for _ in range(5):
-        model.train_on_batch(make_images(model.input_shape[-1]), np.eye(CLASSES))
+        model.train_on_batch(make_clips(model.input_shape[-1]), np.eye(CLASSES))
     pairs = zip(model.weights, before, model.get_weights(), strict=True)
     return {tuple(weight.path.split("/")[-2:]) for weight, old, new in pairs if not np.array_equal(old, new)}

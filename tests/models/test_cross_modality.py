@@ -12,8 +12,12 @@ from networks import (
     SIZE,
     assert_probabilities,
     assert_same_when_loaded,
+    backbone_of,
+    body_of,
     dtype_policy,
+    head_layer,
     make_backbone,
+    make_clips,
     make_images,
     predict,
 )
@@ -74,7 +78,7 @@ def both(request, resnet_file, tmp_path_factory):
     keras.utils.set_random_seed(3)  # the compact network has no file: the same seed, the same weights
     model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 1.0, backbone, resnet_file)
     keras.utils.set_random_seed(3)
-    return build_backbone(backbone, SIZE, resnet_file).network, model.get_layer("backbone")
+    return build_backbone(backbone, SIZE, resnet_file).network, backbone_of(model)
 
 
 def first_convolution(network):
@@ -113,7 +117,8 @@ def test_equal_channels_give_the_features_of_a_grey_image(both):
 
 
 def before_backbone(model, flow):
-    return predict(keras.Model(model.input, model.get_layer("flow_scale").output), flow)
+    body = body_of(model)
+    return predict(keras.Model(body.input, body.get_layer("flow_scale").output), flow)
 
 
 @pytest.mark.parametrize("subtract_mean", [True, False])
@@ -151,11 +156,11 @@ def test_a_saved_stream_is_the_same_stream(kind, policy, resnet_file, tmp_path):
     backbone = kind if kind in ("compact", "resnet50") else make_special(tmp_path / "mine.keras", kind)
     with dtype_policy(policy):
         model = build_cross_modality(CLASSES, SIZE, CHANNELS // 2, 5.0, backbone, resnet_file, dropout=0.3)
-    assert model.name == "temporal" and model.get_layer("dropout").rate == 0.3
-    assert model.input.dtype == "uint8" and model.input_shape == (None, SIZE, SIZE, CHANNELS)
+    assert model.name == "temporal" and head_layer(model, "dropout").rate == 0.3
+    assert model.input.dtype == "uint8" and model.input_shape == (None, None, SIZE, SIZE, CHANNELS)
     assert first_convolution(model).compute_dtype == policy.removeprefix("mixed_")
-    assert_probabilities(predict(model, make_images(CHANNELS)), 3)
-    assert_same_when_loaded(model, make_images(CHANNELS), tmp_path / "temporal.keras")
+    assert_probabilities(predict(model, make_clips(CHANNELS)), 3)
+    assert_same_when_loaded(model, make_clips(CHANNELS), tmp_path / "temporal.keras")
 
 
 def test_the_scale_of_flow_by_hand():
@@ -186,11 +191,11 @@ def test_a_scale_that_is_not_positive_is_refused(flow_scale):
 
 def responses(stream, inputs):
     """The outputs of a stream's first convolution and of its pooling."""
-    backbone = stream.get_layer("backbone")
-    entry = next(name for name in ("flow_scale", "normalize") if name in {layer.name for layer in stream.layers})
-    inside = predict(keras.Model(stream.input, stream.get_layer(entry).output), inputs)
+    body, backbone = body_of(stream), backbone_of(stream)
+    entry = next(name for name in ("flow_scale", "normalize") if name in {layer.name for layer in body.layers})
+    inside = predict(keras.Model(body.input, body.get_layer(entry).output), inputs)
     first = keras.Model(backbone.input, first_convolution(backbone).output)
-    return predict(first, inside), predict(keras.Model(stream.input, stream.get_layer("pool").output), inputs)
+    return predict(first, inside), predict(keras.Model(body.input, body.get_layer("pool").output), inputs)
 
 
 def assert_same_scale(frames, stacks, backbone, preprocessing="torch", subtract_mean=True):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from networks import CLASSES, MOBILE_NET, REAL_BACKBONE, SIZE, WEIGHTS, make_backbone, trained_weights
+from networks import CLASSES, MOBILE_NET, REAL_BACKBONE, SIZE, WEIGHTS, backbone_of, make_backbone, trained_weights
 
 from models.cross_modality import build_cross_modality
 from models.finetuned_resnet import build_finetuned_resnet
@@ -33,7 +33,7 @@ def test_training_changes_unfrozen_layers_and_no_batch_norm(stage, kind, tmp_pat
 def test_a_network_from_scratch_is_trained_with_all_its_batch_norm(stream):
     model = build_temporal("compact") if stream == "temporal" else build_finetuned_resnet(3, SIZE, backbone="compact")
     trained = trained_weights(model)
-    norms = {layer.name for layer in model.get_layer("backbone").layers if "norm" in layer.name}
+    norms = {layer.name for layer in backbone_of(model).layers if "norm" in layer.name}
     assert trained >= {("stem", "kernel"), *((norm, "moving_variance") for norm in norms)} and len(norms) == 12
 
 
@@ -43,14 +43,14 @@ def test_a_pretrained_temporal_stream_starts_with_partial_batch_norm(tmp_path):
     weights = HEAD | LAST_STAGE | {("conv1", "kernel"), ("conv1", "bias")}
     # The bias before batch norm has no effect, except through rounding.
     assert trained_weights(model) | {("conv1", "bias")} == weights | norm
-    assert model.get_layer("backbone").get_layer("norm1").momentum == 0.9
+    assert backbone_of(model).get_layer("norm1").momentum == 0.9
     assert freeze_batch_norm_but_first(model) == ["norm2"]
 
 
 def test_the_phases_of_the_spatial_stream_work_on_the_temporal_stream(tmp_path):
     model = build_temporal(make_backbone(tmp_path / "mine.keras", SIZE))
-    model.get_layer("backbone").trainable = False
-    assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["scores", "scores"]
+    backbone_of(model).trainable = False
+    assert [weight.path.split("/")[-2] for weight in model.trainable_weights] == ["scores", "scores"]
     assert unfreeze_last_stage(model) == ["conv2"]
 
 
@@ -83,4 +83,4 @@ def test_partial_batch_norm_of_real_networks(tmp_path):
     model = build_temporal(REAL_BACKBONE)
     frozen = freeze_batch_norm_but_first(model)
     assert "batchnorm1" not in frozen and "stage1_batchnorm0" in frozen
-    assert model.get_layer("backbone").get_layer("batchnorm1").trainable
+    assert backbone_of(model).get_layer("batchnorm1").trainable

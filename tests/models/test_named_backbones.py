@@ -9,7 +9,9 @@ from networks import (
     WEIGHTS,
     assert_probabilities,
     assert_same_when_loaded,
+    backbone_of,
     dtype_policy,
+    make_clips,
     make_images,
     predict,
     up_to,
@@ -48,11 +50,11 @@ def test_frames_are_preprocessed_once_as_in_keras(named):
     network = getattr(keras.applications, NETWORKS[name][0])(
         include_top=False, weights=None, input_shape=(SIDE, SIDE, 3)
     )
-    network.set_weights(model.get_layer("backbone").get_weights())
+    network.set_weights(backbone_of(model).get_weights())
     preprocess = getattr(keras.applications, MODULES[name]).preprocess_input
     expected = predict(network, preprocess(frames.astype(np.float32)))
     np.testing.assert_allclose(predict(up_to(model, "pool"), frames), expected, rtol=1e-3, atol=1e-3 * expected.std())
-    wrong = predict(model.get_layer("backbone"), frames.astype(np.float32))
+    wrong = predict(backbone_of(model), frames.astype(np.float32))
     assert abs(wrong - expected).max() > 0.1 * expected.std()
 
 
@@ -62,15 +64,13 @@ def test_the_last_stage_is_trained_without_its_batch_norm(named):
     first, last, before = LAST_STAGE[name]
     assert names[0] == first and before not in names and INSIDE.get(name, first) in names
     assert names[-1].startswith(last)
-    norms = [
-        layer for layer in model.get_layer("backbone").layers if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    norms = [layer for layer in backbone_of(model).layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert not any(norm.trainable for norm in norms)
 
 
 @pytest.mark.slow
 def test_a_saved_stream_is_the_same_model(named, tmp_path):
-    assert_same_when_loaded(named[1], make_images(3, size=SIDE), tmp_path / "spatial.keras")
+    assert_same_when_loaded(named[1], make_clips(3, size=SIDE), tmp_path / "spatial.keras")
 
 
 @pytest.mark.slow
@@ -78,13 +78,13 @@ def test_a_saved_stream_is_the_same_model(named, tmp_path):
 def test_mixed_precision_gives_float32_scores(name):
     with dtype_policy("mixed_bfloat16"):
         model = build_finetuned_resnet(CLASSES, SIDE, None, name)
-    assert_probabilities(predict(model, make_images(3, size=SIDE)), 3)
+    assert_probabilities(predict(model, make_clips(3, size=SIDE)), 3)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2", "mobilenetv3", "efficientnetv2b0"])
 def test_flow_as_input(name):
     model = build_cross_modality(CLASSES, SIDE, 3, 1.0, name, None)
-    assert_probabilities(predict(model, make_images(6, size=SIDE)), 3)
+    assert_probabilities(predict(model, make_clips(6, size=SIDE)), 3)
 
 
 def test_convnext_does_not_take_flow():
@@ -97,11 +97,11 @@ def test_convnext_does_not_take_flow():
 def test_real_weights_of_a_named_network_are_frozen():
     model = build_finetuned_resnet(CLASSES, SIDE, MOBILE_NET, "mobilenetv2")
     expected = keras.applications.MobileNetV2(include_top=False, weights=MOBILE_NET, input_shape=(SIDE, SIDE, 3))
-    for weight, value in zip(model.get_layer("backbone").get_weights(), expected.get_weights(), strict=True):
+    for weight, value in zip(backbone_of(model).get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, value)
-    assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["scores", "scores"]
-    before = model.get_layer("backbone").get_weights()
+    assert [weight.path.split("/")[-2] for weight in model.trainable_weights] == ["scores", "scores"]
+    before = backbone_of(model).get_weights()
     model.compile(keras.optimizers.SGD(0.5), "categorical_crossentropy")
-    model.train_on_batch(make_images(3, size=SIDE), np.eye(CLASSES))
-    for weight, value in zip(model.get_layer("backbone").get_weights(), before, strict=True):
+    model.train_on_batch(make_clips(3, size=SIDE), np.eye(CLASSES))
+    for weight, value in zip(backbone_of(model).get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, value)

@@ -44,7 +44,8 @@ def test_messages_name_the_stream_its_setting_and_the_known_networks(monkeypatch
     monkeypatch.setattr(keras.applications, "ResNet50", failing("URL fetch failure"))
     with pytest.warns(UserWarning, match="The temporal stream is a compact .* set temporal_weights to a file"):
         resolve_weights("auto", "temporal")
-    with pytest.raises(FileNotFoundError, match="efficientnetb0: temporal_weights must be .*'efficientnetv2b0'"):
+    known = "efficientnetb0: temporal_weights must be .*'efficientnetv2b0'.* or the folder of a finished run"
+    with pytest.raises(FileNotFoundError, match=known):
         resolve_weights("efficientnetb0", "temporal")
 
 

@@ -20,7 +20,7 @@ spatial = models.build_finetuned_resnet(2, 32, None, sys.argv[1])
 temporal = models.build_temporal_cnn(2, 32, 3)
 models.build_two_stream(spatial, temporal).save("two_stream.keras")
 model = keras.models.load_model("two_stream.keras")
-scores = model.predict({"frame": np.zeros((1, 32, 32, 3), np.uint8), "flow": np.zeros((1, 32, 32, 6), np.uint8)})
+scores = model.predict({"frame": np.zeros((1, 2, 32, 32, 3), np.uint8), "flow": np.zeros((1, 2, 32, 32, 6), np.uint8)})
 dtypes = {weight.dtype for weight in model.weights} | {scores.dtype.name}
 print([*scores.shape, *dtypes, keras.config.epsilon(), keras.config.max_epochs()])
 """

@@ -9,15 +9,19 @@ from networks import (
     SIZE,
     assert_probabilities,
     assert_same_when_loaded,
+    body_of,
     dtype_policy,
+    head_layer,
+    make_clips,
     make_images,
     predict,
     up_to,
 )
 
+from models.freezing import leaf_layers
 from models.temporal_cnn import build_temporal_cnn, measure_flow_scale
 
-FLOW = make_images(2 * LENGTH)
+FLOW, CLIPS = make_images(2 * LENGTH), make_clips(2 * LENGTH)
 DISPLACEMENTS = (FLOW.astype(np.float64) - 128) / 127
 
 
@@ -26,18 +30,19 @@ DISPLACEMENTS = (FLOW.astype(np.float64) - 128) / 127
 )
 def test_scores_are_probabilities_also_of_the_saved_model(network, head, tmp_path):
     model = build_temporal_cnn(CLASSES, SIZE, LENGTH, network, head)
-    assert model.input.dtype == "uint8" and model.input_shape == (None, SIZE, SIZE, 2 * LENGTH)
-    assert_probabilities(predict(model, FLOW), 3)
-    assert_same_when_loaded(model, FLOW, tmp_path / "temporal.keras")
+    assert model.input.dtype == "uint8" and model.input_shape == (None, None, SIZE, SIZE, 2 * LENGTH)
+    assert_probabilities(predict(model, CLIPS), 3)
+    assert_same_when_loaded(model, CLIPS, tmp_path / "temporal.keras")
 
 
 def test_the_dense_head_is_the_papers():
     model = build_temporal_cnn(CLASSES, SIZE, head="dense")
-    filters = [layer.filters for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    body = body_of(model)
+    filters = [layer.filters for layer in body.layers if isinstance(layer, layers.Conv2D)]
     assert filters == [96, 256, 512, 512, 512]
-    assert [model.get_layer(name).units for name in ("full6", "full7")] == [4096, 2048]
-    assert {layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)} == {0.9}
-    assert model.input_shape[-1] == 20 and model.get_layer("conv1").kernel.shape == (7, 7, 20, 96)
+    assert [body.get_layer(name).units for name in ("full6", "full7")] == [4096, 2048]
+    assert [layer.rate for layer in leaf_layers(model) if isinstance(layer, layers.Dropout)] == [0.9, 0.9]
+    assert model.input_shape[-1] == 20 and body.get_layer("conv1").kernel.shape == (7, 7, 20, 96)
 
 
 def test_no_motion_is_exactly_zero_and_the_bound_is_one():
@@ -58,17 +63,17 @@ def test_each_field_loses_its_mean_displacement_in_float32(policy, tmp_path):
         model = build_temporal_cnn(CLASSES, SIZE, LENGTH, subtract_mean=True, flow_scale=2.0)
     inputs = predict(up_to(model, "conv1"), FLOW)
     np.testing.assert_allclose(inputs, 2 * (DISPLACEMENTS - DISPLACEMENTS.mean(axis=(1, 2), keepdims=True)), atol=1e-5)
-    assert model.get_layer("conv2").compute_dtype == policy.removeprefix("mixed_")
+    assert body_of(model).get_layer("conv2").compute_dtype == policy.removeprefix("mixed_")
     if policy != "float32":
-        assert_probabilities(predict(model, FLOW), 3)
-        assert_same_when_loaded(model, FLOW, tmp_path / "temporal.keras")
+        assert_probabilities(predict(model, CLIPS), 3)
+        assert_same_when_loaded(model, CLIPS, tmp_path / "temporal.keras")
 
 
 def test_the_small_network_has_four_convolutions():
     model = build_temporal_cnn(CLASSES, 64, network="small", dropout=0.3)
-    shapes = [layer.output.shape[1:] for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    shapes = [layer.output.shape[1:] for layer in body_of(model).layers if isinstance(layer, layers.Conv2D)]
     assert shapes == [(32, 32, 32), (16, 16, 64), (8, 8, 128), (4, 4, 256)]
-    assert model.get_layer("dropout").rate == 0.3
+    assert head_layer(model, "dropout").rate == 0.3
 
 
 def test_the_scale_of_flow_by_hand():

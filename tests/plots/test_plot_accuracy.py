@@ -93,34 +93,43 @@ def test_confusion_matrices_of_many_classes_lose_numbers_then_names(count, numbe
         assert len(ax.get_xticks()) == len(ax.get_yticks()) == named
 
 
-PROBES = ["spatial", "one frame", "temporal", "backwards", "shuffled", "one field"]
+SEGMENTS = ["one segment", "segments reversed", "segments shuffled"]
+FIELDS = ["fields reversed", "fields shuffled", "one field"]
+PROBES = [
+    *("spatial", *(f"spatial, {name}" for name in SEGMENTS)),
+    *("temporal", *(f"temporal, {name}" for name in SEGMENTS + FIELDS)),
+]
 
 
-def test_probes_show_every_accuracy_and_that_of_all_clips_first():
-    shares = [[0.5, 0.25, 1.0, 0.0, 0.75, 0.5], [1.0, 1.0, 0.5, 0.5, 0.5, 0.5]]
-    probes = pd.DataFrame(shares, index=["wave", "nod"], columns=PROBES).assign(clips=[4, 12])
-    ax = plots.plot_probes(probes)
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all 16 clips", "wave", "nod"]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == PROBES
-    first = (4 * np.array(shares[0]) + 12 * np.array(shares[1])) / 16
-    np.testing.assert_allclose(ax.images[0].get_array(), [first, *shares])
-    assert len(ax.texts) == 18 and ax.texts[0].get_text() == "0.88"
+def make_probes(shares, names, clips):
+    return pd.DataFrame(shares, index=names, columns=PROBES).assign(clips=clips)
+
+
+def test_probes_are_a_group_of_bars_for_each_stream_and_dots_for_classes():
+    shares = np.array([np.linspace(0, 1, 11), np.linspace(1, 0.5, 11)])
+    ax = plots.plot_probes(make_probes(shares, ["wave", "nod"], [4, 12]))
+    overall = (4 * shares[0] + 12 * shares[1]) / 16
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], overall)
+    assert [bar.get_x() + 0.35 for bar in ax.patches] == pytest.approx([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11])
+    for number, bar in enumerate(ax.patches):
+        stream, changed = PROBES[number].split(",")[0], "," in PROBES[number]
+        assert bar.get_facecolor() == to_rgba(STREAM_COLOURS[stream], 0.4 if changed else 1)
+    names = ["unchanged", *SEGMENTS, "unchanged", *SEGMENTS, *FIELDS]
+    assert tick_names(ax.xaxis) == [name.replace(" ", "\n") for name in names]
+    assert texts(ax) == ["spatial stream", "temporal stream", *(f"{share:.1%}" for share in overall)]
+    lines, dots = ax.collections[:2], ax.collections[2:]
+    assert [line.get_segments()[0][0][1] for line in lines] == pytest.approx([overall[0], overall[4]])
+    np.testing.assert_allclose([dot.get_offsets()[:, 1] for dot in dots], shares.T)
+    assert ax.get_ylabel() == "accuracy, 16 clips"
 
 
 def test_probes_of_a_class_without_clips_leave_its_row_out_of_the_mean():
-    probes = pd.DataFrame([[1.0] * 6, [np.nan] * 6], index=["wave", "nod"], columns=PROBES).assign(clips=[4, 0])
-    ax = plots.plot_probes(probes)
-    np.testing.assert_array_equal(ax.images[0].get_array()[0], 1)
-    assert len(ax.texts) == 12
+    ax = plots.plot_probes(make_probes([[1.0] * 11, [np.nan] * 11], ["wave", "nod"], [4, 0]))
+    assert [bar.get_height() for bar in ax.patches] == [1] * 11
 
 
-def test_names_of_probes_stay_apart_beside_long_names_of_classes():
-    ax = plots.plot_probes(pd.DataFrame(np.ones((2, 6)), index=["L" * 200, "W" * 30], columns=PROBES).assign(clips=1))
-    boxes = assert_inside(ax.figure, ax.get_xticklabels())
-    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
-
-
-def test_probes_of_many_classes_are_colours_only():
-    probes = pd.DataFrame(np.full((174, 6), 0.5), index=MANY[:174], columns=PROBES).assign(clips=1)
-    ax = plots.plot_probes(probes)
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all 174 clips"] and not ax.texts
+def test_names_of_probes_and_numbers_stay_apart():
+    ax = plots.plot_probes(make_probes(np.ones((174, 11)), MANY[:174], 1))
+    for drawn in (ax.get_xticklabels(), [text for text in ax.texts if text.get_text().endswith("%")]):
+        boxes = assert_inside(ax.figure, drawn)
+        assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))

@@ -20,7 +20,6 @@ from src.plots import (
     plot_class_counts,
     plot_confusion_matrices,
     plot_predictions,
-    plot_probes,
     plot_timeline,
     plot_video_prediction,
 )
@@ -45,7 +44,6 @@ def draw_every_figure(names):
     drawn = [
         plot_class_counts(make_counts({name: (3, 2, 1) for name in names})),
         plot_batch(frames, stacks, names, 10.0),
-        plot_probes(by_class),
         plot_agreement(agreement(scores["spatial"], scores["temporal"], truth, names)),
         plot_confusion_matrices({"fused": confusion_matrix(scores["fused"], truth)}, names),
         plot_class_accuracy(by_class.drop(columns="clips")),

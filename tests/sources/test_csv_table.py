@@ -27,6 +27,15 @@ def test_path_and_label_are_enough(tmp_path):
     assert table[["start", "end", "rate"]].isna().all(axis=None)
 
 
+def test_a_column_objects_is_kept(tmp_path):
+    text = "path,label,objects\nb.mp4,walk,red cup; table\na.mp4,run,\nb.mp4,walk,vase\n"
+    csv = write_csv(tmp_path / "clips.csv", text, ["a.mp4", "b.mp4"])
+    with pytest.warns(UserWarning, match="1 repeated row"):
+        table = read(csv)
+    assert list(table.columns) == [*COLUMNS, "objects"]
+    assert rows(table, "video_id", "objects") == [("a.mp4", ""), ("b.mp4", "red cup; table")]
+
+
 def test_paths_are_absolute_relative_to_the_csv_or_in_the_home(tmp_path, monkeypatch):
     touch(tmp_path / "elsewhere/b.mp4", tmp_path / "home/c.mp4")
     text = f"path,label\na.mp4,x\n{tmp_path}/elsewhere/b.mp4,y\n~/c.mp4,z\n"

@@ -7,7 +7,7 @@ from source_folders import HOLD, PUSH, entry, only_warning, rows, touch, write_s
 
 from src.sample import VIDEO_FOLDER
 from src.sources.ssv2 import read_ssv2
-from src.sources.video_table import COLUMNS
+from src.sources.video_table import COLUMNS, OBJECTS
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
@@ -20,7 +20,7 @@ def many(start: int, count: int, template: str) -> list[dict]:
 @pytest.mark.parametrize("prefix", ["", "something-something-v2-"])
 def test_naming_schemes(tmp_path, place, prefix):
     table = read_ssv2(write_ssv2(tmp_path, place, prefix))
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == [*COLUMNS, OBJECTS]
     assert rows(table, "video_id", "label", "class_index", "split", "group") == [
         ("1", HOLD, 0, "train", "1"),
         ("3", HOLD, 0, "validation", "3"),
@@ -74,6 +74,21 @@ def test_without_answers_the_official_validation_is_the_test(tmp_path):
     assert drawn(3) == drawn(3) != drawn(4)
     (tmp_path / "labels/train.json").write_text(json.dumps(train[::-1]))
     assert drawn(3) == set(table.video_id[table.split == "validation"])
+
+
+def test_placeholders_are_the_objects(tmp_path):
+    """The test answers have none, nor have copies of the labels without them; those are read as before."""
+    odd = [entry("5", HOLD) | {"placeholders": value} for value in (None, "cup", [], [3, "red pen"])]
+    train = [entry("1", HOLD) | {"placeholders": ["a cup", "two pens"]}, entry("2", PUSH)]
+    train += [item | {"id": str(number)} for number, item in enumerate(odd, 5)]
+    repeated = entry("2", PUSH) | {"placeholders": ["vase"]}
+    with pytest.warns(UserWarning, match="1 repeated row"):
+        table = read_ssv2(write_ssv2(tmp_path, train=[*train, repeated])).set_index("video_id")
+    expected = {"1": "a cup; two pens", "2": "cup", "3": "cup", "4": "", "5": "", "6": "", "7": "", "8": "red pen"}
+    assert table.objects.sort_index().to_dict() == expected
+    bare = [{name: value for name, value in entry("1", HOLD).items() if name != "placeholders"}]
+    table = read_ssv2(write_ssv2(tmp_path / "bare", train=bare, validation=[bare[0] | {"id": "3"}]))
+    assert list(table.columns) == COLUMNS
 
 
 def test_a_missing_label_file_is_named(tmp_path):

@@ -12,6 +12,7 @@ from src.store.clip_store import ClipStore, clip_name
 from src.store.encoding import Clip
 from src.store.manifest import name_clips, read_manifest, with_spans
 from src.store.records import forget_subset, list_subsets, read_prepared, read_subset, record_subset
+from src.subsets.classes import class_sets
 
 CONFIG = ClipConfig(short_side=48, num_segments=1, flow_length=2)
 OTHER = ClipConfig(short_side=32, num_segments=1, flow_length=2)
@@ -44,6 +45,20 @@ def test_every_subset_is_recorded_and_the_last_one_is_current(store, tmp_path):
     assert list(table) == ["prepared", "classes", "train", "validation", "test", "parameters", "current"]
     assert table.loc[names, ["classes", "train", "test"]].to_numpy().tolist() == [[2, 2, 0], [2, 3, 0], [2, 2, 0]]
     assert table.current.to_dict() == {names[0]: True, names[1]: False}
+
+
+def test_the_name_says_which_set_of_classes_and_which_splits_were_chosen(store, tmp_path):
+    """Also when a recorded subset is prepared again."""
+    labels = sorted(class_sets()["camera"])
+    subset = with_digests(6).assign(label=labels, class_index=range(6))
+    by_objects = subset.assign(group="objects: cup")
+    for table, start in ((subset, "videos-camera"), (by_objects, "videos-camera-by-objects")):
+        name = record_subset(table, store)
+        assert re.fullmatch(f"{start}-6-classes-6-clips-[0-9a-f]{{6}}", name)
+        assert record_subset(read_subset(tmp_path, name), store) == name
+        assert read_prepared(tmp_path)[0].attrs["subset"] == name
+    part = subset[:5]
+    assert record_subset(part, store).startswith("videos-5-classes-5-clips-")
 
 
 def test_what_is_prepared_is_read_back(store, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from conftest import TINY_CONFIG
 from small_networks import use_small_networks
 
-from models import build_consensus, build_temporal_cnn
+from models import build_temporal_cnn
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
 from src.training import compiling
@@ -17,7 +17,7 @@ def test_the_loss_falls_to_the_minimum_under_label_smoothing(tiny_store, monkeyp
     clips, store, names = read_clips(tiny_store[0])
     keras.utils.set_random_seed(0)
     config = TrainConfig(temporal_crop_size=32, batch_size=12)
-    model = build_consensus(build_temporal_cnn(3, 32, TINY_CONFIG.flow_length), TINY_CONFIG.num_segments)
+    model = build_temporal_cnn(3, 32, TINY_CONFIG.flow_length)
     batch = TrainingBatches(clips, store, "temporal", names, config)[0]
     compile_model(model, 1e-2, 80, config)
     smooth = np.array([1 - 0.1 * 2 / 3, 0.1 / 3, 0.1 / 3])

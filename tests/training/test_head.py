@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
-from models.backbones import add_head
+from models.consensus import build_head
 from src.training.head import C_VALUES, describe_head, fit_head
 
 
@@ -130,19 +130,17 @@ def test_one_clip_whose_flipped_class_is_another_one():
 def test_an_absent_class_leaves_the_loss_of_a_fine_tuning_finite():
     """TensorFlow takes logits for the loss: of smoothed targets it grows with the bias of a class that has no clips."""
     kernel, bias, _ = fit_head(*make_clips(4.0), 3)
-    inputs = keras.Input((20,))
-    head = keras.Model(inputs, add_head(inputs, 3, 0.0, pretrained=False))
+    head = build_head(20, 3, 1, "average", 0.0, pretrained=True)
     head.get_layer("scores").set_weights([kernel, bias])
     head.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
     features, labels, _ = make_clips(4.0)
-    assert head.evaluate(features[:, 0], np.eye(3)[labels[:, 0]], verbose=0) < 2
+    assert head.evaluate(features[:, :1], np.eye(3)[labels[:, 0]], verbose=0) < 2
 
 
 def test_keras_gives_the_same_scores():
     features, labels, groups = make_clips(4.0)
     kernel, bias, _ = fit_head(features, labels, groups, 2)
-    inputs = keras.Input((20,))
-    head = keras.Model(inputs, add_head(inputs, 2, 0.5, pretrained=False))
+    head = build_head(20, 2, 1, "average", 0.5, pretrained=True)
     head.get_layer("scores").set_weights([kernel, bias])
-    given = keras.ops.convert_to_numpy(head(features[:, 0].astype(np.float32), training=False))
+    given = keras.ops.convert_to_numpy(head(features[:, :1].astype(np.float32), training=False))
     np.testing.assert_allclose(given, scores_of(features[:, 0], kernel, bias), atol=1e-4)

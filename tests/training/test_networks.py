@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import build_consensus, leaf_layers
+from models import leaf_layers
 from models.backbones import imagenet_rms
+from models.temporal_shift import TemporalShift
 from src.config import ClipConfig, TrainConfig
 from src.inputs import ValidationBatches
 from src.store import Clip, ClipStore
@@ -17,7 +18,7 @@ from src.training.networks import build_spatial, build_temporal
 
 SIDE = 32
 CLIPS = ClipConfig(short_side=SIDE, num_segments=1, flow_length=2, flow_bound=20)
-CONFIG = TrainConfig(temporal_crop_size=SIDE, temporal_steps=32, batch_size=8)
+CONFIG = TrainConfig(temporal_crop_size=SIDE, temporal_steps=32, batch_size=8, consensus="average")
 CLASSES = ["moving right", "moving down", "moving left", "moving up"]
 
 
@@ -50,15 +51,15 @@ def test_the_scale_is_measured_on_the_middle_segments_of_training_clips(weights,
     model, _ = build_temporal(run, *write_store(tmp_path / "store", config, clips), CLASSES, train)
     name, images = ("unit_scale", 1) if weights == "scratch" else ("flow_scale", imagenet_rms("tf"))
     expected = 1 if subtract_mean else 127 / square**0.5
-    assert model.get_layer(name).scale == pytest.approx(expected * images, rel=0.01)
+    assert model.get_layer("body").get_layer(name).scale == pytest.approx(expected * images, rel=0.01)
 
 
 def test_the_fields_of_the_configuration_reach_the_networks(tmp_path):
     config = dataclasses.replace(CONFIG, dropout=0.3, crop_size=48, spatial_weights="compact")
     run = start_run("run", "made", "digest", CLIPS, config, CLASSES, root=tmp_path / "runs")
-    spatial, pretrained = build_spatial(run, CLASSES, config)
-    assert (spatial.input_shape, spatial.output_shape, pretrained) == ((None, 48, 48, 3), (None, 4), False)
     data = *write_store(tmp_path / "store", CLIPS, [("train", 0, np.full((1, SIDE, SIDE, 4), 130))]), CLASSES
+    spatial, pretrained = build_spatial(run, *data[1:], config)
+    assert (spatial.input_shape, spatial.output_shape, pretrained) == ((None, None, 48, 48, 3), (None, 4), False)
     networks = {"spatial": spatial}
     for weights, network, first, rate in (
         ("scratch", "small", 32, config.temporal_learning_rate),
@@ -68,9 +69,27 @@ def test_the_fields_of_the_configuration_reach_the_networks(tmp_path):
         config = dataclasses.replace(config, temporal_weights=weights, temporal_network=network)
         model, found = build_temporal(run, *data, config)
         convolutions = (layer for layer in leaf_layers(model) if isinstance(layer, keras.layers.Conv2D))
-        assert (next(convolutions).filters, found) == (first, rate) and model.input_shape == (None, SIDE, SIDE, 4)
+        assert (next(convolutions).filters, found) == (first, rate) and model.input_shape == (None, None, SIDE, SIDE, 4)
         networks[weights, network] = model
-    assert {name: model.get_layer("dropout").rate for name, model in networks.items()} == dict.fromkeys(networks, 0.3)
+    rates = {name: model.get_layer("head").get_layer("dropout").rate for name, model in networks.items()}
+    assert rates == dict.fromkeys(networks, 0.3)
+
+
+@pytest.mark.parametrize("weights", ["scratch", "compact"])
+@pytest.mark.parametrize("shift", [False, True])
+@pytest.mark.parametrize("consensus", ["average", "ordered"])
+def test_consensus_and_shift_reach_both_streams(tmp_path, consensus, shift, weights):
+    """A network that knows the order is built for the segments of the store; the plain one takes any number."""
+    clips = dataclasses.replace(CLIPS, num_segments=3)
+    options = {"spatial_weights": "compact", "temporal_weights": weights, "crop_size": SIDE}
+    config = dataclasses.replace(CONFIG, consensus=consensus, temporal_shift=shift, **options)
+    run = start_run("run", "made", "digest", clips, config, CLASSES, root=tmp_path / "runs")
+    data = *write_store(tmp_path / "store", clips, [("train", 0, np.full((3, SIDE, SIDE, 4), 130))]), CLASSES
+    for model in (build_spatial(run, *data[1:], config)[0], build_temporal(run, *data, config)[0]):
+        assert model.input_shape[1] == (3 if consensus == "ordered" or shift else None)
+        assert model.get_layer("head").get_layer("consensus").kind == consensus
+        shifts = [layer.num_segments for layer in leaf_layers(model) if isinstance(layer, TemporalShift)]
+        assert shifts == [3] * len(shifts) and bool(shifts) == shift
 
 
 def make_stack(generator, label):
@@ -100,7 +119,7 @@ def test_a_file_that_is_no_network_is_an_error_before_the_first_stream(name, tmp
     config = dataclasses.replace(CONFIG, spatial_weights="compact", temporal_weights=str(path))
     run = start_run("run", "made", "digest", CLIPS, config, CLASSES, root=tmp_path / "runs")
     with pytest.raises(ValueError, match=f"{name}: temporal_weights must be a saved Keras model.*cannot be read"):
-        build_spatial(run, CLASSES, config)
+        build_spatial(run, ClipStore(tmp_path / "store", CLIPS), CLASSES, config)
 
 
 @pytest.mark.parametrize("network", ["small", pytest.param("cnn_m", marks=pytest.mark.slow)])
@@ -118,10 +137,10 @@ def test_evaluation_does_not_lag_behind_training_after_a_short_fit(network, movi
     model, _ = train_temporal(run, *moving_patches, config)
     batches = ValidationBatches(clips, store, "temporal", names, dataclasses.replace(config, batch_size=64))
     inputs, classes = batches[0]
-    model.get_layer("dropout").rate = 0  # so that the two modes differ in batch norm alone
-    consensus, found = build_consensus(model, CLIPS.num_segments), {}
+    model.get_layer("head").get_layer("dropout").rate = 0  # so that the two modes differ in batch norm alone
+    found = {}
     for training in (False, True):  # in this order: training mode moves the statistics
-        scores = keras.ops.convert_to_numpy(consensus(inputs, training=training))
+        scores = keras.ops.convert_to_numpy(model(inputs, training=training))
         right = scores.argmax(axis=1) == classes.argmax(axis=1)
         found[training] = right.mean(), -np.log((scores * classes).sum(axis=1)).mean()
     (accuracy, loss), (with_batch, loss_with_batch) = found[False], found[True]

@@ -95,7 +95,7 @@ def test_every_field_counts(tmp_path, field):
         "flow_input": "trajectory", "test_crops": 5, "precision": "mixed_bfloat16", "flip_map": {"a": "b"},
         "reversal_map": {"a": "b"}, "temporal_crop_size": 64, "flow_length": 5, "test_segments": 1,
         "temporal_network": "cnn_m", "spatial_steps": 100, "temporal_steps": 100, "dropout": 0.1, "warm_up": 0.2,
-        "label_smoothing": 0.0,
+        "label_smoothing": 0.0, "consensus": "average", "also": "datasets/other",
     }  # fmt: skip
     default = getattr(TrainConfig(), field)
     value = not default if isinstance(default, bool) else default * 2 + 1 if field not in other else other[field]

@@ -18,6 +18,7 @@ from scipy.special import softmax
 from small_networks import use_small_networks
 
 from src.config import TrainConfig
+from src.evaluation import predict_scores
 from src.inputs import EvaluationBatches, ValidationBatches, read_clips
 from src.store import ClipStore
 from src.training import callbacks, compiling, fitting, networks, streams
@@ -28,7 +29,7 @@ from src.training.streams import train_spatial, train_temporal
 FOLDER = Path(__file__).parent
 CONFIG = TrainConfig(
     crop_size=32, temporal_crop_size=32, batch_size=5, spatial_weights="compact", spatial_steps=4, temporal_steps=4,
-    fine_tune_steps=4,
+    fine_tune_steps=4, consensus="average",
 )  # fmt: skip
 ROUNDS = 2  # instead of 12
 COLUMNS = {"step", "phase", "loss", "accuracy", "val_loss", "val_accuracy"}
@@ -93,6 +94,14 @@ def interrupt(monkeypatch, *, epoch):
     monkeypatch.setattr(callbacks.StartRound, "on_epoch_begin", interrupted)
 
 
+KILL = """read = TrainingBatches.__getitem__
+        def killed(batches, index):
+            if (batches.epoch, index) == (1, 1):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return read(batches, index)
+        TrainingBatches.__getitem__ = killed"""  # in the second round
+
+
 def start_script(stream, root, data, config, before=""):
     """Starts a training in another process."""
     script = f"""
@@ -136,8 +145,9 @@ def test_the_last_weights_are_returned(whole, data):
     _, model, history = whole["temporal"]
     clips, store, names = data
     inputs, classes = ValidationBatches(clips, store, "temporal", names, dataclasses.replace(CONFIG, batch_size=99))[0]
-    by_segment = np.stack([model.predict_on_batch(inputs[:, segment]) for segment in range(2)])
+    by_segment = np.stack([model.predict_on_batch(inputs[:, segment : segment + 1]) for segment in range(2)])
     scores = softmax(np.log(by_segment).mean(axis=0), axis=1)  # of the mean logits
+    np.testing.assert_allclose(model.predict_on_batch(inputs), scores, rtol=1e-4)
     losses = -((0.9 * classes + 0.1 / 3) * np.log(scores)).sum(axis=1)
     assert losses.mean() == pytest.approx(history.val_loss.iloc[-1], rel=1e-4)
 
@@ -151,21 +161,53 @@ def test_a_finished_stream_is_loaded_and_not_trained(whole, data, monkeypatch):
 @pytest.mark.parametrize("stream", TRAIN)
 def test_a_killed_training_resumes_to_the_same_numbers(stream, whole, data, tmp_path):
     """Killed (SIGKILL) in its second round; also: the same seed gives the same numbers in another process."""
-    kill = """
-        read = TrainingBatches.__getitem__
-        def killed(batches, index):
-            if (batches.epoch, index) == (1, 1):
-                os.kill(os.getpid(), signal.SIGKILL)
-            return read(batches, index)
-        TrainingBatches.__getitem__ = killed
-    """
-    process = start_script(stream, tmp_path, data, CONFIG, kill.strip())
+    process = start_script(stream, tmp_path, data, CONFIG, KILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     run = make_run(tmp_path, "killed")
     assert len(pd.read_csv(run.folder / f"history_{stream}.csv")) == 1
     assert_same_training(TRAIN[stream](run, *data, CONFIG), whole[stream][1:])
     assert names_of(run) == {"config.json", f"history_{stream}.csv", f"{stream}.keras"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", TRAIN)
+def test_a_killed_training_of_a_stream_that_knows_the_order_resumes_and_its_file_gives_its_scores(
+    stream, data, tmp_path
+):
+    config = dataclasses.replace(CONFIG, consensus="ordered", temporal_shift=True)
+    process = start_script(stream, tmp_path, data, config, KILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    run, whole = make_run(tmp_path, "killed", config), make_run(tmp_path, "whole", config)
+    model, history = TRAIN[stream](run, *data, config)
+    assert_same_training((model, history), TRAIN[stream](whole, *data, config))
+    clips, store, names = data
+    scores, again = (
+        predict_scores(which, clips, store, stream, "test", names, config)
+        for which in (model, keras.models.load_model(run.folder / f"{stream}.keras"))
+    )
+    np.testing.assert_array_equal(scores, again)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("consensus", ["average", "ordered"])
+def test_a_head_on_kept_features_gives_the_scores_of_its_network(consensus, pretrained, data, tmp_path, monkeypatch):
+    """The logits of the fitted kernel from the kept features of a clip's centre crop, and from its frames."""
+    config = dataclasses.replace(pretrained, fine_tune_steps=0, consensus=consensus, augment=False)
+    fit, fitted = streams.fit_head, []
+    monkeypatch.setattr(streams, "fit_head", lambda *given: fitted.append((given[0], fit(*given))) or fitted[0][1])
+    clips, store, names = data
+    model, _ = train_spatial(make_run(tmp_path, "head", config), *data, config)
+    (features, (kernel, bias, _)), size = fitted[0], 4 if consensus == "average" else 8
+    train = clips[clips.split == "train"]
+    assert features.shape == (len(train), 1, size) and kernel.shape == (size, 3)
+    inputs, _ = ValidationBatches(clips, store, "spatial", names, dataclasses.replace(config, batch_size=99), "train")[
+        0
+    ]
+    assert inputs.shape[:2] == (len(train), 2)
+    expected = softmax(features[:, 0] @ kernel + bias, axis=1)
+    np.testing.assert_allclose(model.predict_on_batch(inputs), expected, atol=0.01)  # the features are kept in float16
 
 
 def test_an_interrupted_training_in_float16_repeats_no_epoch(data, tmp_path, monkeypatch):
@@ -218,7 +260,7 @@ def test_a_pretrained_backbone_is_trained_in_two_phases(pretrained_run, backbone
     assert trainable == [{"scores", "conv2"}] * 2
     assert history.phase.tolist() == ["last stage"] * 2 and history.step.tolist() == [2, 4]
     assert run.record["notes"]["spatial_head"]["uniform_log_loss"] == pytest.approx(np.log(3), abs=1e-4)
-    trained, saved = model.get_layer("backbone"), keras.models.load_model(backbone)
+    trained, saved = model.get_layer("body").get_layer("backbone"), keras.models.load_model(backbone)
     for name in ("conv1", "norm1", "norm2"):
         assert_equal_weights(trained.get_layer(name), saved.get_layer(name))
     assert names_of(run) == {"config.json", "history_spatial.csv", "spatial.keras"}
@@ -262,8 +304,8 @@ def test_without_steps_for_it_the_last_stage_stays_as_loaded(pretrained, backbon
     config = dataclasses.replace(pretrained, fine_tune_steps=0)
     run = make_run(tmp_path, "head only", config)
     model, history = train_spatial(run, *data, config)
-    assert not len(history) and model.get_layer("scores").get_weights()[0].any()
-    assert_equal_weights(model.get_layer("backbone"), keras.models.load_model(backbone))
+    assert not len(history) and model.get_layer("head").get_weights()[0].any()
+    assert_equal_weights(model.get_layer("body").get_layer("backbone"), keras.models.load_model(backbone))
     assert_same_training(train_spatial(run, *data, config), (model, history))
 
 
@@ -319,7 +361,7 @@ def test_cross_modality_initialisation_trains_all_layers_and_one_batch_norm(back
     config = dataclasses.replace(CONFIG, temporal_weights=str(backbone), fine_tune_learning_rate=1e-2, temporal_steps=3)
     run = make_run(tmp_path, "cross", config)
     model, history = train_temporal(run, *data, config)
-    trained, saved = model.get_layer("backbone"), keras.models.load_model(backbone)
+    trained, saved = model.get_layer("body").get_layer("backbone"), keras.models.load_model(backbone)
     assert history.step.iloc[-1] == 4 and run.record["notes"]["temporal_network"]["backbone"] == str(backbone)
     assert_equal_weights(trained.get_layer("norm2"), saved.get_layer("norm2"))
     for name in ("conv2", "norm1"):
@@ -332,4 +374,4 @@ def test_another_flow_input_length_and_crop_size_train(data, tmp_path):
         CONFIG, temporal_steps=1, flow_length=2, flow_input="bidirectional", temporal_crop_size=40, augment=False
     )
     model, history = train_temporal(make_run(tmp_path, "input", config), *data, config)
-    assert model.input_shape[1:] == (40, 40, 4) and np.isfinite(history.val_loss).all()
+    assert model.input_shape[1:] == (None, 40, 40, 4) and np.isfinite(history.val_loss).all()
