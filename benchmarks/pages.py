@@ -22,7 +22,7 @@ BLOCK = re.compile(
     r"^<!-- table: (?P<name>\S+)(?: by (?P<by>[^\n]+))? -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE
 )
 SUMMARY = {  # data → its recognition table
-    "sample: 12 synthetic classes": "recognition_sample",
+    "the earlier sample: 8 synthetic classes": "recognition_sample",
     "UT-Interaction: 6 classes, one fold a sequence": "recognition_ut",
     "fights in surveillance videos: 2 classes, five folds": "recognition_fights",
 }

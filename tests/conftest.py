@@ -30,7 +30,7 @@ TINY_CLASSES = {  # template → (u, v) of its clips, px/frame
     "Pushing [something] from right to left": (-2.0, 0.0),
 }
 TINY_NAMES = [template.replace("[", "").replace("]", "") for template in TINY_CLASSES]
-TINY_TRAINING = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=4)
+TINY_TRAINING = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=4, consensus="average")
 TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
 
 

@@ -14,6 +14,7 @@ import re
 import sys
 from collections import deque
 
+from src.inference.arguments import mark_names
 from src.inference.loading import load_run, read_spacing
 from src.inference.sliding_window import predict_stream
 from src.inference.timeline import frames_per_second
@@ -32,7 +33,7 @@ def main():
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")
     parser.add_argument("source", metavar="SOURCE", help="video file, number of a camera, or URL of a stream")
     parser.add_argument("--step", metavar="N", type=int, default=5, help="frames from one window to the next (5)")
-    arguments = parser.parse_args(_mark_names(sys.argv[1:]))
+    arguments = parser.parse_args(mark_names(sys.argv[1:], r"--step(=.*)?|-\d+"))
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # class names may hold bytes that are not UTF-8
     try:
@@ -43,13 +44,6 @@ def main():
         parser.exit(1, f"{' '.join(str(error).splitlines())}\n")
     except KeyboardInterrupt:
         pass
-
-
-def _mark_names(words: list[str]) -> list[str]:
-    """Puts ./ before names that begin with a dash, which would be taken for options."""
-    options = re.compile(r"-h|--help|--step(=.*)?|-\d+|--|-?")
-    end = words.index("--") if "--" in words else len(words)
-    return [word if options.fullmatch(word) or word[0] != "-" else f"./{word}" for word in words[:end]] + words[end:]
 
 
 def _print_scores(arguments):

@@ -3,7 +3,8 @@
 ```
 <root>/features/<key>/<clip>.npy      float16 (S, V, F): segments, crops, features
 ```
-The key names all that features depend on: the store's parameters, crops, preprocessing, precision, the network's layers and weights.
+The key names all that features depend on: the store's parameters, crops, preprocessing, precision, and the network's
+layers and weights.
 """
 
 import dataclasses

@@ -112,7 +112,7 @@ def test_scores_are_those_of_the_notebooks(config, source):
 @pytest.mark.slow
 @pytest.mark.skipif(not FIGHTS.exists(), reason=f"{FIGHTS} does not exist")
 def test_scores_of_real_clips_are_those_of_the_notebooks():
-    clip_config, config = ClipConfig(short_side=96), TrainConfig(crop_size=64)
+    clip_config, config = ClipConfig(short_side=96), TrainConfig(crop_size=64, consensus="average")
     two_stream = make_two_stream(clip_config, config)
     for path in sorted(FIGHTS.glob("*/*.mp4"))[10::90]:
         size = stored_size(*cv2.VideoCapture(str(path)).read()[1].shape[:2], 96)
@@ -145,8 +145,9 @@ def test_networks_that_average_take_any_number_of_segments_and_others_theirs(mod
 
 def test_frames_without_the_axis_of_segments_are_refused(model):
     """As the models of older versions took them."""
-    with pytest.raises(ValueError, match=r"[Ee]xpected shape=?.?\(?None, None, 5, 48, 64, 3.*2, 5, 48, 64, 3"):
-        build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH).predict(make_clips((2, 1), (0, -1))[:, 0])
+    with pytest.raises(ValueError, match="[Ee]xpected shape"):
+        end_to_end = build_end_to_end(model[0], NAMES, CLIP, CONFIG, HEIGHT, WIDTH)
+        end_to_end.predict_on_batch(make_clips((2, 1), (0, -1))[:, 0])
 
 
 def test_a_file_of_an_older_version_gives_the_scores_that_it_gave(tmp_path):

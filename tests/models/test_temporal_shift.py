@@ -140,8 +140,15 @@ def assert_same_weights(shifted, network):
     assert len(shifted.weights) == len(network.weights)
 
 
+def make_stream(backbone):
+    """A stream's nesting: a backbone in a body."""
+    image = keras.Input(backbone.input_shape[1:])
+    body = keras.Model(image, backbone(image), name="body")
+    return keras.Sequential([image, body])
+
+
 def assert_same_stages(shifted, network):
-    ours, plain = (keras.Sequential([keras.Input(part.input_shape[1:]), part]) for part in (shifted, network))
+    ours, plain = map(make_stream, (shifted, network))
     assert unfreeze_last_stage(ours) == unfreeze_last_stage(plain) != []
     assert freeze_batch_norm_but_first(ours) == freeze_batch_norm_but_first(plain)
 
@@ -188,7 +195,7 @@ def test_gradients_pass_through_the_shifts():
 
 def test_the_last_stage_and_frozen_layers_stay_so():
     network = make_network()
-    stream = keras.Sequential([keras.Input(network.input_shape[1:]), insert_temporal_shift(network, SEGMENTS)])
+    stream = make_stream(insert_temporal_shift(network, SEGMENTS))
     assert unfreeze_last_stage(stream) == ["stage4_conv1", "stage4_conv2", "stage4_shortcut"]
     network.get_layer("stem").trainable = False
     assert not insert_temporal_shift(network, SEGMENTS).get_layer("stem").trainable

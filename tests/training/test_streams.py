@@ -316,8 +316,9 @@ def test_the_head_is_fitted_to_the_training_clips_by_group(pretrained, data, tmp
     monkeypatch.setattr(streams, "fit_head", lambda *given: asked.append(given) or fit(*given))
     config, train = dataclasses.replace(pretrained, fine_tune_steps=0), clips[clips.split == "train"]
     train_spatial(make_run(tmp_path, "head", config), clips, store, names, config)
-    features, classes, groups, num_classes = asked[0]
+    features, classes, groups, num_classes, num_features = asked[0]
     assert groups.tolist() == train.group.tolist() and num_classes == 3 and len(features) == 12
+    assert features.shape[-1] == num_features * (2 if config.consensus == "ordered" else 1)  # two segments, two scales
     assert (classes[:, 0] == train.class_index).all()
 
 
