@@ -97,7 +97,7 @@ QUICK = (CONFIGS[2], "layer"), (CONFIGS[3], "store")
 def test_scores_are_those_of_the_notebooks(config, source):
     """To 1e-4, because rounding may change the code of a displacement."""
     clip_config = dataclasses.replace(CLIP, flow_source=source)
-    config = TrainConfig(**{"crop_size": SIZE} | config)
+    config = TrainConfig(**{"crop_size": SIZE, "consensus": "average"} | config)
     two_stream = make_two_stream(clip_config, config)
     clips = make_clips((2, 1), (-1, 0.5), (0, 0))
     model = build_end_to_end(two_stream, NAMES, clip_config, config, HEIGHT, WIDTH)
