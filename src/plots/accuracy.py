@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 
 from src.plots import style
-from src.plots.names import count_columns, shorten
+from src.plots.names import count_columns, shorten_all
 
 MAX_MATRIX_NAMED, MAX_MATRIX_COUNTED = 30, 12  # classes
 
@@ -50,7 +50,7 @@ def plot_confusion_matrices(matrices: dict[str, np.ndarray], class_names: Sequen
         class_names: C names.
     """
     count = len(class_names)
-    names = [shorten(name, 32) for name in class_names] if count <= MAX_MATRIX_NAMED else []
+    names = shorten_all(class_names, 32) if count <= MAX_MATRIX_NAMED else []
     font = np.clip(120 / count, 5, 8)
     margin = max(map(count_columns, names), default=0) * font * 0.53 / 72  # inches for the names
     size = (style.WIDTH, 0.7 + margin + min(3, (style.WIDTH - 1.2 - margin) / len(matrices)))

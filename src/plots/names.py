@@ -11,12 +11,20 @@ from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, f
 from matplotlib.text import Text
 
 _UNDRAWN = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, surrogates, breaks of lines
+STARTS = (1 / 2, 3 / 4, 9 / 10)  # shares of a shortened name that come from its start, in the order of preference
 _without_font: set[str] = set()  # characters that were warned about
 
 
 def shorten(name: str, width: int) -> str:
     """Shortens a class name to about `width` columns, in the middle: templates often differ in their last words."""
     return _escape(_shorten(readable(name), width))
+
+
+def shorten_all(names: list[str], width: int) -> list[str]:
+    """Shortens class names as `shorten` does; of those that would look alike, more of the start is kept."""
+    tried = [[_shorten(readable(name), width, start) for name in names] for start in STARTS]
+    unique = [[short[i] for short in tried if short.count(short[i]) == 1] for i in range(len(names))]
+    return [_escape((forms or tried[0][i : i + 1])[0]) for i, forms in enumerate(unique)]
 
 
 def wrap(name: str, width: int, lines: int) -> str:
@@ -50,14 +58,17 @@ def choose_fonts(figure: Figure) -> None:
             _warn_about({character for character, family in found.items() if family is None})
 
 
-def _shorten(name, width):
+def _shorten(name, width, start=STARTS[0]):
+    """Keeps so many characters, a share `start` of them from the start of the name; words stay whole."""
     width = _count_characters(name, width)
     if len(name) > width:
         name = name.replace("Something", "Sth").replace("something", "sth")
     if len(name) <= width:
         return name
-    half = (width - 3) // 2
-    return f"{name[: half + 1].rsplit(' ', 1)[0]} … {name[-half - 1 :].split(' ', 1)[-1]}"
+    first, last = int((width - 3) * start), int((width - 3) * (1 - start))
+    end = name[-last - 1 :].split(" ", 1)[-1]
+    end = "" if start > 1 / 2 and len(end) > last else end  # a part of a word
+    return f"{name[: first + 1].rsplit(' ', 1)[0]} … {end}".rstrip()
 
 
 def _count_characters(name, columns):

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from src.plots import style
-from src.plots.names import shorten, wrap
+from src.plots.names import shorten, shorten_all, wrap
 
 
 @style.apply
@@ -87,4 +87,4 @@ def _write_predictions(ax: Axes, scores: dict[str, np.ndarray], truth: int, clas
         ax.text(0, y, mark, color=mark_colour, size=10, weight="bold", va="top")
         text = f"{stream} {scores[stream][best]:.2f}"
         ax.text(0.1, y, text, color=colour, size=8.5, weight="bold", va="top")
-        ax.text(0.1, y - 0.15, shorten(class_names[best], 30), color="0.3", size=7.5, va="top")
+        ax.text(0.1, y - 0.15, shorten_all(class_names, 30)[best], color="0.3", size=7.5, va="top")

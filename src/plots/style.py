@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
 
-from src.plots.names import choose_fonts, shorten
+from src.plots.names import choose_fonts, shorten_all
 
 STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
 CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none is the colour of a stream
@@ -129,7 +129,7 @@ def class_axes(names: pd.Index, ax: Axes | None) -> Axes:
     named = len(names) <= MAX_NAMED
     if ax is None:
         ax = plt.subplots(figsize=(7, 1.2 + 0.19 * len(names) if named else 5.5))[1]
-    labels = [shorten(name, 46) for name in names] if named else []
+    labels = shorten_all(names, 46) if named else []
     ax.set_yticks(range(len(labels)), labels)
     ax.set(ylim=(-0.6, len(names) - 0.4), ylabel="" if named else f"{len(names)} classes")
     ax.grid(axis="x")

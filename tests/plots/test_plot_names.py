@@ -23,7 +23,7 @@ from src.plots import (
     plot_timeline,
     plot_video_prediction,
 )
-from src.plots.names import count_columns, readable, shorten, wrap
+from src.plots.names import count_columns, readable, shorten, shorten_all, wrap
 
 NASTY = [
     "US$_A_B$", "pay $5 or $10", r"a\$b$", "_background", "seconds", "spatial", "fused", "clips", "1", "A", "a",
@@ -133,3 +133,14 @@ def test_characters_that_no_font_has_are_warned_about_in_one_sentence(installed)
         axes.figure.clear()
     (message,) = (str(warning.message) for warning in found)
     assert message.startswith("No installed font has the characters") and "fonts-noto-cjk" in message
+
+
+def test_names_that_differ_in_the_middle_still_differ():
+    cameras = [f"Turning the camera {side} while filming something" for side in ("left", "right")]
+    pulls = [f"Pulling something from left to {side} of something" for side in ("right", "the edge")]
+    assert shorten_all(cameras + pulls, 32) == [
+        "Turning the camera left …", "Turning the camera right …", *(shorten(name, 32) for name in pulls)
+    ]  # fmt: skip
+    same = ["x" * 40] * 2
+    assert shorten_all(same, 20) == [shorten(name, 20) for name in same]
+    assert shorten_all(["open", "close"], 20) == ["open", "close"]
