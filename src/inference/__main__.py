@@ -8,13 +8,12 @@ It prints a line for each scored window: its time, the frames per second that ar
 after fusion, and the class. Ctrl-C ends it. The name of a file may begin with a dash.
 """
 
-import argparse
 import os
 import re
 import sys
 from collections import deque
 
-from src.inference.arguments import mark_names
+from src.inference.arguments import make_parser, mark_names
 from src.inference.loading import load_run, read_spacing
 from src.inference.sliding_window import predict_stream
 from src.inference.timeline import frames_per_second
@@ -24,18 +23,10 @@ RECENT = 20  # windows over which the rate is measured
 
 def main():
     """Prints a line for each scored window."""
-    parser = argparse.ArgumentParser(
-        prog="python -m src.inference",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    parser = make_parser("python -m src.inference", __doc__)
     parser.add_argument("source", metavar="SOURCE", help="video file, number of a camera, or URL of a stream")
     parser.add_argument("--step", metavar="N", type=int, default=5, help="frames from one window to the next (5)")
     arguments = parser.parse_args(mark_names(sys.argv[1:], r"--step(=.*)?|-\d+"))
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # class names may hold bytes that are not UTF-8
     try:
         _print_scores(arguments)
     except BrokenPipeError:  # the reader, such as head, has read enough; Python would complain when it flushes at exit

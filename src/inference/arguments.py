@@ -1,6 +1,19 @@
-"""What the commands of this package do with the words of a command line."""
+"""What the commands of this package have in common: their parser, and names that begin with a dash."""
 
+import argparse
 import re
+import sys
+
+
+def make_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the argument "run"; what the command prints may be names of bytes that are not UTF-8."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    return parser
 
 
 def mark_names(words: list[str], options: str) -> list[str]:

@@ -10,28 +10,19 @@ features), with video_id, label, split, path and frame. table.csv has a row for 
 video that could not be used. Ctrl-C ends it; the same command continues. The name of a file may begin with a dash.
 """
 
-import argparse
 import sys
 
-from src.inference.arguments import mark_names
+from src.inference.arguments import make_parser, mark_names
 from src.inference.feature_export import export_features
 
 
 def main():
     """Exports features, and prints how many."""
-    parser = argparse.ArgumentParser(
-        prog="python -m src.inference.features",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    parser = make_parser("python -m src.inference.features", __doc__)
     parser.add_argument("source", metavar="SOURCE", help="video file, folder of videos, CSV, or prepared folder")
     parser.add_argument("folder", metavar="OUT", help="new folder, or one that this command made before")
     parser.add_argument("--subset", metavar="NAME", help="subset of a prepared folder (the one prepared last)")
     arguments = parser.parse_args(mark_names(sys.argv[1:], "--subset(=.*)?"))
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold bytes that are not UTF-8
     try:
         table = export_features(arguments.run, arguments.source, arguments.folder, arguments.subset)
     except (OSError, ValueError) as error:  # of the run, the source or the folder: its message says what to do

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY_CONFIG, TINY_NAMES
-from keras import layers
 from scipy.special import softmax
-from small_networks import use_small_networks
+from small_networks import save_backbone, use_small_networks
 
 from src.config import TrainConfig
 from src.evaluation import predict_scores
@@ -223,15 +222,7 @@ def test_an_interrupted_training_in_float16_repeats_no_epoch(data, tmp_path, mon
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    """A saved backbone with batch norm and two stages."""
-    keras.utils.set_random_seed(5)
-    image = x = keras.Input((32, 32, 3))
-    for stage in (1, 2):
-        x = layers.Conv2D(4, 3, strides=2, padding="same", name=f"conv{stage}")(x)
-        x = layers.BatchNormalization(name=f"norm{stage}")(x)
-    path = tmp_path_factory.mktemp("backbone") / "mine.keras"
-    keras.Model(image, x).save(path)
-    return path
+    return save_backbone(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="module")

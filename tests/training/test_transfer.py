@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import TINY_CONFIG, TINY_NAMES
 from keras import layers
-from small_networks import use_small_networks
+from small_networks import save_backbone, use_small_networks
 
 from models import leaf_layers
 from src.config import TrainConfig
@@ -45,14 +45,7 @@ def make_run(root, name, config, names=TINY_NAMES):
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    """A saved backbone with batch norm."""
-    image = x = keras.Input((32, 32, 3))
-    for stage in (1, 2):
-        x = layers.Conv2D(4, 3, strides=2, padding="same", name=f"conv{stage}")(x)
-        x = layers.BatchNormalization(name=f"norm{stage}")(x)
-    path = tmp_path_factory.mktemp("backbone") / "mine.keras"
-    keras.Model(image, x).save(path)
-    return path
+    return save_backbone(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="module")
