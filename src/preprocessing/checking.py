@@ -59,7 +59,7 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
         subset: its name; None is the one that was prepared last.
 
     Returns:
-        a row per stored clip: video_id, split, label, height, width, megabytes, `moving` (share of displacement values
+        a row per stored clip: video_id, split, label, height, width, num_bytes, `moving` (share of displacement values
         other than zero) and `at_bound` (share clipped at `flow_bound`).
 
     Raises:
@@ -101,7 +101,7 @@ def _measure(store, clip):
     return {
         "height": height,
         "width": width,
-        "megabytes": store.num_bytes(clip) / 1e6,
+        "num_bytes": store.num_bytes(clip),
         "moving": float((steps > 0).mean()),
         "at_bound": float((steps >= STEPS - 1).mean()),  # JPEG can change a value by one step
     }

@@ -14,6 +14,7 @@ from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected
 from src.progress import progress
 from src.store import record_subset
+from src.units import format_seconds
 
 MOST_LOST = 10  # classes that a report names
 
@@ -42,8 +43,8 @@ class Report:
 
     def __str__(self):
         lines = [
-            f"{self.wanted} clips wanted: {self.found} were there, {self.computed} computed in {self.seconds:.0f} s, "
-            f"{len(self.failures)} failed."
+            f"{self.wanted} clips wanted: {self.found} were there, {self.computed} computed in "
+            f"{format_seconds(self.seconds)}, {len(self.failures)} failed."
         ]
         if len(self.failures):
             lines.append("The failures are listed with their reasons in failures.csv; the rest is complete.")

@@ -18,6 +18,7 @@ from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected, count_workers
 from src.sources import few, seeded_keys
 from src.store import ClipStore, name_clips, read_digests
+from src.units import format_bytes, format_seconds
 
 PROBE = 8  # clips to measure
 PROBE_SECONDS = 60.0  # limit per clip of the probe
@@ -54,14 +55,14 @@ class Plan:
     copies: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
-    def minutes(self) -> float:
+    def seconds(self) -> float:
         """Expected time; NaN if it was not measured."""
-        return self._expect([outcome.seconds.total() for outcome in self.probe]) / self.workers / 60
+        return self._expect([outcome.seconds.total() for outcome in self.probe]) / self.workers
 
     @property
-    def gigabytes(self) -> float:
+    def num_bytes(self) -> float:
         """Expected space on disk; NaN if it was not measured."""
-        return self._expect([outcome.num_bytes for outcome in self.probe]) / 1e9
+        return self._expect([outcome.num_bytes for outcome in self.probe])
 
     def _expect(self, costs):
         return len(self.tasks) * np.mean(costs or [np.nan]) if self.tasks else 0.0
@@ -73,14 +74,14 @@ class Plan:
             time = space = "nothing"
         elif self.probe:
             measured = f"with {self.workers} workers, measured on {len(self.probe)} clips"
-            time, space = f"{_short(self.minutes)} minutes {measured}", f"{_short(self.gigabytes)} GB"
+            time, space = f"{format_seconds(self.seconds)} {measured}", format_bytes(self.num_bytes)
         lines = {
             "clips wanted": f"{len(self.subset):,}",
             "already there": f"{len(self.subset) - len(self.tasks):,}",
             "to do": f"{len(self.tasks):,}",
             "time": time,
             "to be written": space,
-            "free": f"{_short(self.free_bytes / 1e9)} GB on the disk of {self.store.root}",
+            "free": f"{format_bytes(self.free_bytes)} on the disk of {self.store.root}",
             "parameters": self.store.config.key,
         }
         if len(self.copies):
@@ -100,11 +101,11 @@ class Plan:
         Raises:
             OSError: less is free than will be written.
         """
-        if self.gigabytes * 1e9 > self.free_bytes:
+        if self.num_bytes > self.free_bytes:
             raise OSError(
                 errno.ENOSPC,
-                f"the {len(self.tasks):,} clips to do need about {_short(self.gigabytes)} GB, but "
-                f"{_short(self.free_bytes / 1e9)} GB are free. Nothing was started. Free some space, or choose another "
+                f"the {len(self.tasks):,} clips to do need about {format_bytes(self.num_bytes)}, but "
+                f"{format_bytes(self.free_bytes)} are free. Nothing was started. Free some space, or choose another "
                 "output, fewer clips, or a smaller short_side or num_segments",
                 str(self.store.root),
             )
@@ -211,7 +212,3 @@ def _measure(tasks, store, workers, client, seconds_per_clip, extract):
     with open_staging(store, seconds_per_clip) as watchdog:
         outcomes = list(extract(chosen, store, watchdog, workers, client, write=False))
     return [outcome for outcome in outcomes if outcome.reason is None]
-
-
-def _short(number):
-    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"

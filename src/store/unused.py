@@ -21,6 +21,7 @@ from src.store.clip_store import ClipStore
 from src.store.manifest import name_clips, read_manifest
 from src.store.records import MANIFEST, forget_subset, list_subsets
 from src.store.wholeness import is_clip
+from src.units import format_bytes
 
 NAMED = 5  # foreign things that are named
 
@@ -31,7 +32,7 @@ def find_unused(root: str | Path) -> pd.DataFrame:
     Only what is this project's by its content is listed, see `src.store.contents`.
 
     Returns:
-        a row per path: `path`, `why`, `megabytes`.
+        a row per path: `path`, `why`, `num_bytes`.
 
     Raises:
         FileNotFoundError: `root` was never prepared.
@@ -51,10 +52,10 @@ def find_unused(root: str | Path) -> pd.DataFrame:
             for path in kept.glob("*.npy")
             if contents.is_feature_file(path) and path.stem not in used
         ]
-        rows += [(str(path), "no subset uses it", _megabytes(path)) for path in [*clips, *features]]
+        rows += [(str(path), "no subset uses it", _count_bytes(path)) for path in [*clips, *features]]
     abandoned = [staging for staging in store.list_staging() if ownership.is_abandoned(staging)]
-    rows += [(str(staging), "its job was killed", _megabytes(staging)) for staging in abandoned]
-    return pd.DataFrame(sorted(rows), columns=["path", "why", "megabytes"])
+    rows += [(str(staging), "its job was killed", _count_bytes(staging)) for staging in abandoned]
+    return pd.DataFrame(sorted(rows), columns=["path", "why", "num_bytes"])
 
 
 def remove_unused(unused: pd.DataFrame, root: str | Path) -> None:
@@ -72,9 +73,9 @@ def _open(root):
     return root
 
 
-def _megabytes(path):
+def _count_bytes(path):
     paths = [Path(path), *Path(path).rglob("*")]
-    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def main():
@@ -100,13 +101,13 @@ def _run(root, forget, remove):
         print(f"subset {row.name}  ({counts}, {row.prepared}, {row.parameters}{', current' * row.current})")
     unused = find_unused(root)
     for row in unused.itertuples():
-        print(f"{row.path}  ({row.why}, {row.megabytes:.2f} MB)")
+        print(f"{row.path}  ({row.why}, {format_bytes(row.num_bytes)})")
     if remove:
         remove_unused(unused, root)
     foreign = [str(path) for path in contents.find_foreign(root)]
     if foreign:
         print(f"not ours, left alone: {', '.join(foreign[:NAMED])}{', …' * (len(foreign) > NAMED)} ({len(foreign)})")
-    print(f"{'removed' if remove else 'unused'}: {len(unused)}, {unused.megabytes.sum():.1f} MB")
+    print(f"{'removed' if remove else 'unused'}: {len(unused)}, {format_bytes(unused.num_bytes.sum())}")
 
 
 if __name__ == "__main__":

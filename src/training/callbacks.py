@@ -17,6 +17,7 @@ from src.files import write_text
 from src.progress import progress
 from src.training.compiling import OWN
 from src.training.saving import write_weights
+from src.units import format_seconds
 
 MEASURED_STEPS = 10  # the first one compiles the step, so their median is taken
 
@@ -141,7 +142,7 @@ class StepBar(keras.callbacks.Callback):
         if len(self.seconds) == MEASURED_STEPS:
             step = float(np.median(self.seconds))
             left = self.bar.total - self.bar.n
-            self.bar.write(f"{self.label}: {left:,} more steps of {step:.2f} s, about {step * left / 60:.1f} minutes")
+            self.bar.write(f"{self.label}: {left:,} more steps of {step:.2f} s, about {format_seconds(step * left)}")
 
     def on_epoch_end(self, epoch, logs=None):
         shown = [name for name in ("loss", "val_accuracy") if name in logs]

@@ -47,10 +47,10 @@ def test_check_store_measures_each_clip_of_the_current_subset(videos, tmp_path):
     prepare(videos[2:3], tmp_path)
     prepare(videos[3:], tmp_path)
     table, store = check_store(tmp_path), ClipStore(tmp_path)
-    assert list(table) == ["video_id", "split", "label", "height", "width", "megabytes", "moving", "at_bound"]
+    assert list(table) == ["video_id", "split", "label", "height", "width", "num_bytes", "moving", "at_bound"]
     assert table.video_id.tolist() == ["good_1", "good_2"]
     assert table[["height", "width"]].to_numpy().tolist() == [[64, 48], [48, 64]]
-    assert table.megabytes[0] == store.num_bytes(clip_name("good_1", read_digest(videos.path[3]))) / 1e6
+    assert table.num_bytes[0] == store.num_bytes(clip_name("good_1", read_digest(videos.path[3])))
     assert (table.moving > 0.7).all() and (table.at_bound < 0.05).all()
 
 

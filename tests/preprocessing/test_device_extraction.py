@@ -82,7 +82,7 @@ def test_the_reports_are_the_same(both):
 
 def test_the_plan_measures_this_way(videos, tmp_path):
     plan = plan_preprocessing(make_subset(videos[:9]), tmp_path, TINY_CONFIG, 2, extract=extract_on_device)
-    assert len(plan.probe) == 2 and plan.minutes > 0 and plan.gigabytes > 0
+    assert len(plan.probe) == 2 and plan.seconds > 0 and plan.num_bytes > 0
     assert ClipStore(tmp_path, TINY_CONFIG).names() == set()
 
 

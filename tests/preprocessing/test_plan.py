@@ -90,14 +90,14 @@ def test_stored_clips_are_not_missing(videos, root):
 
 def test_the_probe_measures_what_clips_take_on_disk(videos, root):
     found = make_plan(videos, root)
-    assert found.minutes > 0
+    assert found.seconds > 0
     store = ClipStore(root, TINY_CONFIG)
     prepare(make_subset(videos), root)
     sizes = [path.stat().st_size for path in store.folder.rglob("*") if path.is_file() and path.name != "config.json"]
     blocks = sum(-(-size // FILE_BLOCK) for size in sizes) + len(videos)  # one block per folder
-    assert found.gigabytes * 1e9 == pytest.approx(blocks * FILE_BLOCK, rel=0.15)
+    assert found.num_bytes == pytest.approx(blocks * FILE_BLOCK, rel=0.15)
     used = 512 * sum(path.stat().st_blocks for path in store.folder.rglob("*"))
-    assert found.gigabytes * 1e9 >= 0.85 * used
+    assert found.num_bytes >= 0.85 * used
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -127,9 +127,9 @@ def test_the_measured_clips_do_not_depend_on_the_order(root, tmp_path, probed):
 def test_failed_videos_are_not_part_of_the_estimate(videos, root, tmp_path):
     bad = make_fakes(tmp_path / "fakes", 12)
     found = make_plan([*videos, *bad], root)
-    assert 0 < len(found.probe) < 21 // 4 and found.gigabytes * 1e9 > 21 * FILE_BLOCK
+    assert 0 < len(found.probe) < 21 // 4 and found.num_bytes > 21 * FILE_BLOCK
     found = make_plan(bad, root)
-    assert (len(found.tasks), found.probe) == (12, []) and np.isnan([found.minutes, found.gigabytes]).all()
+    assert (len(found.tasks), found.probe) == (12, []) and np.isnan([found.seconds, found.num_bytes]).all()
     found.check_space()
 
 
@@ -137,7 +137,7 @@ def test_without_missing_clips_nothing_is_measured(videos, root, monkeypatch):
     prepare(make_subset(videos[:4]), root)
     monkeypatch.setattr(tasks, "run_tasks", lambda function, tasks, *_: 1 / 0 if tasks else ())
     found = make_plan(videos[:4], root)
-    assert (found.tasks, found.probe, found.minutes, found.gigabytes) == ([], [], 0, 0)
+    assert (found.tasks, found.probe, found.seconds, found.num_bytes) == ([], [], 0, 0)
     assert found.table()["plan"][["to do", "time", "to be written"]].tolist() == ["0", "nothing", "nothing"]
 
 
@@ -150,7 +150,7 @@ def test_the_table():
         "clips wanted": "12,020",
         "already there": "20",
         "to do": "12,000",
-        "time": "150 minutes with 4 workers, measured on 8 clips",
+        "time": "2 h 30 min with 4 workers, measured on 8 clips",
         "to be written": "1.2 GB",
         "free": "70 GB on the disk of datasets/x",
         "parameters": TINY_CONFIG.key,
@@ -159,7 +159,7 @@ def test_the_table():
 
 def test_the_table_without_a_measurement(root, tmp_path):
     found = make_plan(make_fakes(tmp_path / "fakes", 2), root)
-    assert np.isnan(found.minutes) and not found.table()["plan"].str.contains("nan").any()
+    assert np.isnan(found.seconds) and not found.table()["plan"].str.contains("nan").any()
     assert "not measured" in found.table()["plan"]["time"] and "not measured" in found.table()["plan"]["to be written"]
 
 

@@ -14,6 +14,7 @@ from src.store.clip_store import ClipStore, clip_name
 from src.store.digests import read_digest
 from src.store.manifest import read_manifest
 from src.store.unused import find_unused, main, remove_unused
+from src.units import format_bytes
 
 OTHER = ClipConfig(short_side=32, num_segments=2, flow_length=3)
 
@@ -85,11 +86,11 @@ def test_the_clip_of_a_replaced_video_is_used_while_another_subset_has_it(videos
 def test_clips_of_a_given_up_subset_are_unused(videos, root):
     prepare(videos[:2], root)
     prepare(videos[1:], root)
-    assert list(find_unused(root)) == ["path", "why", "megabytes"] and find_unused(root).empty
+    assert list(find_unused(root)) == ["path", "why", "num_bytes"] and find_unused(root).empty
     give_up(videos[:2], root)
     unused = find_unused(root)
     assert names(unused) == {name_of(videos[0])} and unused.why.tolist() == ["no subset uses it"]
-    assert unused.megabytes[0] == ClipStore(root).num_bytes(name_of(videos[0])) / 1e6
+    assert unused.num_bytes[0] == ClipStore(root).num_bytes(name_of(videos[0]))
     before = read_content(ClipStore(root))
     remove_unused(unused, root)
     after = read_content(ClipStore(root))
@@ -143,7 +144,7 @@ def test_staging_of_killed_jobs_is_unused(videos, root):
         os.utime(staging, (time.time() - ABANDONED_AFTER - 60,) * 2)
     unused = find_unused(root)
     assert unused[["path", "why"]].to_numpy().tolist() == [[str(left), "its job was killed"]]
-    assert unused.megabytes[0] == pytest.approx(0.0051, abs=2e-4)
+    assert unused.num_bytes[0] == pytest.approx(5100, abs=200)
     remove_unused(unused, root)
     assert own.exists() and not left.exists()
 
@@ -191,14 +192,14 @@ def test_the_command_forgets_a_subset_and_removes_the_clip_of_a_replaced_video(v
     second = prepare(videos, root).subset
     subsets = run(monkeypatch, capsys, root)
     assert [line.split()[:2] for line in subsets[:2]] == [["subset", first], ["subset", second]]
-    assert subsets[1].endswith(", current)") and subsets[2:] == ["unused: 0, 0.0 MB"]
+    assert subsets[1].endswith(", current)") and subsets[2:] == ["unused: 0, 0 bytes"]
     forgotten, kept, listed, found = run(monkeypatch, capsys, root, "--forget", first)
     assert (forgotten, kept) == (f"forgotten: {first}", subsets[1])
-    assert (
-        listed.startswith(f"{ClipStore(root).folder / old}  (no subset uses it, 0.0") and found == "unused: 1, 0.0 MB"
-    )
+    size = format_bytes(ClipStore(root).num_bytes(old))
+    assert listed.startswith(f"{ClipStore(root).folder / old}  (no subset uses it, {size}")
+    assert found == f"unused: 1, {size}"
     assert old in ClipStore(root).names()
-    assert run(monkeypatch, capsys, root, "--remove") == [kept, listed, "removed: 1, 0.0 MB"]
+    assert run(monkeypatch, capsys, root, "--remove") == [kept, listed, f"removed: 1, {size}"]
     assert ClipStore(root).names() == {name_of(video) for video in videos}
     assert prepare(videos, root).found == 4
 
@@ -238,7 +239,7 @@ def test_what_the_user_put_into_the_folder_stays(videos, root, monkeypatch, caps
     before = read_tree(root)
     lines = run(monkeypatch, capsys, root, "--remove")
     "\n".join(lines).encode()
-    assert lines[-1] == "removed: 0, 0.0 MB" and lines[-2].startswith(f"not ours, left alone: {root}/clips/")
+    assert lines[-1] == "removed: 0, 0 bytes" and lines[-2].startswith(f"not ours, left alone: {root}/clips/")
     assert lines[-2].endswith("(15)") and read_tree(root) == before
     assert prepare(videos, root).found == 4 and read_tree(root) == before
 

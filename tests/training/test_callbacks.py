@@ -30,7 +30,7 @@ def test_each_round_gets_its_own_batches_once(tiny_store, monkeypatch):
 
 
 def test_the_minutes_that_a_training_will_take_are_measured_on_its_first_steps(monkeypatch, capsys):
-    """The first step, which is compiled, takes 60 s, the others 2 s: 110 more steps of 2 s are 3.7 minutes."""
+    """The first step, which is compiled, takes 60 s, the others 2 s: 110 more steps of 2 s are 3 min 40 s."""
     seconds = itertools.chain([60], itertools.repeat(2))
     clock = itertools.accumulate(itertools.chain.from_iterable((0, next(seconds)) for _ in itertools.count()))
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(clock))
@@ -44,7 +44,7 @@ def test_the_minutes_that_a_training_will_take_are_measured_on_its_first_steps(m
         bar.on_epoch_end(epoch, {"loss": 1.5, "val_accuracy": 0.25})
     bar.on_train_end()
     printed = capsys.readouterr().out
-    assert printed.count("temporal stream, all layers: 110 more steps of 2.00 s, about 3.7 minutes") == 1
+    assert printed.count("temporal stream, all layers: 110 more steps of 2.00 s, about 3 min 40 s") == 1
     assert "20/120" in printed
 
 
