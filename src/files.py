@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ def check_path(path: str | Path, name: str) -> Path:
         hint = " Write it without quotes: None" if path == "None" else ""
         raise ValueError(f"{name} must be a path. Received: {path!r}.{hint}")
     return expand(path)
+
+
+def plain_name(name: str, most: int) -> str:
+    """A name of letters, digits, dots, underscores and dashes, at most so many: a folder's name on any system."""
+    return re.sub(r"[^\w.]+", "-", name.encode(errors="ignore").decode()).strip("-.")[:most] or "videos"
 
 
 @contextmanager

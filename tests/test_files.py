@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from src.files import PARTIAL, atomic_path, check_path, expand, read_json, write_json, write_text
+from src.files import PARTIAL, atomic_path, check_path, expand, plain_name, read_json, write_json, write_text
 
 
 def names(folder):
@@ -75,3 +75,14 @@ def test_what_is_no_json_is_none(tmp_path):
 def test_what_is_no_path_is_refused(value):
     with pytest.raises(ValueError, match="output must be a path. Received"):
         check_path(value, "output")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("ut_interaction", "ut_interaction"), ("my clips (2)", "my-clips-2"), ("Überfälle", "Überfälle"), 
+        ("..", "videos"), ("caf\udce9/x", "caf-x"), ("跑步", "跑步"), ("x" * 99, "x" * 30), ("", "videos"), ("-a.", "a"),
+    ],
+)  # fmt: skip
+def test_a_plain_name_is_a_name_on_any_system(name, plain):
+    assert plain_name(name, 30) == plain

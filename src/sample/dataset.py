@@ -119,6 +119,11 @@ def _is_sample(folder: Path) -> bool:
     return bool(plans) and all(_read_plan(path) for path in plans)
 
 
+def is_sample(folder: Path) -> bool:
+    """Whether a folder holds the sample, complete."""
+    return _read_plan(folder / PLAN) is not None
+
+
 def _read_plan(path: Path) -> dict | None:
     """The content of a sample.json; None if this module did not write it.
 

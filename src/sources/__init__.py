@@ -2,6 +2,6 @@
 
 from src.sources.archive import unpack_subset
 from src.sources.names import few, printable
-from src.sources.source import read_source
+from src.sources.source import default_output, read_source
 from src.sources.spans import add_background_clips
-from src.sources.video_table import COLUMNS, OBJECTS, SPLITS, check_disjoint, check_ids, in_two_splits, seeded_keys
+from src.sources.video_table import COLUMNS, OBJECTS, SPLITS, check_disjoint, seeded_keys

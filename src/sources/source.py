@@ -1,14 +1,15 @@
 """Recognises which kind of source a path is, and reads it into the annotation table."""
 
+import os
 import textwrap
 from numbers import Real
 from pathlib import Path
 
 import pandas as pd
 
-from src.files import check_path, expand
+from src.files import check_path, expand, plain_name
 from src.ownership import read_stamp
-from src.sample import write_sample
+from src.sample import is_sample, write_sample
 from src.sources.archive import is_archive_folder
 from src.sources.archive_labels import find_label_zip, unpack_labels
 from src.sources.class_folders import read_class_folders
@@ -19,6 +20,7 @@ from src.sources.video_table import SPLITS, Reading
 
 MAX_CLASSES = 6  # that are named
 WIDTH = 110  # characters of a line
+NAME_LETTERS = 60  # of a source in the name of its prepared folder
 WRAPPING = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
 
 
@@ -47,8 +49,7 @@ def read_source(
         ValueError: the path is no source, or its content breaks a rule of its reader.
         FileNotFoundError: a label file is missing, or all listed videos are.
     """
-    if not isinstance(source, str | Path) or not str(source).strip():
-        raise ValueError(f'source must be "sample" or the path of a folder or a .csv file. Received: {source!r}')
+    _check_source(source)
     if not (isinstance(frame_rate, Real) and 0 < frame_rate < float("inf")):
         raise ValueError(f"frame_rate must be a positive number of frames/s. Received: {frame_rate!r}")
     if unpack_to is not None:
@@ -57,6 +58,28 @@ def read_source(
     reading = _read(path, seed, unpack_to, group_pattern, float(frame_rate))
     print(_describe(path, reading))
     return reading.table
+
+
+def default_output(source: str | Path) -> str:
+    """The folder that a source is prepared in, if none is given.
+
+    "datasets/sample-mini" for the sample, "datasets/ssv2-mini" for an SSv2 download, "datasets/NAME-mini" for a folder
+    or a CSV called NAME. The source need not exist.
+    """
+    _check_source(source)
+    path = Path(os.path.abspath(expand(source)))
+    if source == "sample" or is_sample(path):
+        name = "sample"
+    elif is_archive_folder(path) or find_label_zip(path) or is_ssv2(path):
+        name = "ssv2"
+    else:
+        name = plain_name(path.stem if path.suffix.lower() == ".csv" else path.name, NAME_LETTERS)
+    return f"datasets/{name}-mini"
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str | Path) or not str(source).strip():
+        raise ValueError(f'source must be "sample" or the path of a folder or a .csv file. Received: {source!r}')
 
 
 def _read(path: Path, seed: int, unpack_to: str | Path | None, group_pattern: str | None, frame_rate: float) -> Reading:

@@ -3,9 +3,9 @@ import zipfile
 import pytest
 from source_folders import HOLD, PUSH, rows, touch, write_csv, write_ssv2
 
-from src.sample import VIDEO_FOLDER
+from src.sample import VIDEO_FOLDER, write_sample
 from src.sources import source
-from src.sources.source import read_source
+from src.sources.source import default_output, read_source
 
 
 def test_the_content_of_a_path_decides_what_it_is(tmp_path):
@@ -123,3 +123,28 @@ def test_what_was_understood_is_printed(tmp_path, capsys):
         r"  ├─ groups: 4, by group_pattern \\w+\\.mp4, such as 3.mp4".replace(r"\\", "\\"),
         "  └─ left aside: 1 folder without a video of a class: notes (1 file)",
     ]
+
+
+def test_the_default_output_is_named_after_the_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fights").mkdir()
+    (tmp_path / "download").mkdir()
+    write_ssv2(tmp_path / "download")
+    outputs = {
+        "sample": "sample", "fights": "fights", "fights/": "fights", tmp_path / "fights": "fights",
+        "fights/../fights/": "fights", "download/": "ssv2", "lists/My clips.CSV": "My-clips",
+        "no/such place/": "such-place", "caf\udce9": "caf",
+    }  # fmt: skip
+    for source_path, name in outputs.items():
+        assert default_output(source_path) == f"datasets/{name}-mini"
+
+
+def test_the_sample_is_known_wherever_it_is(tmp_path):
+    write_sample(tmp_path / "download", 1, 0, 0, workers=1)
+    assert default_output(tmp_path / "download") == "datasets/sample-mini"
+
+
+@pytest.mark.parametrize("wrong", [None, "", " ", 7])
+def test_the_default_output_needs_a_source(wrong):
+    with pytest.raises(ValueError, match="source must be"):
+        default_output(wrong)
