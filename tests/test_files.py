@@ -80,8 +80,9 @@ def test_what_is_no_path_is_refused(value):
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
-        ("ut_interaction", "ut_interaction"), ("my clips (2)", "my-clips-2"), ("Überfälle", "Überfälle"), 
-        ("..", "videos"), ("caf\udce9/x", "caf-x"), ("跑步", "跑步"), ("x" * 99, "x" * 30), ("", "videos"), ("-a.", "a"),
+        ("ut_interaction", "ut_interaction"), ("my clips (2)", "my-clips-2"), ("Überfälle", "Überfälle"),
+        ("..", "videos"), ("caf\udce9/x", "caf-x"), ("跑步", "跑步"), ("x" * 99, "x" * 30), ("", "videos"),
+        ("-a.", "a"),
     ],
 )  # fmt: skip
 def test_a_plain_name_is_a_name_on_any_system(name, plain):

@@ -1,54 +1,22 @@
-"""Looks at clips: one example before the extraction, and all stored clips after it."""
+"""Looks at all stored clips after the extraction: what was measured on each, and which are the worst."""
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
-from src.config import ClipConfig
 from src.flow import STEPS, ZERO
-from src.preprocessing.extraction import extract_clip
 from src.progress import progress
-from src.store import Clip, read_prepared
-from src.video import Excerpt, VideoError
+from src.store import read_prepared
 
-EXAMPLE_CLASSES = 8
-
-
-@dataclass(frozen=True)
-class Example:
-    """One clip of a subset, for display: its entries in the table and its extracted `Clip`."""
-
-    video_id: str
-    video: Excerpt
-    label: str
-    clip: Clip
-
-
-def find_example(subset: pd.DataFrame, config: ClipConfig) -> Example:
-    """Extracts the first usable training clip of each class, and returns the one with the fastest mean motion.
-
-    Only the first `EXAMPLE_CLASSES` classes are considered.
-
-    Raises:
-        VideoError: no training clip can be used; the message is that of the last one tried.
-    """
-    config = replace(config, flow_source="store")  # flow is displayed, even if it is not stored
-    examples, error = {}, VideoError("A subset needs a training clip to show an example of. Received: none")
-    for row in subset[subset.split == "train"].itertuples():
-        if row.label in examples or len(examples) == EXAMPLE_CLASSES:
-            continue
-        try:
-            video = Excerpt.of(row)
-            examples[row.label] = Example(row.video_id, video, row.label, extract_clip(video, config))
-        except (VideoError, cv2.error) as reason:
-            error = reason
-    if not examples:
-        raise error
-    return max(examples.values(), key=lambda example: _count_steps(example.clip.stacks).mean())
+CHECKS = {  # column of `check_store`: what is worst, the limit, what to do beyond it
+    "at_bound": ("max", 0.01, "raise flow_bound"),
+    "moving": ("min", 0.05, "hardly moves: is it the right part of the video?"),
+    "repeated": ("max", 0.25, "repeats frames, which are skipped: was its frame rate raised?"),
+    "overlap": ("max", 0.5, "short for its windows: lower num_segments or flow_length"),
+    "brightness": ("min", 30, "dark: can one see what happens?"),
+}
 
 
 def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
@@ -59,8 +27,10 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
         subset: its name; None is the one that was prepared last.
 
     Returns:
-        a row per stored clip: video_id, split, label, height, width, num_bytes, `moving` (share of displacement values
-        other than zero) and `at_bound` (share clipped at `flow_bound`).
+        a row per stored clip: video_id, split, label, height, width, num_bytes, and of its segments: `moving` (share of
+        displacement values other than zero), `at_bound` (share clipped at `flow_bound`), `repeated` (share of frames
+        that repeat the one before them, and were skipped), `overlap` (share of a window's frames that the windows
+        before it have, too, or that the clip lacks) and `brightness` (mean of the frames, 0 to 255).
 
     Raises:
         ValueError: no clip is stored; or clips are broken, and the message lists all of them, each with the reason, and
@@ -93,17 +63,45 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def find_worst(check: pd.DataFrame, count: int = 2) -> pd.DataFrame:
+    """The clips that are worst by each check, whether good or bad.
+
+    Args:
+        check: from `check_store`.
+        count: clips of each check.
+
+    Returns:
+        a row per check and clip, the worst first: `check`, `video_id`, `label`, `split`, `value` and `verdict`, which
+        is "fine" or says what to do.
+    """
+    tables = []
+    for name, (end, limit, advice) in CHECKS.items():
+        worst = check.nlargest(count, name) if end == "max" else check.nsmallest(count, name)
+        beyond = worst[name] > limit if end == "max" else worst[name] < limit
+        table = worst[["video_id", "label", "split"]].assign(
+            value=worst[name], verdict=np.where(beyond, advice, "fine")
+        )
+        table.insert(0, "check", name)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
 def _measure(store, clip):
     segments = range(store.config.num_segments)
     frames = [store.read_frame(clip, segment) for segment in segments]
     steps = _count_steps(np.stack([store.read_stack(clip, segment) for segment in segments]))
     height, width = frames[0].shape[:2]
+    windows, length = store.read_info(clip)["indices"], store.config.window_length
+    spanned = sum(window[-1] - window[0] + 1 for window in windows)
     return {
         "height": height,
         "width": width,
         "num_bytes": store.num_bytes(clip),
         "moving": float((steps > 0).mean()),
         "at_bound": float((steps >= STEPS - 1).mean()),  # JPEG can change a value by one step
+        "repeated": 1 - sum(map(len, windows)) / spanned,
+        "overlap": 1 - len({index for window in windows for index in window}) / (length * len(windows)),
+        "brightness": float(np.mean(frames)),
     }
 
 
