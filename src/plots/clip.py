@@ -12,7 +12,7 @@ from PIL import Image
 from src.flow import mean_flow
 from src.plots import style
 
-MOST_BYTES = 25_000  # of an animation
+MOST_BYTES = 16_000  # of an animation
 MOST_FRAMES = 48
 QUALITIES = (60, 45, 30, 20, 10)  # of WebP, tried in turn
 ROW = 0.17  # inches for a segment
@@ -79,10 +79,10 @@ def plot_segment_timeline(
     """
     count = len(windows)
     shown = np.unique(np.linspace(0, count - 1, min(count, style.MAX_IMAGES)).round().astype(int))
-    wide = min(style.WIDTH / len(shown), 2.6)
+    wide = min((style.WIDTH - 0.5) / len(shown), 2.6)
     high, low = wide * frames.shape[1] / frames.shape[2], max(0.5, ROW * min(count, 20))
-    figure = plt.figure(figsize=(style.WIDTH, high + low + (1.25 if seconds else 0.9)))
-    grid = figure.add_gridspec(2, len(shown), height_ratios=[high + 0.2, low])
+    figure = plt.figure(figsize=(style.WIDTH, high + low + (1.2 if seconds else 0.8)))
+    grid = figure.add_gridspec(2, len(shown), height_ratios=[high, low])
     images = [figure.add_subplot(grid[0, column]) for column in range(len(shown))]
     line = figure.add_subplot(grid[1, :])
     middles = [window[(len(window) - 1) // 2] for window in windows]

@@ -53,15 +53,13 @@ def plot_class_strips(strips: Mapping[str, np.ndarray], num_classes: int | None 
     columns = min(STRIP_COLUMNS, len(strips))
     rows = -(-len(strips) // columns)
     joined = {label: np.concatenate(list(frames), axis=1) for label, frames in strips.items()}
-    tallest = max(image.shape[0] / image.shape[1] for image in joined.values())
-    width = style.WIDTH / columns
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(style.WIDTH, rows * (width * tallest + 0.24) + 0.2), squeeze=False
-    )
+    aspect = np.median([image.shape[0] / image.shape[1] for image in joined.values()])
+    size = style.WIDTH, rows * (style.WIDTH / columns * aspect + 0.24) + 0.2
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for ax in axes.flat[len(strips) :]:
         ax.set_axis_off()
     for ax, (label, image) in zip(axes.flat, joined.items(), strict=False):
-        style.draw_image(ax, image, shorten(label, 46), fontsize=8)
+        style.draw_image(ax, image, shorten(label, 46), fontsize=8, interpolation="bilinear")
         for border in range(1, len(strips[label])):
             ax.axvline(border * strips[label].shape[2] - 0.5, color="white", linewidth=1.5)
     hidden = (num_classes or len(strips)) - len(strips)

@@ -10,12 +10,12 @@ from src.flow import STEPS, ZERO
 from src.progress import progress
 from src.store import read_prepared
 
-CHECKS = {  # column of `check_store`: what is worst, the limit, what to do beyond it
-    "at_bound": ("max", 0.01, "raise flow_bound"),
-    "moving": ("min", 0.05, "hardly moves: is it the right part of the video?"),
-    "repeated": ("max", 0.25, "repeats frames, which are skipped: was its frame rate raised?"),
-    "overlap": ("max", 0.5, "short for its windows: lower num_segments or flow_length"),
-    "brightness": ("min", 30, "dark: can one see what happens?"),
+CHECKS = {  # column of `check_store`: which end is worst, its format, the limit, what to do beyond it
+    "at_bound": ("largest", "{:.1%}", 0.01, "raise flow_bound"),
+    "moving": ("smallest", "{:.0%}", 0.05, "hardly moves: is it the right part of the video?"),
+    "repeated": ("largest", "{:.0%}", 0.25, "repeats frames, which are skipped: was its frame rate raised?"),
+    "overlap": ("largest", "{:.0%}", 0.5, "short for its windows: lower num_segments or flow_length"),
+    "brightness": ("smallest", "{:.0f} of 255", 30, "dark: can one see what happens?"),
 }
 
 
@@ -72,16 +72,15 @@ def find_worst(check: pd.DataFrame, count: int = 2) -> pd.DataFrame:
 
     Returns:
         a row per check and clip, the worst first: `check`, `video_id`, `label`, `split`, `value` and `verdict`, which
-        is "fine" or says what to do.
+        is "fine" or says what to do; value and verdict are texts.
     """
     tables = []
-    for name, (end, limit, advice) in CHECKS.items():
-        worst = check.nlargest(count, name) if end == "max" else check.nsmallest(count, name)
-        beyond = worst[name] > limit if end == "max" else worst[name] < limit
-        table = worst[["video_id", "label", "split"]].assign(
-            value=worst[name], verdict=np.where(beyond, advice, "fine")
-        )
-        table.insert(0, "check", name)
+    for name, (end, text, limit, advice) in CHECKS.items():
+        sign = 1 if end == "largest" else -1
+        worst = check.loc[(-sign * check[name]).sort_values(kind="stable").index[:count]]
+        verdicts = [advice if sign * value > sign * limit else "fine" for value in worst[name]]
+        table = worst[["video_id", "label", "split"]].assign(value=worst[name].map(text.format), verdict=verdicts)
+        table.insert(0, "check", f"{end} {name}")
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

@@ -41,8 +41,8 @@ class Comparison:
         )
         return (
             f"Clip {self.video_id}, extracted again, {found}. JPEG changed its frames by {frames.mean():.1f} grey "
-            f"levels on average and {frames.max()} at most, of 255, and its flow by {pixels * steps.mean():.3f} px/frame on "
-            f"average and {pixels * steps.max():.1f} at most, of {self.flow_bound:g}."
+            f"levels on average and {frames.max()} at most, of 255, and its flow by {pixels * steps.mean():.3f} "
+            f"px/frame on average and {pixels * steps.max():.1f} at most, of {self.flow_bound:g}."
         )
 
 

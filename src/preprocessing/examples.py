@@ -27,6 +27,25 @@ class Example:
     label: str
     clip: Clip
 
+    @property
+    def segment(self) -> int:
+        """The segment in which parts of the picture move most differently, as an object does before a background."""
+        return int(self._spread.max(axis=1).argmax())
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The numbers of the two consecutive frames between which they do."""
+        window = self.clip.indices[self.segment]
+        padded = (self._spread.shape[1] + 1 - len(window)) // 2
+        place = int(np.clip(self._spread[self.segment].argmax() - padded, 0, len(window) - 2))
+        return window[place], window[place + 1]
+
+    @property
+    def _spread(self) -> np.ndarray:
+        """Standard deviation of each flow field over its pixels, in codes: (S, L)."""
+        spread = self.clip.stacks.std(axis=(1, 2))
+        return np.hypot(spread[:, 0::2], spread[:, 1::2])
+
 
 def find_example(subset: pd.DataFrame, config: ClipConfig, clip: str | int | None = None) -> Example:
     """Extracts one clip to look at.
@@ -49,7 +68,7 @@ def find_example(subset: pd.DataFrame, config: ClipConfig, clip: str | int | Non
     return max(first, key=lambda example: np.abs(example.clip.stacks.astype(np.int16) - ZERO).mean())
 
 
-def read_strips(subset: pd.DataFrame, num_frames: int = 3, short_side: int = 96, most: int = 12) -> dict:
+def read_strips(subset: pd.DataFrame, num_frames: int = 3, short_side: int = 64, most: int = 12) -> dict:
     """Reads a few frames of a training clip of each class, evenly spread in time.
 
     Args:

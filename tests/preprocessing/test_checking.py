@@ -1,15 +1,14 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, write_good, write_video
+from conftest import make_subset, moving_texture, prepare, write_good, write_video
 
 from src.config import ClipConfig
-from src.preprocessing.checking import check_store, find_example
-from src.preprocessing.extraction import extract_clip
+from src.preprocessing.checking import CHECKS, check_store, find_worst
 from src.store import ClipStore, read_digest
 from src.store.clip_store import clip_name
-from src.video import VideoError
 
 
 @pytest.fixture(scope="module")
@@ -21,33 +20,12 @@ def videos(tmp_path_factory):
     return make_subset([*bad, *write_good(folder, 3)])
 
 
-def test_the_example_is_the_first_usable_training_clip_of_its_class(videos):
-    split = ["train", "train", "test", "train", "train"]
-    example = find_example(videos.assign(label="one", split=split), TINY_CONFIG)
-    assert example.video_id == "good_1" and example.video.path.endswith("good 1.webm")
-    assert example.clip.frames.shape == (2, 64, 48, 3)
-
-
-def test_the_example_is_the_clip_with_the_fastest_motion(videos):
-    motion = {
-        row.video_id: np.abs(extract_clip(row.path, TINY_CONFIG).stacks.astype(int) - 128).mean()
-        for row in videos[2:].itertuples()
-    }
-    assert find_example(videos.assign(label=videos.video_id), TINY_CONFIG).video_id == max(motion, key=motion.get)
-
-
-def test_without_a_usable_clip_the_error_says_why(videos):
-    with pytest.raises(VideoError, match=r"bad_text\.webm: must be a video"):
-        find_example(videos[:1], TINY_CONFIG)
-    with pytest.raises(VideoError, match="needs a training clip"):
-        find_example(videos.assign(split="test"), TINY_CONFIG)
-
-
 def test_check_store_measures_each_clip_of_the_current_subset(videos, tmp_path):
     prepare(videos[2:3], tmp_path)
     prepare(videos[3:], tmp_path)
     table, store = check_store(tmp_path), ClipStore(tmp_path)
-    assert list(table) == ["video_id", "split", "label", "height", "width", "num_bytes", "moving", "at_bound"]
+    facts = ["video_id", "split", "label", "height", "width", "num_bytes"]
+    assert list(table) == [*facts, "moving", "at_bound", "repeated", "overlap", "brightness"]
     assert table.video_id.tolist() == ["good_1", "good_2"]
     assert table[["height", "width"]].to_numpy().tolist() == [[64, 48], [48, 64]]
     assert table.num_bytes[0] == store.num_bytes(clip_name("good_1", read_digest(videos.path[3])))
@@ -93,3 +71,45 @@ def test_check_store_measures_still_and_clipped_values(tmp_path):
     table = check_store(tmp_path / "prepared").set_index("video_id")
     assert (table.moving["still"], table.at_bound["still"]) == (0, 0)
     assert table.moving["fast"] > 0.9 and table.at_bound["fast"] > 0.5
+
+
+def test_check_store_measures_repeats_short_clips_and_darkness(tmp_path):
+    frames = moving_texture(16, 2, 0, 48, 64)
+    videos = {
+        "plain": frames,
+        "doubled": frames.repeat(2, axis=0),
+        "short": frames[:5],
+        "dark": frames // 8,
+    }
+    paths = [(name, write_video(tmp_path / f"{name}.avi", content, fourcc="MJPG")) for name, content in videos.items()]
+    prepare(make_subset(paths), tmp_path / "prepared", ClipConfig(48, 2, 3))
+    table = check_store(tmp_path / "prepared").set_index("video_id")
+    assert table.repeated.round(2).to_dict() == {"plain": 0, "doubled": 0.43, "short": 0, "dark": 0}  # 4 frames of 7
+    assert table.overlap.to_dict() == {"plain": 0, "doubled": 0, "short": 0.375, "dark": 0}  # 3 of 8 are shared
+    assert table.brightness["plain"] == pytest.approx(frames.mean(), abs=3)
+    assert table.brightness["dark"] == pytest.approx((frames // 8).mean(), abs=3)
+    worst = find_worst(table.reset_index(), 1).set_index("check")
+    assert worst.video_id[["largest repeated", "largest overlap", "smallest brightness"]].tolist() == [
+        "doubled", "short", "dark",
+    ]  # fmt: skip
+    assert worst.value["largest repeated"] == "43%" and worst.value["largest overlap"] == "38%"
+    assert "frame rate" in worst.verdict["largest repeated"] and worst.verdict["largest overlap"] == "fine"
+    assert worst.verdict["smallest brightness"].startswith("dark")
+
+
+def test_the_worst_clips_of_each_check_come_first():
+    values = {
+        "at_bound": [0, 0.02, 0.005],
+        "moving": [0.01, 0.5, 0.04],
+        "repeated": 0.0,
+        "overlap": 0.0,
+        "brightness": 90,
+    }
+    check = pd.DataFrame({"video_id": list("abc"), "label": "run", "split": "test", **values})
+    worst = find_worst(check, 2)
+    assert list(worst) == ["check", "video_id", "label", "split", "value", "verdict"]
+    assert len(worst) == 2 * len(CHECKS)
+    assert worst.video_id[:4].tolist() == ["b", "c", "a", "c"]
+    assert worst.value[:4].tolist() == ["2.0%", "0.5%", "1%", "4%"]
+    assert worst.verdict[:2].tolist() == ["raise flow_bound", "fine"]
+    assert find_worst(check[:1], 2).video_id.tolist() == ["a"] * len(CHECKS)
