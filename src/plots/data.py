@@ -5,20 +5,18 @@ an array of Axes.
 """
 
 from collections.abc import Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from src.config import ClipConfig
 from src.flow import dequantize_flow, mean_flow, unstack_flow
 from src.plots import style
 from src.plots.names import wrap
-from src.preprocessing import FOLLOWED
 
 ARROW_STEP = 16  # px
+MAX_FIELDS = 5  # of a stack
 
 
 @style.apply
@@ -79,7 +77,7 @@ def plot_flow(frame: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 @style.apply
 def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
-    """Draws a stack's channels, u1 … uL in the upper row, v1 … vL in the lower: (2, L) Axes.
+    """Draws a stack's channels, u above and v below: all fields, or five from the first to the last: (2, N) Axes.
 
     Args:
         stack: uint8 (H, W, 2L), channel order u1, v1, u2, v2, …; 128 is no motion.
@@ -87,39 +85,13 @@ def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
     """
     fields = dequantize_flow(unstack_flow(stack), flow_bound)
     limit = max(np.abs(fields).max(), 1)
-    axes = style.image_grid(2, len(fields), stack.shape, text_lines=2, margin=0.7)
+    chosen = np.linspace(0, len(fields) - 1, min(len(fields), MAX_FIELDS)).round().astype(int)
+    axes = style.image_grid(2, len(chosen), stack.shape, text_lines=2, margin=0.7)
     for (row, column), ax in np.ndenumerate(axes):
-        title = f"{'uv'[row]}{column + 1}"
-        image = style.draw_image(ax, fields[column, ..., row], title, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    axes[0, 0].figure.colorbar(image, ax=axes, label="px/frame", aspect=12, shrink=0.9)
-    return axes
-
-
-@style.apply
-def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig) -> np.ndarray:
-    """Draws the error of flow by displacement, and below it how often a subset has each displacement: (2,) Axes.
-
-    Args:
-        errors: from `src.preprocessing.measure_flow_error`.
-        motion: from `src.preprocessing.measure_motion`.
-        config: the extraction parameters; the line of `flow_algorithm` is thicker.
-    """
-    axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=[1.6, 1])[1]
-    for (algorithm, rows), colour in zip(
-        errors.groupby("algorithm", sort=False), cycle(style.FLOW_COLOURS), strict=False
-    ):
-        chosen = algorithm == config.flow_algorithm
-        options = {"color": colour, "linewidth": 2.5 if chosen else 1.2, "marker": "o"}
-        axes[0].plot(range(len(rows)), rows["median"], label=algorithm + " (chosen)" * chosen, **options)
-    axes[0].axhline(FOLLOWED, color="0.5", linewidth=0.8, linestyle="--")
-    options = {"color": "0.4", "fontsize": 8, "ha": "right", "va": "bottom"}
-    axes[0].text(len(motion) - 0.6, FOLLOWED * 1.1, "motion is lost above", **options)
-    axes[0].set(yscale="log", ylabel="median error, px", title=f"Flow at short side {config.short_side}")
-    axes[0].legend(loc="upper left")
-    bars = axes[1].bar(range(len(motion)), 100 * motion, color="0.6")
-    axes[1].bar_label(bars, [f"{share:.1%}" for share in motion], fontsize=8, padding=2)
-    axes[1].set(xticks=range(len(motion)), xticklabels=motion.index, ylabel="% of moving pixels", ylim=(0, 118))
-    axes[1].set(xlabel="displacement, px/frame at the stored size", title="How fast this subset moves")
+        title = f"{'uv'[row]}{chosen[column] + 1}"
+        field = fields[chosen[column], ..., row]
+        image = style.draw_image(ax, field, title, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axes[0, 0].figure.colorbar(image, ax=axes, label="px/frame", aspect=18, shrink=0.9)
     return axes
 
 
