@@ -13,10 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from src.config import ClipConfig
+from src.fingerprint import FOLLOWED
 from src.flow import dequantize_flow, mean_flow, unstack_flow
 from src.plots import style
 from src.plots.names import wrap
-from src.preprocessing import FOLLOWED
 
 ARROW_STEP = 16  # px
 
@@ -100,8 +100,8 @@ def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig)
     """Draws the error of flow by displacement, and below it how often a subset has each displacement: (2,) Axes.
 
     Args:
-        errors: from `src.preprocessing.measure_flow_error`.
-        motion: from `src.preprocessing.measure_motion`.
+        errors: from `src.fingerprint.measure_flow_error`.
+        motion: from `src.fingerprint.measure_motion`.
         config: the extraction parameters; the line of `flow_algorithm` is thicker.
     """
     axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=[1.6, 1])[1]
