@@ -1,15 +1,17 @@
 """Error of every flow algorithm by the speed of motion, against the true flow of the synthetic sample.
 
-    python benchmarks/flow_error.py [--short-side 128]
+    python benchmarks/flow_error.py [--short-sides 64 96 128 192 256]
 
-No videos are needed: the sample's clips are drawn, and the displacement of each of their pixels is known.
+No videos are needed: the sample's clips are drawn, and the displacement of each of their pixels is known. "follows" is
+the displacement up to which the median error of an algorithm is below a pixel; --table NAME writes that table to
+NAME_limit.csv.
 """
 
 import command
 from tables import write_table
 
-from src.config import ClipConfig
-from src.preprocessing import measure_flow_error
+from src.config import FLOW_ALGORITHMS
+from src.fingerprint import find_limit, measure_flow_error
 
 COLUMNS = ["algorithm", "displacement, px/frame", "median, px", "mean, px"]
 

@@ -28,7 +28,7 @@ def plot_motion(errors: pd.DataFrame, motion: Motion, config: ClipConfig) -> np.
     """
     axes = plt.subplots(2, 1, figsize=(style.WIDTH, 4.6), sharex=True)[1]
     _draw_errors(axes[0], errors, config)
-    _draw_motion(axes[1], motion)
+    _draw_motion(axes[1], motion, config.flow_algorithm)
     limit, bound = find_limit(errors, config.flow_algorithm), config.flow_bound
     for ax in axes:
         if np.isfinite(limit):
@@ -56,15 +56,15 @@ def _draw_errors(ax: Axes, errors: pd.DataFrame, config: ClipConfig) -> None:
     ax.set_title(f"What flow can follow, at short side {config.short_side}")
 
 
-def _draw_motion(ax: Axes, motion: Motion) -> None:
-    """A bar for each bin, and a line for each percentile."""
+def _draw_motion(ax: Axes, motion: Motion, algorithm: str) -> None:
+    """A bar for each bin, measured by DIS, and a line for each percentile, by the algorithm that is chosen."""
     low, high = motion.bins.low, motion.bins.high.clip(upper=END)
     bars = ax.bar(low, 100 * motion.bins.share, high - low, align="edge", color="0.8", edgecolor="white")
     texts = [f"{share:.1%}" if share >= SHOWN else "" for share in motion.bins.share]
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
     ax.bar_label(bars, texts, fontsize=7.5, padding=2, bbox=box, zorder=5)
     for percent, line in PERCENTILES.items():
-        speed = motion.percentiles[percent]
+        speed = motion.percentiles.loc[percent, algorithm]
         label = f"{percent} % are below {speed:.2g} px/frame"
         ax.axvline(speed, color="black", linewidth=1.2, linestyle=line, label=label)
     ax.set(ylabel="% of moving pixels", title="How fast this subset moves")

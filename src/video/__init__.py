@@ -2,6 +2,7 @@
 
 from src.video import crops
 from src.video.excerpt import Excerpt
+from src.video.probing import Probe, probe_video
 from src.video.reading import count_frames, read_frames
 from src.video.rules import VideoError, stored_size
 from src.video.sampling import segment_centers

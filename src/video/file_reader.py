@@ -60,7 +60,7 @@ class FileReader:
         self.path = Path(excerpt.path).absolute()
         self.num_frames = self._num_decoded = self._num_packets = 0
         with open_container(self.path) as (_, stream):
-            self._pixel_aspect = _pixel_aspect(stream)
+            self._pixel_aspect = pixel_aspect(stream)
             size = stream.codec_context.height, stream.codec_context.width
             check_size(self.path, *displayed_size(*size, self._pixel_aspect))
 
@@ -217,7 +217,7 @@ def _sort_times(pairs):
         yield heappop(times), frames.popleft()
 
 
-def _pixel_aspect(stream):
+def pixel_aspect(stream: av.VideoStream) -> float:
     """Width of a pixel / its height."""
     aspect = float(stream.sample_aspect_ratio or 1)
     return aspect if 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT else 1.0

@@ -1,0 +1,123 @@
+"""How fast the motion of a subset is: displacements of some training clips, in logarithmic bins."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from src.config import FLOW_ALGORITHMS
+from src.flow import compute_flow
+from src.progress import progress
+from src.sources import seeded_keys
+from src.video import Excerpt, VideoError, read_segments
+
+MOVING = 0.5  # px/frame; slower pixels count as still
+OCTAVES = 7  # from MOVING to 64 px/frame
+PARTS = 64  # of an octave, in which displacements are counted: percentiles are exact to 1 %
+EDGES = np.append(MOVING * 2 ** (np.arange(OCTAVES * PARTS + 1) / PARTS), np.inf)
+BINS = np.append(EDGES[:: PARTS // 2], np.inf)  # px/frame: half octaves, and all that is faster
+PERCENTILES = (50, 90, 99, 99.9)
+MAX_CLIPS = 64
+LONG = 10  # windows; of a longer clip, only the middle is decoded
+SEED = 0  # of the draw of clips
+_EMPTY = np.zeros((len(FLOW_ALGORITHMS), len(EDGES) - 1), int)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How fast the moving pixels of a subset are.
+
+    Attributes:
+        bins: DataFrame `low`, `high` (px/frame, half octaves from 0.5; the last `high` is infinite) and `share` of the
+            moving pixels, by DIS, which follows faster motion than Farneback; 0 if none moves.
+        percentiles: DataFrame of float, px/frame, indexed 50, 90, 99, 99.9, with a column per flow algorithm: as many
+            percent of the pixels that move, by that algorithm, are slower. 64 stands for 64 or more; NaN if none moves.
+        moving: share of all pixels that move by at least 0.5 px/frame, by DIS.
+        repeated: share of the frames that repeat the one before them.
+        clips: number of clips that were measured.
+        short_side: of the frames, pixels.
+    """
+
+    bins: pd.DataFrame
+    percentiles: pd.Series
+    moving: float
+    repeated: float
+    clips: int
+    short_side: int
+
+    def faster_than(self, limit: float) -> float:
+        """Share of the moving pixels that are faster than an edge of a bin, px/frame."""
+        return float(self.bins.share[self.bins.low >= limit].sum())
+
+
+def measure_motion(
+    subset: pd.DataFrame, fingerprint: pd.DataFrame, short_side: int, flow_length: int = 10, max_clips: int = MAX_CLIPS
+) -> Motion:
+    """Measures displacements in the middle of some training clips, at the stored size.
+
+    The clips are drawn by a hash of their ids: the same on every machine, in any order of the rows. Videos that cannot
+    be used are skipped.
+
+    Args:
+        subset: the table.
+        fingerprint: of it, from `read_fingerprint`; its lengths spare the decoding of all of a long clip.
+        short_side: of the stored frames, pixels.
+        flow_length: L; L fields of each clip are measured.
+        max_clips: number of clips, at most.
+    """
+    clips = subset.join(fingerprint[["frames", "seconds"]])[(subset.split == "train") & fingerprint.frames.notna()]
+    clips = clips.assign(key=seeded_keys(clips.video_id, SEED)).sort_values("key")[:max_clips]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        measured = pool.map(lambda row: _measure(row, short_side, flow_length + 1), clips.itertuples())
+        found = [result for result in progress(measured, len(clips), "motion") if result]
+    counts, pixels, span, kept = (sum(values) for values in zip(*found, strict=True)) if found else (_EMPTY, 0, 0, 0)
+    dis = counts[FLOW_ALGORITHMS.index("dis")]
+    moving = int(dis.sum())
+    shares = np.append(dis[:-1].reshape(-1, PARTS // 2).sum(axis=1), dis[-1]) / max(moving, 1)
+    return Motion(
+        bins=pd.DataFrame({"low": BINS[:-1], "high": BINS[1:], "share": shares}),
+        percentiles=pd.DataFrame(map(_percentiles, counts), FLOW_ALGORITHMS, PERCENTILES).T,
+        moving=moving / max(pixels, 1),
+        repeated=1 - kept / span if span else 0.0,
+        clips=len(found),
+        short_side=short_side,
+    )
+
+
+def _measure(row, short_side, window_length):
+    """What is summed over clips: moving pixels by algorithm and part of an octave, pixels, frames, and frames that
+    repeat none. None if the clip is unusable.
+    """
+    try:
+        (segment,) = read_segments(_middle(row, window_length), 1, window_length, short_side)
+    except (VideoError, OSError, cv2.error):
+        return None
+    counts = [_count(compute_flow(segment.gray, algorithm)) for algorithm in FLOW_ALGORITHMS]
+    pixels = (len(segment.gray) - 1) * segment.gray[0].size
+    return np.array(counts), pixels, segment.indices[-1] - segment.indices[0] + 1, len(segment.indices)
+
+
+def _count(flow):
+    return np.histogram(np.hypot(flow[..., 0], flow[..., 1]), EDGES)[0]
+
+
+def _middle(row, window_length):
+    """The excerpt of a clip that is decoded: all, or the middle of a long one."""
+    whole = Excerpt.of(row)
+    if row.frames <= LONG * window_length:
+        return whole
+    length = row.seconds * LONG * window_length / row.frames
+    start = (0.0 if np.isnan(whole.start) else whole.start) + (row.seconds - length) / 2
+    return whole._replace(start=start, end=start + length)
+
+
+def _percentiles(counts):
+    """The upper edges of the parts of an octave that hold the percentiles."""
+    total = counts.cumsum()
+    if not total[-1]:
+        return [np.nan] * len(PERCENTILES)
+    places = np.searchsorted(total, np.array(PERCENTILES) / 100 * total[-1])
+    return np.minimum(EDGES[places + 1], EDGES[-2])
