@@ -1,4 +1,4 @@
-"""A stream's body, cut at its last feature maps: segments → maps → features."""
+"""A stream's body, cut at feature maps: segments → maps → features."""
 
 from typing import NamedTuple
 
@@ -10,78 +10,88 @@ from models import leaf_layers
 
 
 class CutBody(NamedTuple):
-    """A body in two parts, which share its weights.
+    """A body in parts, which share its weights.
 
     Attributes:
         to_maps: segments (M, …) → feature maps (M, h', w', K).
-        tail: feature maps → features (M, F).
+        tail: feature maps → features (M, F) before the layers of `norms`.
+        norms: the last layers of the body if they bring pooled features to one length; else none.
     """
 
     to_maps: keras.Model
     tail: keras.Model
+    norms: list[keras.Layer]
 
-    @property
-    def is_pooled(self) -> bool:
-        """Whether the features are the mean of the maps over places, possibly brought to one length."""
-        kinds = [type(layer) for layer in self._steps()]
-        return kinds[:1] == [layers.GlobalAveragePooling2D] and set(kinds[1:]) <= {
-            layers.LayerNormalization, layers.Rescaling
-        }  # fmt: skip
+    def undo_norms(self, features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Weights of the body's features → weights of the tail's features, whose products differ by a constant.
 
-    def weight_maps(self, maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Weights of the features of a pooled body, (M, F), → weights of its maps, (M, K), K = F.
+        The length by which the features of a segment are divided counts as a constant: it scales all places alike.
 
-        Their products with the means of the maps differ from those with the features by a constant. The length of a
-        segment's features, by which they are divided, counts as a constant: it scales all places alike.
+        Args:
+            features: float32 (M, F), of the tail.
+            weights: float32 (M, F), of the body's features.
+
+        Returns:
+            float32 (M, F).
         """
-        means = maps.mean(axis=(1, 2))
-        for layer in reversed(self._steps()):
+        for layer in reversed(self.norms):
             if isinstance(layer, layers.Rescaling):
-                weights = weights * np.asarray(layer.scale)
-            elif isinstance(layer, layers.LayerNormalization):
-                deviation = np.sqrt(means.var(axis=-1, keepdims=True) + layer.epsilon)
+                weights = weights * layer.scale
+            else:
+                deviation = np.sqrt(features.var(axis=-1, keepdims=True) + layer.epsilon)
                 weights = (weights - weights.mean(axis=-1, keepdims=True)) / deviation
         return weights
 
-    def _steps(self):
-        return [layer for layer in leaf_layers(self.tail) if not isinstance(layer, layers.InputLayer)]
 
+def cut_body(body: keras.Model, side: int) -> CutBody:
+    """Cuts a body at the output of a layer that gives feature maps (M, h', w', K).
 
-def cut_body(body: keras.Model) -> CutBody:
-    """Cuts a body at the output of the last layer that gives feature maps: (M, h', w', K), h' and w' above 1.
-
-    The layer may be in a model inside the body. It must be the only way from the segments to the features.
+    It is the last layer whose maps have `side` rows and columns or more, and through which all ways from the segments
+    to the features lead; it may be in a model inside the body. If there is none, half as many will do, at least 2.
 
     Raises:
-        ValueError: no layer with weights gives maps, or the features depend on other layers, too.
+        ValueError: there is no such layer.
     """
-    try:
-        parts = _cut(body)
-    except ValueError as error:  # Keras: the features are no function of the maps
-        raise ValueError(
-            f"backbone: attention maps need features that depend on the last feature maps alone. Found: {error}. "
-            "Choose a backbone without shortcuts past its last convolution."
-        ) from error
-    if parts is None or not parts[0][-1].weights:
-        raise ValueError(
-            "backbone: attention maps need a layer with weights whose output is (N, h, w, K), h and w above 1. Found: "
-            f"none in {[layer.name for layer in leaf_layers(body)]}. Choose a convolutional backbone."
-        )
-    return CutBody(*map(_chain, parts))
+    norms = []
+    for layer in reversed(body.layers):
+        if not isinstance(layer, layers.LayerNormalization | layers.Rescaling):
+            break
+        norms.insert(0, layer)
+    pooled = keras.Model(body.input, norms[0].input) if norms else body
+    while side > 1:
+        parts = _cut(pooled, side)
+        if parts:
+            return CutBody(*map(_chain, parts), norms)
+        side //= 2
+    raise ValueError(
+        "backbone: where a stream looks is found from feature maps (N, h, w, K), h and w above 1, on which alone its "
+        f"features depend. Found: none among the outputs of {[layer.name for layer in leaf_layers(body)]}. Choose a "
+        "convolutional backbone."
+    )
 
 
-def _cut(network):
-    """The models before and after the last maps of a network, in order; None if it has no maps."""
+def _cut(network, side):
+    """The models before and after the maps, each in order; None if no layer of the network gives such maps."""
     for layer in reversed(network.layers):
         # Of the call of the layer in this network; a model's own `input` and `output` are inside it.
         called, result = keras.Operation.input.fget(layer), keras.Operation.output.fget(layer)
-        if isinstance(result, keras.KerasTensor) and len(result.shape) == 4 and min(result.shape[1:3]) > 1:
-            return [keras.Model(network.input, result)], [keras.Model(result, network.output)]
-        inside = _cut(layer) if isinstance(layer, keras.Model) else None
-        if inside:
-            before, after = keras.Model(network.input, called), keras.Model(result, network.output)
-            return [before, *inside[0]], [*inside[1], after]
+        if isinstance(result, keras.KerasTensor) and len(result.shape) == 4 and min(result.shape[1:3]) >= side:
+            before, after = keras.Model(network.input, result), _between(result, network.output)
+            if before.weights and after:
+                return [before], [after]
+        inside = _cut(layer, side) if isinstance(layer, keras.Model) else None
+        after = inside and _between(result, network.output)
+        if after:
+            return [keras.Model(network.input, called), *inside[0]], [*inside[1], after]
     return None
+
+
+def _between(maps, output):
+    """The model from maps to an output; None if the output depends on more than the maps."""
+    try:
+        return keras.Model(maps, output)
+    except ValueError:
+        return None
 
 
 def _chain(models):
