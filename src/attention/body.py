@@ -75,7 +75,7 @@ def _cut(network, side):
     for layer in reversed(network.layers):
         # Of the call of the layer in this network; a model's own `input` and `output` are inside it.
         called, result = keras.Operation.input.fget(layer), keras.Operation.output.fget(layer)
-        if isinstance(result, keras.KerasTensor) and len(result.shape) == 4 and min(result.shape[1:3]) >= side:
+        if _is_maps(layer, result) and min(result.shape[1:3]) >= side:
             before, after = keras.Model(network.input, result), _between(result, network.output)
             if before.weights and after:
                 return [before], [after]
@@ -84,6 +84,12 @@ def _cut(network, side):
         if after:
             return [keras.Model(network.input, called), *inside[0]], [*inside[1], after]
     return None
+
+
+def _is_maps(layer, result):
+    """Whether the output of a layer is feature maps; padded ones are shifted against the image."""
+    padded = isinstance(layer, layers.ZeroPadding2D)
+    return isinstance(result, keras.KerasTensor) and len(result.shape) == 4 and not padded
 
 
 def _between(maps, output):
