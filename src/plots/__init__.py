@@ -6,4 +6,5 @@ from src.plots.fusion import plot_agreement, plot_fusion
 from src.plots.history import plot_history
 from src.plots.neighbours import plot_neighbours
 from src.plots.predictions import plot_predictions, plot_video_prediction
+from src.plots.style import flow_to_rgb, full_colour
 from src.plots.timeline import plot_timeline
