@@ -13,11 +13,11 @@ from src.store import ClipStore
 from src.video import Excerpt, VideoError, read_frames
 
 LONG_SIDE = 192  # pixels, of a tile
-MAP_SIDE = 48  # pixels, of a tile of a map, which is smooth
+MAP_SIDE = 64  # pixels, of a tile of a map, which is smooth
 FRAMES = 16  # about so many of a clip are played
 MOST_DECODED = 600  # frames: of a longer video, which takes seconds to decode, only the stored frames are shown
-QUALITY, FLOW_QUALITY = 55, 65  # WebP; flow is mostly white, and small
-DIMMED = 0.2  # brightness of what a stream did not look at, of 1
+QUALITY, FLOW_QUALITY, MAP_QUALITY = 55, 65, 85  # WebP; smooth images are small, and show blocks early
+DIMMED = 0.3  # brightness of what a stream did not look at, of 1
 
 
 class Film(NamedTuple):
@@ -64,7 +64,7 @@ def encode_maps(maps: np.ndarray) -> bytes:
     """
     size = _tile_size(*maps.shape[1:], MAP_SIDE)
     tiles = np.concatenate([_resize(values, size) for values in maps], axis=1)
-    return _encode(np.rint(255 * (DIMMED + (1 - DIMMED) * tiles)).astype(np.uint8), FLOW_QUALITY)
+    return _encode(np.rint(255 * (DIMMED + (1 - DIMMED) * tiles)).astype(np.uint8), MAP_QUALITY)
 
 
 def _add_frames(stored, row, store, segments):

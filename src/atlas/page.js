@@ -7,6 +7,7 @@ const COUNT = data.ids.length;
 const NAMES = { spatial: "the spatial stream", temporal: "the temporal stream", fused: "the fusion" };
 const DEFAULTS = { stream: "fused", truth: "", said: "", result: "", sure: "", text: "", order: "", clip: "" };
 const SURE = 0.8, UNSURE = 0.5;
+const DOUBT = 0.3; // the answer's score minus that of the true class, from which on a label should be checked
 const PAGE = 24; // clips that are added at a time
 const PAIRS = 30;
 const TICK = 130; // milliseconds a frame
@@ -36,8 +37,13 @@ function make(tag, properties = {}, ...children) {
 
 const plural = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const shorten = (name, length) =>
-  name.length <= length ? name : `${name.slice(0, Math.ceil(length * 0.6))}…${name.slice(-Math.floor(length * 0.4) + 1)}`;
+
+/** Names often differ at their ends: the middle goes. */
+function shorten(name, length) {
+  if (name.length > length) name = name.replace(/something/gi, (word) => (word[0] === "S" ? "Sth" : "sth"));
+  const end = Math.floor(length / 2);
+  return name.length > length ? `${name.slice(0, length - end - 1).trimEnd()}…${name.slice(-end).trimStart()}` : name;
+}
 
 const answer = (stream, clip) => data.streams[stream].best[clip][0];
 const score = (stream, clip) => data.streams[stream].scores[clip][0];
@@ -166,20 +172,20 @@ function showMatrix(counts, totals) {
   const table = make("table", { role: "grid" });
   table.setAttribute("aria-label", `Confusion matrix of ${NAMES[state.stream]}`);
   table.setAttribute("aria-describedby", "matrix-hint");
-  table.style.setProperty("--cell", CLASSES <= 16 ? "2rem" : "1.5rem");
-  const heads = data.classes.map((name) => make("th", { scope: "col", title: name }, make("span", {}, shorten(name, 28))));
+  table.style.setProperty("--cell", CLASSES <= 16 ? "2.3rem" : "1.5rem");
+  const heads = data.classes.map((name) => make("th", { scope: "col", title: name }, make("span", {}, shorten(name, 36))));
   const corner = make("td");
   table.append(make("thead", {}, make("tr", {}, corner, ...heads)));
   const body = make("tbody");
   for (let row = 0; row < CLASSES; row++) {
-    const line = make("tr", {}, make("th", { scope: "row", title: className(row) }, shorten(className(row), 36)));
+    const line = make("tr", {}, make("th", { scope: "row", title: className(row) }, shorten(className(row), 46)));
     for (let column = 0; column < CLASSES; column++) {
       const number = counts[row * CLASSES + column];
       const cell = make("td", { tabIndex: -1 });
       if (number) {
         const share = number / totals[row];
         cell.textContent = number;
-        cell.className = `some ${row === column ? "right" : "wrong"}${share > 0.55 ? " strong" : ""}`;
+        cell.className = `some ${row === column ? "right" : "wrong"}${share > 0.85 ? " strong" : share > 0.5 ? " medium" : ""}`;
         cell.style.setProperty("--share", `${Math.round(12 + 88 * share)}%`);
       }
       line.append(cell);
@@ -315,7 +321,9 @@ function explain(clip) {
   const [spatial, temporal, fused] = ["spatial", "temporal", "fused"].map((stream) => isRight(stream, clip));
   const [first, second] = [answer("spatial", clip), answer("temporal", clip)];
   if (!spatial && !temporal && first === second) {
-    return [`Both streams answer “${className(first)}”. If the picture agrees, the label is wrong.`, true];
+    const doubt = data.streams.fused.scores[clip][0] - data.streams.fused.truth[clip];
+    const text = `Both streams answer “${className(first)}”`;
+    return doubt < DOUBT ? [`${text}, but not surely.`, false] : [`${text}. If the picture agrees, the label is wrong.`, true];
   }
   if (spatial && temporal) return [fused ? "Both streams are right." : "Both streams are right, the fusion is not.", false];
   if (!spatial && !temporal) return [fused ? "Right only together: each stream alone is wrong." : "Neither stream knows it.", false];
@@ -375,7 +383,7 @@ function makeCard(clip) {
   const title = make("button", { type: "button", className: "open" }, className(data.truth[clip]));
   title.setAttribute("aria-haspopup", "dialog");
   title.addEventListener("click", () => showClip(clip));
-  const said = right ? "" : ` answered “${className(answer(state.stream, clip))}”,`;
+  const said = right ? "," : `: answered “${className(answer(state.stream, clip))}”,`;
   const line = make("p", { className: "finding" }, mark(right), `${said} ${score(state.stream, clip).toFixed(2)}`);
   return make(
     "li", { className: `card ${right ? "right" : "wrong"}` },
@@ -446,7 +454,7 @@ function showClip(clip) {
   };
   const close = make("button", { type: "button", autofocus: true }, "Close (Esc)");
   close.addEventListener("click", () => dialog.close());
-  const head = make("div", { className: "bar" }, make("h2", { id: "clip-title" }, className(data.truth[clip])));
+  const head = make("div", { className: "bar" }, make("h2", { id: "clip-title" }, className(data.truth[clip]), " ", mark(isRight(state.stream, clip))));
   head.append(make("span", { className: "bar" }, step(-1, "← Previous"), step(1, "Next →"), close));
   const left = make("div", { className: "inside" }, makeFilms(clip, find("maps").checked));
   if (data.pictures[clip]) left.append(makeSlider(clip), makeStrip(clip, "frames", "spatial"), makeStrip(clip, "flow", "temporal"));
@@ -465,7 +473,7 @@ function showClip(clip) {
 function start() {
   document.title = `Atlas of ${data.run}`;
   find("title").textContent = `Atlas of ${data.run}`;
-  find("summary").textContent = `${plural(COUNT, "clip")} of ${data.split}, ${CLASSES} classes. Choose a cell or a pair to see its clips.`;
+  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} classes. Choose a pair or a cell to see its clips; choose a clip to see why.`;
   const pictured = Object.keys(data.pictures).length;
   find("rule").textContent = pictured < COUNT ? `${pictured.toLocaleString("en")} of ${plural(COUNT, "clip")} have pictures, as many as fit into the file: ${data.rule}.` : "";
   const form = find("filters").elements;

@@ -1,5 +1,6 @@
 """The pictures of many clips, in the order in which they get room in the file."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +19,8 @@ from src.store import ClipStore
 from src.video import segment_centers
 
 MOST_SEGMENTS = 16  # shown of a clip
-AT_ONCE = 48  # clips whose network inputs are in memory
+INPUT_BYTES = 500_000_000  # of the network inputs in memory
+MOST_AT_ONCE = 192  # clips: where the file is full, so many have pictures made in vain
 THREADS = 4  # that read and encode
 
 
@@ -45,9 +47,10 @@ def make_pictures(
     segments, places = np.unique(scored_segments(store, config), return_index=True)
     shown = segment_centers(len(segments), min(len(segments), MOST_SEGMENTS))
     make, models = partial(make_film, store=store, segments=segments[shown]), dict(models)
+    at_once = _fit_memory(models, len(places))
     with ThreadPoolExecutor(THREADS) as threads:
-        for first in range(0, len(order), AT_ONCE):
-            chosen = order[first : first + AT_ONCE]
+        for first in range(0, len(order), at_once):
+            chosen = order[first : first + at_once]
             rows = clips.iloc[chosen]
             films = threads.map(make, rows.itertuples())
             answers = {stream: scores[stream][chosen].argmax(axis=1) for stream in models}
@@ -66,6 +69,12 @@ def _describe(film, num_segments):
         "size": film.size,
         "full_colour": round(film.full_colour, 1),
     }
+
+
+def _fit_memory(models, num_segments):
+    """The number of clips whose inputs to the streams fit into memory."""
+    largest = max(math.prod(model.input_shape[2:]) for model in models.values()) * num_segments
+    return min(MOST_AT_ONCE, max(1, INPUT_BYTES // largest))
 
 
 def _map_streams(models, rows, store, config, answers, places):

@@ -24,8 +24,9 @@ def tabulate(
         class_names: C names.
 
     Returns:
-        "classes", names by class index; "ids", "paths" (below "folder"), "groups", "truth" (class indices): a value per clip; and "streams":
-        name → {"best": class indices of the best three, "scores": theirs, "truth": the score of the true class}.
+        "classes", names by class index; "ids", "paths" (below "folder"), "groups", "truth" (class indices), a value per
+        clip; and "streams": name → {"best": class indices of the best three, "scores": theirs, "truth": the score of
+        the true class}.
     """
     paths = [printable(Excerpt.of(row)) for row in clips.itertuples()]
     folder = _common_folder(paths)
