@@ -10,4 +10,5 @@ from src.plots.history import plot_history
 from src.plots.motion import plot_motion
 from src.plots.neighbours import plot_neighbours
 from src.plots.predictions import plot_predictions, plot_video_prediction
+from src.plots.style import flow_to_rgb, full_colour
 from src.plots.timeline import plot_timeline

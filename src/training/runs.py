@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import ClipConfig, TrainConfig, current_names, differences
-from src.files import PARTIAL, atomic_path, expand, write_json
+from src.files import PARTIAL, atomic_path, expand, write_json, write_text
 
 RECORDED = {"manifest_digest": str, "clips": dict, "training": dict}  # in the config.json of any run
 LONGEST_NAME = 200  # bytes, of a run: file systems allow 255
@@ -25,7 +25,7 @@ class Run:
     """The folder runs/<name>/.
 
     Attributes:
-        folder: holds config.json, history_*.csv, *.keras, scores_*.npz, metrics.json, and figures as PNG.
+        folder: holds config.json, history_*.csv, *.keras, scores_*.npz, metrics.json, other tables, and figures as PNG.
         record: content of config.json.
     """
 
@@ -69,6 +69,10 @@ class Run:
         """Writes the figure of `axes` (one, or an array of them) as <name>.png."""
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
         figure.savefig(self.folder / f"{name}.png")
+
+    def save_table(self, table: pd.DataFrame, name: str) -> None:
+        """Writes a table as <name>.csv, without its index, atomically."""
+        write_text(self.folder / f"{name}.csv", table.to_csv(index=False))
 
     def write_scores(self, split: str, clips: pd.DataFrame, scores: dict[str, np.ndarray], weights: str) -> None:
         """Writes scores_<split>.npz, atomically.

@@ -242,3 +242,10 @@ def test_metrics_and_figures_are_written(tmp_path):
     plt.close("all")
     for name in ("one", "four"):
         assert (run.folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_table_is_written_whatever_its_names(tmp_path):
+    run = start(tmp_path)
+    table = pd.DataFrame({"video_id": ["007", "caf\udce9"], "right": [True, False]})
+    run.save_table(table, "predictions_test")
+    assert (run.folder / "predictions_test.csv").read_bytes() == b"video_id,right\n007,True\ncaf\xe9,False\n"

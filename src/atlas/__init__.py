@@ -1,0 +1,3 @@
+"""The atlas of a run: one HTML file with the confusion matrices, whose cells open their clips."""
+
+from src.atlas.writing import write_atlas
