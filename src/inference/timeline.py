@@ -24,28 +24,33 @@ class Timeline:
             `scores["fused"]` has a column per class.
         frames: seconds → uint8 (H, W, 3), RGB: at most 64 of the middle frames, evenly spaced.
         fps: frames per second; see `frames_per_second`.
+        indices: int (N,), of the middle frame of each window, among all frames.
+        clips: int (N,), the number of each window's clip, where several are joined.
     """
 
     scores: pd.DataFrame
     frames: dict[float, np.ndarray]
     fps: float
+    indices: np.ndarray
+    clips: np.ndarray
 
 
 def predict_long_video(
-    path: str | Path, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig,
+    path: str | Path | list, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig, config: TrainConfig,
     step: int, spacing: int | None = None,
 ) -> Timeline:  # fmt: skip
-    """Scores a video of any length; arguments and errors as for `predict_stream`."""
+    """Scores a video of any length, or several that are joined; arguments and errors as for `predict_stream`."""
     moments = predict_stream(path, two_stream, class_names, clip_config, config, step, spacing)
     return collect_timeline(progress(moments, label="sliding window", unit="window"), class_names, step)
 
 
 def collect_timeline(moments: Iterable[Moment], class_names: list[str], step: int) -> Timeline:
     """Collects moments until they end. Limit those of a live source, for example with `itertools.islice`."""
-    seconds, scored_at, rows, frames, every = [], [], [], {}, 1
+    seconds, scored_at, rows, places, frames, every = [], [], [], [], {}, 1
     for number, moment in enumerate(moments):
         seconds.append(moment.seconds)
         scored_at.append(moment.scored_at)
+        places.append((moment.index, moment.clip))
         rows.append(np.concatenate(list(moment.scores.values())))
         if number % every == 0:
             frames[moment.seconds] = moment.frame
@@ -53,7 +58,7 @@ def collect_timeline(moments: Iterable[Moment], class_names: list[str], step: in
             frames, every = dict(list(frames.items())[::2]), 2 * every
     columns = pd.MultiIndex.from_product([moment.scores, class_names], names=["stream", "class"])
     scores = pd.DataFrame(np.stack(rows), pd.Index(seconds, name="seconds"), columns)
-    return Timeline(scores, frames, frames_per_second(scored_at, step))
+    return Timeline(scores, frames, frames_per_second(scored_at, step), *np.array(places).T)
 
 
 def frames_per_second(scored_at: Sequence[float], step: int) -> float:
