@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -13,6 +13,7 @@ from src.inference.timeline import Timeline
 
 SMOOTHING = 1.0  # seconds over which scores are averaged
 SHORTEST = 0.5  # seconds: a shorter event is left out, and a shorter interruption does not end one
+COLUMNS = ["class", "start", "end", "first_frame", "last_frame", "score"]
 HYSTERESIS = 0.8  # an event goes on until its score is below this share of the threshold
 
 
@@ -52,18 +53,28 @@ def find_events(
         A row per event, in the order of time: `class` (name), `start`, `end` (seconds), `first_frame`, `last_frame`,
         `score`. Where none of the classes passes the threshold, there is no event.
     """
-    scores = timeline.scores["fused"]
-    windows = zip(timeline.indices.tolist(), scores.index, scores.to_numpy(), strict=True)
-    events = follow_events(windows, threshold, smoothing, shortest)
-    return tabulate_events(events, list(scores.columns))
+    scores, places = timeline.scores["fused"], timeline.windows
+    windows = zip(places.middle.tolist(), scores.index, scores.to_numpy(), strict=True)
+    last = places.frame.iloc[-1], places.seconds.iloc[-1], scores.to_numpy()[-1]
+    events = follow_events(chain(windows, [last]), threshold, smoothing, shortest)
+    return pd.DataFrame([describe_event(event, scores.columns) for event in events], columns=COLUMNS)
 
 
-def tabulate_events(events: Iterable[Event], class_names: Sequence[str]) -> pd.DataFrame:
-    """The table of `find_events`."""
-    table = pd.DataFrame([asdict(event) for event in events], columns=list(Event.__dataclass_fields__))
-    names = [class_names[index] for index in table.pop("class_index")]
-    table.insert(0, "class", pd.Series(names, dtype=object))
-    return table.drop(columns="windows")
+def list_windows(moments: Iterable[Moment]) -> Iterator[tuple[int, float, np.ndarray]]:
+    """The windows of moments, as `follow_events` takes them.
+
+    Scores of a clip are those of its middle. The last scores of a source are also those of its end.
+    """
+    moment = None
+    for moment in moments:
+        yield *moment.middle, moment.scores["fused"]
+    if moment is not None:
+        yield moment.index, moment.seconds, moment.scores["fused"]
+
+
+def describe_event(event: Event, class_names: Sequence[str]) -> tuple:
+    """The row of an event in the table of `find_events`."""
+    return class_names[event.class_index], event.start, event.end, event.first_frame, event.last_frame, event.score
 
 
 def follow_events(
@@ -75,9 +86,9 @@ def follow_events(
     """Yields each event as soon as it is known to have ended, while the windows come.
 
     1. Smoothing: the scores of a window are averaged with those of the windows at most `smoothing` / 2 away.
-    2. Threshold with hysteresis (Canny 1986): the class with the highest smoothed score leads, if that score is at least
-       `threshold`. It goes on to lead as long as its score is the highest, down to `HYSTERESIS` · `threshold`. Where no
-       class leads, it is none of these.
+    2. Threshold with hysteresis (Canny 1986): the class with the highest smoothed score leads, if that score is at
+       least `threshold`. It goes on to lead as long as its score is the highest, down to `HYSTERESIS` · `threshold`.
+       Where no class leads, it is none of these.
     3. Windows in a row with one leader are an event. It goes on over an interruption shorter than `shortest`, whatever
        leads in it. An event shorter than `shortest` is left out.
 
@@ -85,7 +96,7 @@ def follow_events(
     events, so that a source may go on for days.
 
     Args:
-        windows: (middle frame, its seconds, fused scores float (C,)) of each window, in the order of time.
+        windows: (frame, its seconds, fused scores float (C,)) of each window, in the order of time; see `list_windows`.
         threshold: from `src.fusion.fit_threshold`; None is 0: some class always leads.
         smoothing, shortest: seconds, 0 or more.
 
@@ -99,11 +110,6 @@ def follow_events(
             f"Received: threshold {threshold!r}, smoothing {smoothing!r}, shortest {shortest!r}"
         )
     return _join(_choose_leaders(_smooth(windows, smoothing / 2), threshold), shortest)
-
-
-def list_windows(moments: Iterable[Moment]) -> Iterator[tuple[int, float, np.ndarray]]:
-    """The windows of moments, as `follow_events` takes them."""
-    return ((moment.index, moment.seconds, moment.scores["fused"]) for moment in moments)
 
 
 def _smooth(windows, reach):
