@@ -142,15 +142,29 @@ def out_of_fold_hits(
     Arguments are as for `fit_fusion`.
 
     Returns:
-        bool (N,); None if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
+        bool (N,); None if there are no `out_of_fold_scores`.
+    """
+    fused = out_of_fold_scores(kind, scores, labels, groups)
+    return None if fused is None else fused.argmax(axis=1) == labels
+
+
+def out_of_fold_scores(
+    kind: str, scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
+) -> np.ndarray | None:
+    """The fused scores of each clip of validation, by a fusion that was learned on the other folds.
+
+    Arguments are as for `fit_fusion`.
+
+    Returns:
+        float (N, C); None if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
     """
     if kind in UNLEARNED:
-        return fit_fusion(kind, scores, labels).apply(scores).argmax(axis=1) == labels
-    right, folds = np.zeros(len(labels), bool), list(split_folds(labels, groups))
+        return fit_fusion(kind, scores, labels).apply(scores)
+    fused, folds = np.full(scores["spatial"].shape, np.nan), list(split_folds(labels, groups))
     for seen, held in folds:
         fitted = fit_fusion(kind, _take(scores, seen), labels[seen], None if groups is None else groups[seen])
-        right[held] = fitted.apply(_take(scores, held)).argmax(axis=1) == labels[held]
-    return right if folds else None
+        fused[held] = fitted.apply(_take(scores, held))
+    return fused if folds else None
 
 
 def _calibrate(scores, temperatures):

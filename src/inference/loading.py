@@ -1,14 +1,19 @@
 """The folder of a finished run → its networks, class names and configurations."""
 
+import difflib
+import sys
 from pathlib import Path
 
 import keras
 
 from models import build_two_stream
 from src.config import STREAMS, ClipConfig, TrainConfig, clip_config_from_dict, train_config_from_dict
+from src.files import expand
 from src.inputs import read_clips
 from src.store import manifest_digest
 from src.training import Run
+
+NAMED = 3  # runs in an error
 
 
 def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, TrainConfig]:
@@ -27,7 +32,7 @@ def load_run(folder: str | Path) -> tuple[keras.Model, list[str], ClipConfig, Tr
         ValueError: a file is not that of a run; or the data set of a run of an older version was prepared again with
             another subset, whose classes may differ.
     """
-    run = Run.read(folder)
+    run = _read_run(folder)
     path = run.folder / "two_stream.keras"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing. Finish the run: train_models.ipynb writes this file near its end.")
@@ -48,7 +53,45 @@ def read_spacing(folder: str | Path) -> int | None:
 
     None is that of a run of an older version, which has not recorded it and does not need it. Errors as of `load_run`.
     """
-    return Run.read(folder).record.get("notes", {}).get("segment_spacing")
+    return _read_run(folder).record.get("notes", {}).get("segment_spacing")
+
+
+def read_threshold(folder: str | Path) -> float | None:
+    """The score below which a clip is none of the classes of a run, as `src.fusion.fit_threshold` learned it.
+
+    None, with a printed sentence, is that of a run that has learned none: one of an older version, or one without
+    validation clips. Errors as of `load_run`.
+    """
+    run = _read_run(folder)
+    threshold = run.record.get("notes", {}).get("none_threshold")
+    if threshold is None:
+        print(
+            f"{run.folder}: has no threshold for none of its classes (older version, or no validation clips), so some "
+            "class always leads. To learn one, run train_models.ipynb with its run_name again.",
+            file=sys.stderr,
+        )
+    return threshold
+
+
+def _read_run(folder):
+    """Reads a run; for one that is not there, the error names those that are."""
+    try:
+        return Run.read(folder)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error} {_name_runs(expand(folder))}") from error
+
+
+def _name_runs(folder):
+    """Names runs that are beside a folder or in runs/: those of similar names, else the newest."""
+    places = dict.fromkeys([folder.parent, Path("runs")])
+    runs = [record.parent for place in places for record in place.glob("*/config.json")]
+    if not runs:
+        return "There are no runs beside it, nor in runs/: train_models.ipynb makes them."
+    similar = difflib.get_close_matches(folder.name, [run.name for run in runs], NAMED)
+    newest = sorted(runs, key=lambda run: -(run / "config.json").stat().st_mtime)
+    named = [str(run) for name in similar for run in runs if run.name == name] or list(map(str, newest))
+    start = "Similar" if similar else "The newest"
+    return f"{start}: {', '.join(dict.fromkeys(named[:NAMED]))} ({len(runs)} in all)."
 
 
 def _read_networks(path):

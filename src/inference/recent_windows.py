@@ -23,6 +23,9 @@ class RecentWindows:
     Args:
         two_stream, class_names, clip_config, config: as for `src.inference.predict_video`.
         spacing: between segments, frames.
+
+    Attributes:
+        first: index of the earliest window that the last scores are of.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class RecentWindows:
         streams = [two_stream.get_layer(stream) for stream in STREAMS]
         self._bodies = None if config.temporal_shift else [stream.get_layer("body") for stream in streams]
         self._heads = streams if config.temporal_shift else [stream.get_layer("head") for stream in streams]
+        self.first = 0
         self._kept = deque()  # (index, (spatial, temporal)), each (V, …): the inputs or the features of V crops
 
     def score(self, index: int, frame: np.ndarray, motion: np.ndarray) -> dict[str, np.ndarray]:
@@ -55,7 +59,8 @@ class RecentWindows:
         self._kept.append((index, self._describe(frame, motion)))
         while len(self._kept) > 1 and self._kept[1][0] <= index - self.ages[0]:
             self._kept.popleft()
-        chosen = self._choose(index)
+        places = self._choose(index)
+        self.first, chosen = self._kept[places[0]][0], [self._kept[place][1] for place in places]
         by_crop = {
             stream: head.predict_on_batch(np.stack(segments, axis=1))
             for stream, head, segments in zip(STREAMS, self._heads, zip(*chosen, strict=True), strict=True)
@@ -73,7 +78,6 @@ class RecentWindows:
         return [np.asarray(body.predict_on_batch(x)) for body, x in zip(self._bodies, inputs, strict=True)]
 
     def _choose(self, index):
-        """The windows of the S segments: for each age, the one that is nearest."""
+        """The places of the windows of the S segments: for each age, the nearest one."""
         indices = np.array([at for at, _ in self._kept])
-        nearest = np.abs(indices - (index - self.ages)[:, None]).argmin(axis=1)
-        return [self._kept[place][1] for place in nearest]
+        return np.abs(indices - (index - self.ages)[:, None]).argmin(axis=1)

@@ -16,6 +16,8 @@ from src.inference.latest import keep_latest
 from src.inference.recent_windows import RecentWindows
 from src.video import Excerpt, Frame, FrameStream, pad_window
 
+FRAME_RATE = 25.0  # frames/s of a video of one frame, which has none
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -27,6 +29,8 @@ class Moment:
         frame: uint8 (H, W, 3), RGB, its middle frame, at the stored size.
         scores: {"spatial", "temporal", "fused"}, each float32 (C,), averaged over crops.
         scored_at: when the scores were known, seconds of `time.perf_counter`.
+        first: (index, seconds) of the middle frame of the earliest window that was scored with it; None: it was alone.
+        part: of several videos that are joined, the number of the one that has the window; else 0.
     """
 
     index: int
@@ -34,10 +38,18 @@ class Moment:
     frame: np.ndarray
     scores: dict[str, np.ndarray]
     scored_at: float
+    first: tuple[int, float] | None = None
+    part: int = 0
+
+    @property
+    def middle(self) -> tuple[int, float]:
+        """(index, seconds) of the middle of all that was scored, which is the time that the scores speak of."""
+        index, seconds = self.first or (self.index, self.seconds)
+        return (index + self.index) // 2, (seconds + self.seconds) / 2
 
 
 def predict_stream(
-    source: str | Path | Excerpt | int, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig,
+    source: str | Path | Excerpt | int | list, two_stream: keras.Model, class_names: list[str], clip_config: ClipConfig,
     config: TrainConfig, step: int, spacing: int | None = None,
 ) -> Iterator[Moment]:  # fmt: skip
     """Scores a window of L + 1 consecutive frames every `step` frames, however long the video.
@@ -56,9 +68,12 @@ def predict_stream(
     further apart is larger than in training. So a slow machine scores fewer windows, as `Moment.index` shows, but its
     delay does not grow. When a source ends or drops out, its last window is scored.
 
+    Several videos are joined as if they were one long video: indices and seconds go on. Their frame rates and sizes may
+    differ. No window has frames of two videos, because a cut is no motion.
+
     Args:
         source: a video file, a folder of images, an `Excerpt` of them, the number of a camera, or the URL of a stream,
-            as OpenCV opens it.
+            as OpenCV opens it; or a list of them, which are joined.
         two_stream, class_names, clip_config, config: as for `predict_video`; `test_segments` is not used.
         step: frames from one window to the next, 1 or more. Beyond L + 1 some frames are in no window, and no flow is
             computed for them.
@@ -73,14 +88,37 @@ def predict_stream(
     for name, value in (("step", step), ("spacing", spacing)):
         if value < 1:
             raise ValueError(f"{name} must be a whole number of frames, 1 or more. Received: {value!r}")
-    frames = FrameStream(source, clip_config.short_side)
-    windows = slide(frames, clip_config.window_length, step)
-    recent = RecentWindows(two_stream, class_names, clip_config, config, spacing)
-    with closing(keep_latest(windows) if frames.live else windows) as windows:
-        make_inputs = _make_stacks if clip_config.flow_source == "store" else _make_windows
-        for middle, motion in make_inputs(windows, clip_config):
-            scores = recent.score(middle.index, middle.rgb, motion)
-            yield Moment(middle.index, middle.seconds, middle.rgb, scores, time.perf_counter())
+    recent, clock = RecentWindows(two_stream, class_names, clip_config, config, spacing), _Clock()
+    make_inputs = _make_stacks if clip_config.flow_source == "store" else _make_windows
+    times = deque()  # (index, seconds) of the windows of the clip
+    for part, video in enumerate(source if isinstance(source, list) else [source]):
+        frames = FrameStream(video, clip_config.short_side)
+        windows = slide(clock.shift(frames), clip_config.window_length, step)
+        with closing(keep_latest(windows) if frames.live else windows) as windows:
+            for middle, motion in make_inputs(windows, clip_config):
+                times.append((middle.index, middle.seconds))
+                scores = recent.score(middle.index, middle.rgb, motion)
+                while times[0][0] < recent.first:
+                    times.popleft()
+                yield Moment(*times[-1], middle.rgb, scores, time.perf_counter(), times[0], part)
+
+
+@dataclass
+class _Clock:
+    """The index and the seconds of the next frame, which go on from one video to the next."""
+
+    index: int = 0
+    seconds: float = 0.0
+
+    def shift(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yields the frames of the next video; its first one follows the last one of the video before."""
+        first_index, first_seconds, period = self.index, self.seconds, 1 / FRAME_RATE
+        for frame in frames:
+            frame = frame._replace(index=first_index + frame.index, seconds=first_seconds + frame.seconds)
+            if frame.index > first_index:
+                period = (frame.seconds - first_seconds) / (frame.index - first_index)
+            self.index, self.seconds = frame.index + 1, frame.seconds + period
+            yield frame
 
 
 def slide(frames: Iterable[Frame], length: int, step: int) -> Iterator[tuple[int, tuple[Frame, ...]]]:

@@ -1,47 +1,81 @@
-"""Figure of a long video: frames over the scores of its windows."""
+"""Figure of a long video: frames over the scores, the events and the true classes of its windows."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from src.plots import style
-from src.plots.names import shorten
+from src.plots.names import count_columns, shorten_all
 
 MAX_POINTS = 200  # windows along a timeline; more could not be told apart
+MAX_ROWS = 8  # classes
+ROW = 0.3  # inches
+LONGEST = 46  # characters of a name
+LETTER = 0.05  # inches, of a name
+TRUTH, SCORE, EVENT = "0.87", "#56B4E9", "#222222"  # three steps of grey, too
 
 
 @style.apply
-def plot_timeline(frames: dict[float, np.ndarray], scores: pd.DataFrame) -> np.ndarray:
-    """Draws frames over their times, and below them the scores of the four classes that lead most often: (2,) Axes.
+def plot_timeline(
+    frames: dict[float, np.ndarray],
+    scores: pd.DataFrame,
+    events: pd.DataFrame | None = None,
+    truth: pd.DataFrame | None = None,
+    threshold: float | None = None,
+) -> np.ndarray:
+    """Draws frames over their times, and below them a row for each class, eight at most: (2,) Axes.
 
-    The bar above the lines has the colour of the leading class, or grey for a class without a colour. If there are
-    more than 200 windows, neighbours are averaged.
+    A row shows the score of the class over time, its events as bars, and where it is the true class. The rows are in
+    the order in which the classes begin. If there are more than 200 windows, neighbours are averaged.
 
     Args:
-        frames: seconds → uint8 (H, W, 3), RGB, all of one size; as many as fit are drawn.
+        frames: seconds → uint8 (H, W, 3), RGB; as many as fit are drawn, cropped to the shape of the first.
         scores: a row per window, indexed by seconds, ascending; a column per class, after softmax.
+        events: from `src.inference.find_events`: columns "class", "start", "end", seconds.
+        truth: likewise, where which class is the true one.
+        threshold: of the events, drawn as a line.
     """
+    nothing = pd.DataFrame(columns=["class", "start", "end"])
+    events, truth = (nothing if table is None else table for table in (events, truth))
+    rows = _choose_rows(scores, truth, events)
     height, width = next(iter(frames.values())).shape[:2]
-    axis_width = style.WIDTH - 0.75  # inches
+    names = shorten_all(rows, LONGEST)
+    margin = 0.25 + LETTER * max(map(count_columns, names))  # inches
+    axis_width = style.WIDTH - margin - 0.15
     slots = int(np.clip(axis_width * height / width, 1, style.MAX_IMAGES))  # for images about an inch high
-    times, wide, limits = _spread(np.array(list(frames)), scores.index[[0, -1]].to_numpy(float), slots)
+    times, wide, limits = _spread(np.array(list(frames)), _find_span(frames, scores, truth), slots)
     high = axis_width * wide / np.ptp(limits) * height / width
     # Placed by hand: the height of the images depends on the length of the time axis, which a layout would change.
-    legend = 0.2 * min(3, scores.shape[1])
-    total = high + legend + 2.8
-    place = {"left": 0.55 / style.WIDTH, "right": 1 - 0.2 / style.WIDTH, "height_ratios": [high, 2]}
-    place |= {"top": 1 - 0.25 / total, "bottom": (0.5 + legend) / total, "hspace": 0.1 / (high + 2)}
+    total = 0.25 + high + 0.3 + ROW * len(rows) + 0.5
+    place = {"left": margin / style.WIDTH, "right": 1 - 0.15 / style.WIDTH, "height_ratios": [high, ROW * len(rows)]}
+    place |= {"top": 1 - 0.25 / total, "bottom": 0.5 / total, "hspace": 0.3 / ((high + ROW * len(rows)) / 2)}
     axes = plt.subplots(2, 1, figsize=(style.WIDTH, total), sharex=True, layout="none", gridspec_kw=place)[1]
     options = {"ha": "center", "va": "bottom", "fontsize": 8, "color": "0.3"}
     for time in times:
-        axes[0].imshow(frames[time], extent=(time - wide / 2, time + wide / 2, 0, 1), aspect="auto")
+        image = _crop(frames[time], height, width)
+        axes[0].imshow(image, extent=(time - wide / 2, time + wide / 2, 0, 1), aspect="auto")
         axes[0].text(time, 1.03, f"{time:.1f} s" if limits[1] < 100 else f"{time:.0f} s", **options)
-        axes[1].axvline(time, color="0.85", linewidth=0.8, zorder=0)
     axes[0].set(xlim=limits, ylim=(0, 1))
     axes[0].set_axis_off()
-    _draw_scores(axes[1], scores)
+    _draw_rows(axes[1], scores, rows, events, truth, threshold)
+    axes[1].set_yticks(len(rows) - 0.5 - np.arange(len(rows)), names, fontsize=7.5)
     return axes
+
+
+def _find_span(frames, scores, truth):
+    """The first and the last second of all that is drawn."""
+    times = [*frames, *scores.index[[0, -1]], *truth["start"], *truth["end"]]
+    return np.array([min(times), max(times)], float)
+
+
+def _choose_rows(scores, truth, events):
+    """Names of classes in the order in which they begin: the true ones, those of events, then those that lead most."""
+    leads = np.bincount(scores.to_numpy().argmax(axis=1), minlength=scores.shape[1])
+    order = np.lexsort([-scores.to_numpy().mean(axis=0), -leads])
+    leading = [scores.columns[place] for place in order if leads[place]]
+    known = [name for table in (truth, events) for name in table.sort_values("start")["class"]]
+    return list(dict.fromkeys([*known, *leading]))[:MAX_ROWS]
 
 
 def _spread(times: np.ndarray, span: np.ndarray, slots: int) -> tuple[list[float], float, tuple[float, float]]:
@@ -57,31 +91,46 @@ def _spread(times: np.ndarray, span: np.ndarray, slots: int) -> tuple[list[float
     return chosen, wide, (min(first, chosen[0] - wide / 2), max(last, chosen[-1] + wide / 2))
 
 
-def _draw_scores(ax: Axes, scores: pd.DataFrame) -> None:
-    """Draws the scores over time, in colour for the classes that lead most often, and the bar of the leading class."""
+def _crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The centre of an image, with the aspect ratio height / width."""
+    high = min(image.shape[0], round(image.shape[1] * height / width))
+    wide = min(image.shape[1], round(image.shape[0] * width / height))
+    top, left = (image.shape[0] - high) // 2, (image.shape[1] - wide) // 2
+    return image[top : top + high, left : left + wide]
+
+
+def _draw_rows(ax, scores, rows, events, truth, threshold) -> None:
+    """Draws a row for each class, the first at the top; a row is 1 high."""
     together = -(-len(scores) // MAX_POINTS)
     point = np.arange(len(scores)) // together
     seconds = scores.index.to_series().groupby(point).mean().to_numpy(float)
-    values = scores.groupby(point).mean().to_numpy()
-    leader = values.argmax(axis=1)
-    leads = np.bincount(leader, minlength=values.shape[1])
-    order = np.lexsort([-values.mean(axis=0), -leads])
-    colours = dict(zip(order, style.CLASS_COLOURS, strict=False))
-    options = {"marker": ".", "markersize": 4 if len(values) < 60 else 0}
-    lines = []
-    for index, colour in colours.items():
-        name = shorten(scores.columns[index], 60)
-        lines += ax.plot(seconds, values[:, index], color=colour, label=name, **options)
-    others = order[len(colours) :]
-    if len(others):
-        name = f"{len(others)} other {'classes' if len(others) > 1 else 'class'}"
-        lines += ax.plot(seconds, values[:, others], color="0.8", linewidth=0.7, zorder=1, label=name)[:1]
-    half = np.diff(seconds).mean() / 2 if len(seconds) > 1 else 0.5
-    borders = np.concatenate([[seconds[0] - half], (seconds[1:] + seconds[:-1]) / 2, [seconds[-1] + half]])
-    bar = [colours.get(index, "0.8") for index in leader]
-    ax.bar(borders[:-1], 0.05, np.diff(borders), 1.03, color=bar, edgecolor=bar, linewidth=0.4, align="edge")
-    ax.set(ylim=(0, 1.09), yticks=np.linspace(0, 1, 6), xlabel="seconds")
-    ax.set_ylabel("score" if together == 1 else f"score, mean of {together} windows")
-    ax.grid(axis="y")
-    labels = [line.get_label() for line in lines]  # given, because by itself a legend leaves out "_background"
-    ax.legend(lines, labels, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    values = scores[rows].groupby(point).mean()
+    full = max(np.ceil(10 * values.to_numpy().max()) / 10, 0.1)  # score of a whole row
+    for row, name in enumerate(rows):
+        floor = len(rows) - 1 - row
+        _draw_spans(ax, truth[truth["class"] == name], floor, 1, TRUTH)
+        ax.fill_between(seconds, floor + 0.9 * values[name] / full, floor, color=SCORE, linewidth=0, zorder=2)
+        if threshold is not None:
+            ax.axhline(floor + 0.9 * threshold / full, color="0.45", linewidth=0.7, linestyle=(0, (4, 4)), zorder=3)
+        _draw_spans(ax, events[events["class"] == name], floor, 0.22, EVENT)
+        ax.axhline(floor, color="0.75", linewidth=0.6, zorder=4)
+    ax.set(ylim=(0, len(rows)), xlabel=_describe_time(len(scores.columns) - len(rows), together))
+    ax.tick_params(axis="y", length=0)
+    handles = [Patch(color=SCORE, label=f"score (a row is 0 to {full:.1f})")]
+    handles += [Patch(color=EVENT, label="event")] if len(events) else []
+    handles += [Patch(color=TRUTH, label="true class")] if len(truth) else []
+    if threshold is not None:
+        handles += ax.plot(
+            [], [], color="0.45", linewidth=0.9, linestyle=(0, (4, 2)), label=f"threshold {threshold:.2f}"
+        )
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.1)
+
+
+def _draw_spans(ax, spans, floor, high, colour):
+    widths = spans["end"] - spans["start"]
+    ax.bar(spans["start"], high, widths, floor, color=colour, align="edge", zorder=1 if high == 1 else 5)
+
+
+def _describe_time(hidden, together):
+    text = "seconds" if together == 1 else f"seconds; scores are means of {together} windows"
+    return text if not hidden else f"{text}; {hidden} other class{'es' * (hidden > 1)} never lead{'s' * (hidden == 1)}"
