@@ -5,4 +5,5 @@
 """
 
 from src.fusion.late_fusion import KINDS, Fusion, average_scores, fit_fusion
+from src.fusion.reliability import calibration_error, reliability_table
 from src.fusion.report import better_stream, chosen_kind, describe_fusion, format_p, fusion_table
