@@ -19,6 +19,7 @@ SCORED = (*STREAMS, "fused")
 SEGMENTS_CROPS = "segments × crops"
 IN_PROTOCOL = ("seed", "test_segments", "test_crops")  # fields of the training configuration
 RENAMED = {"mean_class": "balanced"}  # name in metrics.json of older runs → name today
+COMPARED = ("top1", "balanced")  # what all runs have
 NOT_SET = "(not set)"  # as `differences` writes it
 
 
@@ -152,7 +153,8 @@ def _read_parts(record, metrics, split):
     protocol = metrics.get("protocol") or _derive_protocol(record)
     protocol = {name: protocol[name] for name in ("subset", "store", "segments", "crops")}
     protocol |= {"n": entry["n"], "seed": training["seed"]}
-    numbers = {f"{s} {RENAMED.get(name, name)}": value for s in SCORED for name, value in entry[s].items()}
+    entries = {s: {RENAMED.get(name, name): value for name, value in entry[s].items()} for s in SCORED}
+    numbers = {f"{s} {name}": entries[s][name] for s in SCORED for name in COMPARED if name in entries[s]}
     return configuration, protocol, numbers
 
 

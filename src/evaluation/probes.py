@@ -10,7 +10,7 @@ from models import takes_frames
 from src.config import TrainConfig
 from src.evaluation.scores import predict_scores
 from src.flow import reorder_fields, reverse_stack
-from src.metrics import class_accuracy
+from src.metrics import class_scores
 from src.store import ClipStore
 
 ORDERS = {  # probe of the order of segments → their places
@@ -55,7 +55,10 @@ def probe_streams(
         name: predict_scores(network, clips, store, stream, split, class_names, config, **changed)
         for name, (network, stream, changed) in found.items()
     }
-    return class_accuracy(scores, clips[clips.split == split].class_index.to_numpy(), class_names)
+    labels = clips[clips.split == split].class_index.to_numpy()
+    by_class = {name: class_scores(values, labels, class_names) for name, values in scores.items()}
+    recalls = pd.DataFrame({name: table["recall"] for name, table in by_class.items()})
+    return recalls.assign(clips=by_class["spatial"]["clips"])
 
 
 def _probe_stacks(temporal, bound):

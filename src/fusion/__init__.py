@@ -6,5 +6,6 @@ the classes.
 """
 
 from src.fusion.late_fusion import KINDS, Fusion, average_scores, fit_fusion
+from src.fusion.reliability import calibration_error, reliability_table
 from src.fusion.report import better_stream, chosen_kind, describe_fusion, format_p, fusion_table
 from src.fusion.threshold import fit_threshold

@@ -53,17 +53,25 @@ class FrameFeatures:
             predict: inputs → features, as the extractor, for example over several devices; None takes
                 `extractor.predict_on_batch`.
         """
-        predict = predict or self.extractor.predict_on_batch
+        missing = self.find_missing(clips)
+        for clip in progress(missing, label="features of frames") if missing else ():
+            self.compute_clip(clip, predict)
+
+    def find_missing(self, clips: pd.DataFrame) -> list[str]:
+        """Names of the clips that have no features yet."""
         self.store.claim_features(self.folder)
         stored = {entry.name for entry in os.scandir(self.folder)}
-        missing = [clip for clip in clips.clip_name if f"{clip}.npy" not in stored]
-        for clip in progress(missing, label="features of frames") if missing else ():
-            frames = [self.inputs.read(clip, segment) for segment in range(self.store.config.num_segments)]
-            crops = feature_crops(*frames[0].shape[:2], self.config.keep_aspect)
-            inputs = np.stack([[self.inputs.crop(frame, crop) for frame in frames] for crop in crops])
-            features = np.asarray(predict(inputs)).astype(np.float16)
-            with atomic_path(self.folder / f"{clip}.npy") as temporary:
-                np.save(temporary, features.swapaxes(0, 1))
+        return [clip for clip in clips.clip_name if f"{clip}.npy" not in stored]
+
+    def compute_clip(self, clip: str, predict: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        """Computes and stores the features of a clip; see `compute`."""
+        predict = predict or self.extractor.predict_on_batch
+        frames = [self.inputs.read(clip, segment) for segment in range(self.store.config.num_segments)]
+        crops = feature_crops(*frames[0].shape[:2], self.config.keep_aspect)
+        inputs = np.stack([[self.inputs.crop(frame, crop) for frame in frames] for crop in crops])
+        features = np.asarray(predict(inputs)).astype(np.float16)
+        with atomic_path(self.folder / f"{clip}.npy") as temporary:
+            np.save(temporary, features.swapaxes(0, 1))
 
     def read(self, clip: str) -> np.ndarray:
         """float16 (S, V, F), memory-mapped; the crops are in the order of `feature_crops`."""

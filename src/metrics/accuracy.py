@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
+from src.metrics.statistics import accuracy_interval
 from src.sources import SPLITS
 
+MOST_WITHOUT_TOP5 = 10  # classes: of so few, the best five say little
 
-def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Top-1, top-5 and balanced accuracy.
+
+def compute_metrics(scores: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict:
+    """Top-1, top-5 and balanced accuracy, with the 95 % intervals of the first and the last.
 
     Ties: "top1" prefers the lowest class index, as `argmax` does, and "top5" the highest ones, as
     `sklearn.metrics.top_k_accuracy_score` does.
@@ -16,22 +19,24 @@ def compute_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     Args:
         scores: float (N, C).
         labels: int (N,), true class indices.
+        groups: (N,), for the intervals; equal values mark similar clips. None: all clips are independent.
 
     Returns:
-        {"top1", "top5", "balanced"}, each 0 … 1. "top5" is 1 with five classes or fewer; "balanced" is the mean recall
-        of the classes that have videos.
+        {"top1", "top5", "balanced"}, each 0 … 1; {"top1_interval", "balanced_interval"}, each [low, high]. "top5" is
+        left out of ten classes or fewer; "balanced" is the mean recall of the classes that have videos.
 
     Raises:
         ValueError: there are no videos, or the shapes do not fit.
     """
     if scores.ndim != 2 or len(scores) != len(labels) or len(labels) == 0:
         raise ValueError(f"scores must be (N, C), labels (N,), N 1 or more. Received: {scores.shape}, {labels.shape}")
-    predicted, classes = scores.argmax(axis=1), np.arange(scores.shape[1])
-    few = len(classes) <= 5  # scikit-learn warns of top-5 of so few
-    top5 = 1.0 if few else sk.top_k_accuracy_score(labels, scores, k=5, labels=classes)
-    # Unlike sk.balanced_accuracy_score, macro recall of the classes present does not warn where a class has no videos.
-    balanced = sk.recall_score(labels, predicted, labels=np.unique(labels), average="macro")
-    return {"top1": float(sk.accuracy_score(labels, predicted)), "top5": float(top5), "balanced": float(balanced)}
+    right, classes = scores.argmax(axis=1) == labels, np.arange(scores.shape[1])
+    weights = (1 / np.maximum(np.bincount(labels), 1))[labels]  # classes count alike
+    metrics = {"top1": float(right.mean()), "top1_interval": list(accuracy_interval(right, groups))}
+    if len(classes) > MOST_WITHOUT_TOP5:
+        metrics["top5"] = float(sk.top_k_accuracy_score(labels, scores, k=5, labels=classes))
+    metrics["balanced"] = float(np.average(right, weights=weights))
+    return metrics | {"balanced_interval": list(accuracy_interval(right, groups, weights=weights))}
 
 
 def majority_class_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> float:
@@ -41,7 +46,7 @@ def majority_class_accuracy(labels: np.ndarray, train_labels: np.ndarray) -> flo
 
 def evaluate_split(
     scores: dict[str, np.ndarray], labels: np.ndarray, majority_class: float,
-    baselines: dict[str, np.ndarray] | None = None,
+    baselines: dict[str, np.ndarray] | None = None, groups: np.ndarray | None = None,
 ) -> dict:  # fmt: skip
     """The entry of metrics.json for one split: {"n", "majority_class"}, and `compute_metrics` of each of `scores`.
 
@@ -51,18 +56,19 @@ def evaluate_split(
         majority_class: accuracy of the majority-class baseline, from `majority_class_accuracy`.
         baselines: name → float (N, C), from `src.evaluation.baseline_scores`. The entry then has "baselines", with
             their metrics by name.
+        groups: (N,), for the intervals; see `compute_metrics`.
     """
-    by_name = {name: compute_metrics(values, labels) for name, values in scores.items()}
+    by_name = {name: compute_metrics(values, labels, groups) for name, values in scores.items()}
     entry = {"n": len(labels), "majority_class": majority_class} | by_name
     if baselines is not None:
-        entry["baselines"] = {name: compute_metrics(values, labels) for name, values in baselines.items()}
+        entry["baselines"] = {name: compute_metrics(values, labels, groups) for name, values in baselines.items()}
     return entry
 
 
 def accuracy_table(metrics: dict) -> pd.DataFrame:
     """metrics.json as a table: a row per split and stream, and per baseline that the split has.
 
-    Columns: n, majority_class, top1, top5, balanced.
+    Columns: n, majority_class, top1, top5 if there are more than ten classes, balanced; and the 95 % intervals as text.
     """
     rows = [
         {"split": split, "stream": name, "n": entry["n"], "majority_class": entry["majority_class"]} | values
@@ -71,24 +77,16 @@ def accuracy_table(metrics: dict) -> pd.DataFrame:
         for name, values in (entry | entry.get("baselines", {})).items()
         if name != "baselines" and isinstance(values, dict)
     ]
-    return pd.DataFrame(rows).set_index(["split", "stream"])
+    table = pd.DataFrame(rows).set_index(["split", "stream"])
+    for name in ("top1", "balanced"):
+        if f"{name}_interval" in table:  # older runs lack it
+            table[f"{name}_interval"] = ["{:.3f} … {:.3f}".format(*ends) for ends in table[f"{name}_interval"]]
+    return table.rename(columns=lambda name: name.replace("_interval", " 95 %"))
 
 
 def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """int64 (C, C): rows are the true classes, columns the predicted ones."""
     return sk.confusion_matrix(labels, scores.argmax(axis=1), labels=np.arange(scores.shape[1]))
-
-
-def class_accuracy(scores: dict[str, np.ndarray], labels: np.ndarray, class_names: list[str]) -> pd.DataFrame:
-    """Accuracy (recall) per class.
-
-    Returns:
-        A row per class; a column per entry of `scores`, NaN for a class without clips; and "clips", how many it has.
-    """
-    options = {"labels": np.arange(len(class_names)), "average": None, "zero_division": np.nan}
-    columns = {name: sk.recall_score(labels, values.argmax(axis=1), **options) for name, values in scores.items()}
-    clips = np.bincount(labels, minlength=len(class_names))
-    return pd.DataFrame(columns | {"clips": clips}, index=pd.Index(class_names, name="class"))
 
 
 def most_confused(matrix: np.ndarray, class_names: list[str], count: int = 5) -> pd.DataFrame:

@@ -4,18 +4,22 @@ import numpy as np
 from scipy.stats import beta, t
 
 
-def accuracy_interval(right: np.ndarray, groups: np.ndarray | None = None, level: float = 0.95) -> tuple[float, float]:
+def accuracy_interval(
+    right: np.ndarray, groups: np.ndarray | None = None, level: float = 0.95, weights: np.ndarray | None = None
+) -> tuple[float, float]:
     """The exact binomial interval of an accuracy, for the number of independent clips that the clips are worth.
 
     Independent clips have the interval of Clopper & Pearson 1934. It covers the true accuracy with at least `level`,
     also near 0 and 1, where Wilson's interval falls to 85 % (n = 160, accuracy 0.999) and the bootstrap to 15 %. Clips
     of a group resemble one another: n is then the effective number of Korn & Graubard 1998, at most N, from the
-    variance between groups. If all clips are right, or none, no variance is seen, and n is the number of groups.
+    variance between groups. If all clips are right, or none, no variance is seen, and n is the number of groups. An
+    accuracy of weighted clips, such as balanced accuracy, has an effective number in the same way.
 
     Args:
         right: bool (N,), whether each clip was classified correctly.
         groups: (N,); equal values mark similar clips. None: all clips are independent.
         level: the probability of covering the true accuracy, 0 … 1.
+        weights: float (N,), above 0, how much each clip counts. None: all alike.
 
     Returns:
         (low, high), 0 … 1; such as (0.977, 1) for 160 of 160 independent clips.
@@ -26,8 +30,9 @@ def accuracy_interval(right: np.ndarray, groups: np.ndarray | None = None, level
     right = np.asarray(right)
     if right.ndim != 1 or right.dtype != bool or not len(right):
         raise ValueError(f"right must be bool (N,), N 1 or more. Received: {right.dtype} {right.shape}")
-    count, tail = _effective_number(right, _group_numbers(groups, len(right)), level), (1 - level) / 2
-    hits = right.mean() * count
+    weights = np.ones(len(right)) if weights is None else np.asarray(weights) / np.mean(weights)
+    count, tail = _effective_number(right, weights, _group_numbers(groups, len(right)), level), (1 - level) / 2
+    hits = np.average(right, weights=weights) * count
     low = beta.ppf(tail, hits, count - hits + 1) if hits else 0.0
     high = beta.ppf(1 - tail, hits + 1, count - hits) if hits < count else 1.0
     return float(low), float(high)
@@ -82,12 +87,17 @@ def _group_numbers(groups, count):
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _effective_number(right, group, level):
-    """The number of independent clips whose accuracy is as uncertain as that of these groups."""
-    hits, sizes = np.bincount(group, weights=right), np.bincount(group)
-    clips, accuracy = len(right), right.mean()
-    if len(sizes) in (1, clips) or accuracy in (0, 1):
+def _effective_number(right, weights, group, level):
+    """The number of independent clips, all alike, whose accuracy is as uncertain as that of these groups and weights.
+
+    `weights` have a mean of 1.
+    """
+    hits, sizes = np.bincount(group, weights=weights * right), np.bincount(group, weights=weights)
+    clips, accuracy, alike = len(right), np.average(right, weights=weights), np.ptp(weights) < 1e-9
+    if len(sizes) == 1 or (len(sizes) == clips and alike):
         return len(sizes)
+    if right.all() or not right.any():
+        return sizes.sum() ** 2 / (sizes**2).sum() if not alike else len(sizes)  # Kish 1965, of groups
     # The variance of the ratio of sums over groups; the quantiles of t stand for few groups, as in Korn & Graubard.
     variance = len(sizes) / (len(sizes) - 1) * ((hits - accuracy * sizes) ** 2).sum() / clips**2
     few = (t.ppf((1 + level) / 2, clips - 1) / t.ppf((1 + level) / 2, len(sizes) - 1)) ** 2

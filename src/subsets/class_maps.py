@@ -15,16 +15,24 @@ _EXCHANGED |= {other: word for word, other in _EXCHANGED.items()}
 _CAMEL_CASE = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where a word begins inside another
 _BOUNDARY = "\0"  # marks these places, so that UpRight is two words and Upright is one
 _ROTATIONS = {  # one spelling of each
-    r"(?:counter|anti)[ _\0-]*clockwise|(?<![a-z])ccw(?![a-z])": "counterclockwise",
-    r"(?<![a-z])cw(?![a-z])": "clockwise",
+    r"(?:counter|anti)[ _\0-]*clock[ _\0-]?wise|(?<![a-z])(?:cc|ac)w(?![a-z])": "counterclockwise",
+    r"clock[ _\0-]wise|(?<![a-z])cw(?![a-z])": "clockwise",
 }
-_DIRECTIONS = re.compile(
-    # Words that hold "left" or "right" but are not directions come first: they match as a whole and stay unchanged.
-    r"(?<![a-z])(?:up|b|f|out|down|forth|birth|copy|al|play?w|w)right|right(?:[ _-]out|eous)|leftover|(?<![a-z])cleft"
-    "|left|right|counterclockwise|clockwise"
-    # "east" and "west" are parts of many words, so they count only as words: east, eastward, northeast; not Easter.
+# "east" and "west" are parts of many words, so they count only as words: east, eastward, northeast; not Easter.
+_WORDS = (
+    "left|right|counterclockwise|clockwise"
     r"|(?:(?<![a-z])|(?<=north)|(?<=south))(?:east|west)(?=(?:wards?|bound)?(?![a-z]))"
 )
+_PROBABLY_NONE = (  # words and phrases that hold "left" or "right", but are rarely directions
+    r"(?<![a-z])(?:up|b|f|out|down|forth|birth|copy|al|play?w|w)right|righteous|leftover|(?<![a-z])cleft"
+    r"|right[ _\0-](?:out|away|now|angle|answer|way)|(?<![a-z])all[ _\0-]right"
+    r"|left[ _\0-](?:over|behind|alone|unattended|the)(?![a-z])"
+    r"|(?<![a-z])(?:has|have|had|was|were|been|being)[ _\0-]left(?![a-z])"
+)
+_ANY_DIRECTION = re.compile(_WORDS)
+_DIRECTIONS = re.compile(f"{_PROBABLY_NONE}|{_WORDS}")  # what comes first matches as a whole, and stays unchanged
+_RIGHT = re.compile("(?<![a-z])right(?![a-z])")
+_INCORRECT = ("wrong", "incorrect")  # beside a class of this name, "right" is its opposite
 NOT_FLIPPED = "not flipped"
 
 
@@ -35,9 +43,13 @@ def flipped_classes(class_names: list[str], given: dict[str, str] | None = None)
     name has the directions exchanged ("Pushing something from left to right" ↔ "… right to left"); if there is no such
     class, clips must not be flipped. The directions, in any case:
 
-    - left ↔ right, also as a part of a word (turn_left, TurnLeft, leftward), but not in words such as "upright";
+    - left ↔ right, also as a part of a word (turn_left, TurnLeft, leftward);
     - clockwise ↔ counterclockwise, in any spelling (anticlockwise, counter-clockwise), cw ↔ ccw;
     - east ↔ west as words (eastward, northeast).
+
+    Words that hold them but are rarely directions ("upright", "right away", "left behind", "has left") count only if
+    the other class is there (upleft ↔ upright). "right" beside a class of the same name with "wrong" or "incorrect"
+    means correct, and is none.
 
     In Something-Something V2 this finds exactly 20BN's three pairs.
 
@@ -61,14 +73,10 @@ def flipped_classes(class_names: list[str], given: dict[str, str] | None = None)
                     f"Received: {name!r} → {other!r} → {partner[other]!r}"
                 )
         return _find([partner.get(name, name) for name in class_names], class_names)
-    names = [_spell_alike(name) for name in class_names]
-    exchanged = [_DIRECTIONS.sub(lambda word: _EXCHANGED.get(word[0], word[0]), name) for name in names]
-    names, exchanged = ([name.replace(_BOUNDARY, "") for name in some] for some in (names, exchanged))
-    own = np.arange(len(names))
-    flipped = np.where([a == b for a, b in zip(names, exchanged, strict=True)], own, _find(exchanged, names))
-    paired = (flipped >= 0) & (flipped != own)
-    flipped[flipped[paired]] = own[paired]  # beside "upleft", "upright" is a direction
-    return flipped
+    names, own = [_spell_alike(name) for name in class_names], np.arange(len(class_names))
+    partner, other = (_exchange_classes(names, directions) for directions in (_ANY_DIRECTION, _DIRECTIONS))
+    kept = [_means_correct(name, names) for name in names]
+    return np.where((partner >= 0) & (partner != own), partner, np.where(kept, own, other))
 
 
 def flip_table(class_names: list[str], given: dict[str, str] | None = None) -> pd.DataFrame:
@@ -151,6 +159,19 @@ def _spell_alike(name):
     for spellings, word in _ROTATIONS.items():
         name = re.sub(spellings, word, name)
     return name
+
+
+def _exchange_classes(names, directions):
+    """The index of each name with its directions exchanged, or -1; a match that is no direction stays as it is."""
+    exchanged = [directions.sub(lambda word: _EXCHANGED.get(word[0], word[0]), name) for name in names]
+    names, exchanged = ([name.replace(_BOUNDARY, "") for name in some] for some in (names, exchanged))
+    unchanged = [one == other for one, other in zip(names, exchanged, strict=True)]
+    return np.where(unchanged, np.arange(len(names)), _find(exchanged, names))
+
+
+def _means_correct(name, names):
+    """Whether "right" in a name is the opposite of "wrong" in another one."""
+    return any(_RIGHT.sub(word, name) in names for word in _INCORRECT) if _RIGHT.search(name) else False
 
 
 def _find(names, class_names):

@@ -6,7 +6,6 @@ gets a second row in the CSV file; and BackupAndRestore keeps weights and epoch 
 """
 
 import re
-import time
 from pathlib import Path
 
 import keras
@@ -17,9 +16,6 @@ from src.files import write_text
 from src.progress import progress
 from src.training.compiling import OWN
 from src.training.saving import write_weights
-from src.units import format_seconds
-
-MEASURED_STEPS = 10  # the first one compiles the step, so their median is taken
 
 
 class StartRound(keras.callbacks.Callback):
@@ -98,10 +94,10 @@ class Backup(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Loads the latest backup, if any, into a compiled model; returns the number of rounds done."""
         model.optimizer.build(model.trainable_variables)
-        rounds = [int(path.name.split(".")[0].rpartition("_")[2]) for path in find_backups(self.folder, self.name)]
+        rounds = count_rounds(self.folder, self.name)
         if rounds:
-            model.load_weights(self._path(max(rounds)))
-        return max(rounds, default=0)
+            model.load_weights(self._path(rounds))
+        return rounds
 
     def on_epoch_end(self, epoch, logs=None):
         write_weights(self.model, self._path(epoch + 1))
@@ -119,13 +115,18 @@ def find_backups(folder: Path, name: str) -> list[Path]:
     return [path for path in folder.iterdir() if named.fullmatch(path.name)]
 
 
+def count_rounds(folder: Path, name: str) -> int:
+    """Number of rounds done, by the latest file of `Backup`; 0 if there is none."""
+    rounds = [int(path.name.split(".")[0].rpartition("_")[2]) for path in find_backups(folder, name)]
+    return max(rounds, default=0)
+
+
 class StepBar(keras.callbacks.Callback):
-    """A progress bar over the steps of a phase, and a line with the time that they take, measured on the first ones."""
+    """A progress bar over the steps of a phase."""
 
     def __init__(self, label: str, rounds: int, round_steps: int):
         super().__init__()
         self.label, self.rounds, self.round_steps = label, rounds, round_steps
-        self.started, self.seconds = 0, []
 
     def on_train_begin(self, logs=None):
         self.bar = progress(total=self.rounds * self.round_steps, label=self.label, unit="step")
@@ -133,16 +134,8 @@ class StepBar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.bar.update(epoch * self.round_steps - self.bar.n)  # after a resume the bar starts at the steps done
 
-    def on_train_batch_begin(self, batch, logs=None):
-        self.started = time.perf_counter()
-
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
-        self.seconds.append(time.perf_counter() - self.started)
-        if len(self.seconds) == MEASURED_STEPS:
-            step = float(np.median(self.seconds))
-            left = self.bar.total - self.bar.n
-            self.bar.write(f"{self.label}: {left:,} more steps of {step:.2f} s, about {format_seconds(step * left)}")
 
     def on_epoch_end(self, epoch, logs=None):
         shown = [name for name in ("loss", "val_accuracy") if name in logs]

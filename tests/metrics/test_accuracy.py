@@ -1,5 +1,7 @@
 """Metrics against values computed by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,6 @@ from src.metrics.accuracy import (
     accuracy_table,
     agreement,
     choose_examples,
-    class_accuracy,
     compute_metrics,
     confusion_matrix,
     evaluate_split,
@@ -24,19 +25,27 @@ pytestmark = pytest.mark.filterwarnings("error")  # scikit-learn's, about few or
 
 def test_metrics_by_hand():
     metrics = compute_metrics(SCORES, LABELS)
-    assert metrics == pytest.approx({"top1": 4 / 5, "top5": 1, "balanced": (1 + 0.5 + 1) / 3})
-    assert all(type(value) is float for value in metrics.values())  # for JSON
+    assert set(metrics) == {"top1", "top1_interval", "balanced", "balanced_interval"}  # top-5 of three says nothing
+    assert metrics["top1"] == pytest.approx(4 / 5) and metrics["balanced"] == pytest.approx((1 + 0.5 + 1) / 3)
+    assert json.loads(json.dumps(metrics)) == metrics
+    low, high = metrics["balanced_interval"]
+    assert 0 < low < metrics["balanced"] < high <= 1
     without = compute_metrics(SCORES, np.array([0, 0, 0, 2, 0]))
     assert without["balanced"] == pytest.approx((3 / 4 + 1) / 2)  # the class without videos is left out
 
 
 def test_uniform_scores_do_not_get_a_perfect_top5():
     """Of ties, top-1 takes the lowest class index, top-5 the highest ones."""
-    uniform = np.full((10, 10), 0.1)
-    metrics = compute_metrics(uniform, np.arange(10))
-    assert metrics["top1"] == pytest.approx(0.1) and metrics["top5"] == pytest.approx(0.5)
-    assert confusion_matrix(uniform, np.arange(10))[:, 0].tolist() == [1] * 10
-    assert compute_metrics(uniform, np.full(10, 9))["top5"] == 1 and compute_metrics(uniform, np.zeros(10))["top5"] == 0
+    uniform = np.full((20, 20), 0.05)
+    metrics = compute_metrics(uniform, np.arange(20))
+    assert metrics["top1"] == pytest.approx(0.05) and metrics["top5"] == pytest.approx(0.25)
+    assert confusion_matrix(uniform, np.arange(20))[:, 0].tolist() == [1] * 20
+    top5 = [compute_metrics(uniform, np.full(20, label))["top5"] for label in (19, 0)]
+    assert top5 == [1, 0]
+
+
+def test_top5_is_told_of_more_than_ten_classes():
+    assert [("top5" in compute_metrics(np.eye(count), np.arange(count))) for count in (2, 10, 11)] == [0, 0, 1]
 
 
 @pytest.mark.parametrize("scores, labels", [(SCORES[:0], LABELS[:0]), (SCORES, LABELS[:4]), (SCORES[0], LABELS[:3])])
@@ -54,14 +63,6 @@ def test_the_majority_class_is_that_of_the_training_clips():
 def test_rows_of_the_confusion_matrix_are_the_truth():
     matrix = confusion_matrix(SCORES, LABELS)
     assert matrix.tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 1]] and matrix.dtype == np.int64
-
-
-def test_accuracy_per_class():
-    flipped = SCORES[:, ::-1]
-    table = class_accuracy({"spatial": SCORES, "temporal": flipped}, np.array([0, 1, 1, 0, 0]), ["a", "b", "c"])
-    assert table.columns.tolist() == ["spatial", "temporal", "clips"] and table.index.tolist() == ["a", "b", "c"]
-    assert table.spatial[:2].tolist() == pytest.approx([2 / 3, 1 / 2]) and table.temporal["a"] == pytest.approx(1 / 3)
-    assert np.isnan(table.spatial["c"]) and table.clips.tolist() == [3, 2, 0]
 
 
 def test_most_confused_pairs_in_order():
@@ -90,9 +91,10 @@ def test_splits_become_a_table():
     }
     assert metrics["test"]["n"] == 2 and metrics["validation"]["spatial"]["top1"] == pytest.approx(0.8)
     table = accuracy_table(metrics)
-    assert table.columns.tolist() == ["n", "majority_class", "top1", "top5", "balanced"]
+    assert table.columns.tolist() == ["n", "majority_class", "top1", "top1 95 %", "balanced", "balanced 95 %"]
     assert table.index.tolist() == [(s, t) for s in ("validation", "test") for t in ("spatial", "fused")]
-    assert table.loc[("test", "fused")].tolist() == [2, 0.5, 1, 1, 1]
+    assert table.loc[("test", "fused"), ["n", "majority_class", "top1", "balanced"]].tolist() == [2, 0.5, 1, 1]
+    assert table.loc[("test", "fused"), "top1 95 %"].endswith(" … 1.000")
 
 
 def test_baselines_stand_beside_the_streams():

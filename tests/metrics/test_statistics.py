@@ -150,3 +150,15 @@ def test_groups_of_other_clips_are_refused():
     for measure in (accuracy_interval, lambda right, groups: sign_flip_test(right, right, groups)):
         with pytest.raises(ValueError, match=r"one value for each of 5 clips. Received: shape \(4,\)"):
             measure(hits(3, 2), np.zeros(4))
+
+
+def test_the_interval_of_weighted_clips():
+    """Two classes of 90 and 10 clips with recalls of 2/3 and 1/2: the small one decides how sure the mean is."""
+    right = np.array([True, True, False] * 30 + [True, False] * 5)
+    weights = np.repeat([1 / 90, 1 / 10], [90, 10])
+    low, high = accuracy_interval(right, weights=weights)
+    deviation = np.sqrt((2 / 9 / 90 + 1 / 4 / 10) / 4)
+    assert low < 7 / 12 < high and (high - low) / (2 * 1.96 * deviation) == pytest.approx(1.05, abs=0.08)
+    assert accuracy_interval(right, weights=np.full(100, 3)) == pytest.approx(accuracy_interval(right))
+    few = accuracy_interval(np.ones(100, bool), weights=weights)  # all are right: worth 1 / (2 · (90 / 180² + …)) clips
+    assert few[1] == 1 and few[0] == pytest.approx(0.025 ** (1 / (4 / (1 / 90 + 1 / 10))))

@@ -45,9 +45,11 @@ def test_flipped_classes_of_all_templates_are_those_of_20bn(ssv2):
         (["Pulling it right out", "upright upright on the table", "bright_light"], [0, 1, 2]),  # not directions
         (["Step_4_Left", "Step_4_Right", "Step_7_Left", "Step_7_Right", "Step_1"], [1, 0, 3, 2, 4]),  # HandWash
         (["UpLeft", "UpRight"], [1, 0]),
+        (["UpLeft", "upright"], [1, 0]),
+        (["wave", "Wave", "WAVE"], [0, 1, 2]),
         (["Upright", "upright_left", "upright_right"], [0, 2, 1]),
         (["upleft", "upright", "downright", "downleft"], [1, 0, 3, 2]),  # words that their partners make directions
-        (["Hold", "From left to right", "RIGHT", "Left behind"], [0, -1, -1, -1]),  # without a partner
+        (["Hold", "From left to right", "RIGHT", "Left arm"], [0, -1, -1, -1]),  # without a partner
     ],
 )
 def test_left_and_right_are_exchanged(names, expected):
@@ -66,6 +68,7 @@ def test_left_and_right_are_exchanged(names, expected):
         (["rotate_cw", "rotate_ccw", "TurnCW", "TurnCCW", "CWTurn", "CCWTurn"], [1, 0, 3, 2, 5, 4]),
         (["rotate_cw", "rotate_counterclockwise"], [1, 0]),
         (["scwab", "ccwx"], [0, 1]),  # not whole tokens
+        (["TurnClockWise", "TurnCounterClockWise", "turn clock-wise", "turn acw"], [1, 0, 3, 2]),
         (["left arm clockwise", "right arm counterclockwise", "right arm clockwise"], [1, 0, -1]),
         (["rotate clockwise", "wave"], [-1, 1]),
     ],
@@ -87,6 +90,25 @@ def test_senses_of_rotation_are_exchanged(names, expected):
 )
 def test_east_and_west_are_exchanged(names, expected):
     assert flipped_classes(names).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["answer right", "answer wrong"],  # correct
+        ["RightPosture", "IncorrectPosture", "right_posture", "wrong_posture"],
+        ["Person left the room", "left_behind", "bag left unattended", "the car has left", "being left alone"],
+        ["right away", "turning at a right angle", "all right"],
+    ],
+)
+def test_right_that_means_correct_and_left_of_leaving_are_no_directions(names):
+    assert flipped_classes(names).tolist() == list(range(len(names)))
+
+
+def test_what_is_rarely_a_direction_is_one_beside_its_partner():
+    assert flipped_classes(["left behind", "right behind", "bag left behind"]).tolist() == [1, 0, 2]
+    assert flipped_classes(["right hand", "left hand", "wrong hand"]).tolist() == [1, 0, 2]
+    assert flipped_classes(["step right", "step wrong", "step left"]).tolist() == [2, 1, 0]
 
 
 def test_words_that_hold_a_direction_but_are_none_keep_their_class():
