@@ -45,8 +45,7 @@ def divide(clips: pd.DataFrame, arguments) -> list[pd.DataFrame]:
     """The clips once a fold, with its splits; without --folds once, with the splits of the folder."""
     if not arguments.folds:
         return [clips]
-    count = clips.group.nunique() if arguments.folds == "groups" else arguments.folds
-    return make_folds(clips, count, arguments.fold_seed)
+    return make_folds(clips, arguments.folds, arguments.fold_seed)
 
 
 def parameters(arguments) -> dict:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from src.config import STREAMS
 from src.fusion.late_fusion import KINDS, UNLEARNED, fit_fusion, out_of_fold_hits
-from src.metrics import accuracy_interval, count_discordant, sign_flip_test
+from src.metrics import accuracy_interval, sign_flip_test
 
 SIGNIFICANT = 0.05
 COLUMNS = [
@@ -65,7 +65,7 @@ def fusion_table(
         row["validation"], row["validation_p"] = _compare_hits(held_out[name], held_out["average"], validation_groups)
         row["test"], row["p"] = _compare_hits(hits, other, test_groups)
         row["low"], row["high"] = accuracy_interval(hits, test_groups)
-        row["only_this"], row["only_other"] = count_discordant(hits, other)
+        row["only_this"], row["only_other"] = (hits & ~other).sum(), (other & ~hits).sum()
         rows.append(row)
     table = pd.DataFrame(rows, index=pd.Index(right, name="kind"), columns=COLUMNS)
     table.loc[list(STREAMS), ["validation_p", "p"]] = np.nan

@@ -56,8 +56,11 @@ def sign_flip_test(right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray 
     Raises:
         ValueError: the arrays are not bool, or differ in length.
     """
-    count_discordant(right_a, right_b)  # raises
-    difference = np.asarray(right_a).astype(int) - np.asarray(right_b)
+    right_a, right_b = np.asarray(right_a), np.asarray(right_b)
+    if right_a.shape != right_b.shape or right_a.dtype != bool or right_b.dtype != bool:
+        received = f"{right_a.dtype} {right_a.shape} and {right_b.dtype} {right_b.shape}"
+        raise ValueError(f"Both must be bool (N,), for the same clips. Received: {received}")
+    difference = right_a.astype(int) - right_b
     by_group = np.bincount(_group_numbers(groups, len(difference)), weights=difference).astype(int)
     sizes = np.abs(by_group[by_group != 0])
     probability = np.zeros(sizes.sum() + 1)  # of each total of the differences with a positive sign
@@ -67,15 +70,6 @@ def sign_flip_test(right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray 
         probability[:size] /= 2
     totals = np.abs(2 * np.arange(len(probability)) - sizes.sum())
     return min(1.0, float(probability[totals >= abs(by_group.sum())].sum()))
-
-
-def count_discordant(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int]:
-    """(clips that only a gets right, clips that only b gets right); arguments and errors as for `sign_flip_test`."""
-    right_a, right_b = np.asarray(right_a), np.asarray(right_b)
-    if right_a.shape != right_b.shape or right_a.dtype != bool or right_b.dtype != bool:
-        received = f"{right_a.dtype} {right_a.shape} and {right_b.dtype} {right_b.shape}"
-        raise ValueError(f"Both must be bool (N,), for the same clips. Received: {received}")
-    return int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
 
 
 def _group_numbers(groups, count):

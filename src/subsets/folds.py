@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from src.sources import SPLITS, few
+from src.subsets.classes import is_integer
 from src.subsets.subset import count_clips
 
 
-def make_folds(clips: pd.DataFrame, folds: int, seed: int) -> list[pd.DataFrame]:
+def make_folds(clips: pd.DataFrame, folds: int | str, seed: int, validation: bool = True) -> list[pd.DataFrame]:
     """Splits a table once per fold, for cross-validation by group.
 
     With few groups, the result on a single split depends on which groups are in the test, because the clips of a group
@@ -21,28 +22,39 @@ def make_folds(clips: pd.DataFrame, folds: int, seed: int) -> list[pd.DataFrame]
 
     Args:
         clips: the annotation table (columns: see `src.sources.video_table`); its split column is ignored.
-        folds: number of folds, 3 or more.
+        folds: number of folds, 3 or more; or "groups", one fold for each group (leave one group out).
         seed: seed of the division.
+        validation: False makes no validation split: part k + 1 is training, too, and two folds are enough.
 
     Returns:
-        `folds` tables: `clips` with another split column, in the same order and with the same index. A warning for each
-        of validation and test names the classes that have no clips there in a fold.
+        A table for each fold: `clips` with another split column, in the same order and with the same index. A warning
+        for each of validation and test names the classes that have no clips there in a fold.
 
     Raises:
-        ValueError: there are fewer than 3 folds, more folds than groups or than clips of the largest class, or no
-            training clips of a class in a fold.
+        ValueError: there are too few folds, more folds than groups or than clips of the largest class, or no training
+            clips of a class in a fold.
     """
-    groups, largest = clips["group"].nunique(), clips["label"].value_counts().max()
-    if not 3 <= folds <= min(groups, largest):
-        raise ValueError(
-            "folds must be 3 or more (one part is test, one validation), and at most the number of groups "
-            f"({groups}) and of clips in the largest class ({largest}). Received: {folds}"
-        )
-    part = _divide(clips, folds, seed)
-    split_of = np.array(["test", "validation"] + ["train"] * (folds - 2))
-    tables = [clips.assign(split=split_of[(part - fold) % folds]) for fold in range(folds)]
-    _check_classes(tables)
+    held_out = ["test", "validation"] if validation else ["test"]
+    count = _count_folds(clips, folds, len(held_out) + 1)
+    part = _divide(clips, count, seed)
+    split_of = np.array(held_out + ["train"] * (count - len(held_out)))
+    tables = [clips.assign(split=split_of[(part - fold) % count]) for fold in range(count)]
+    _check_classes(tables, held_out)
     return tables
+
+
+def _count_folds(clips, folds, least):
+    groups, largest = clips["group"].nunique(), clips["label"].value_counts().max()
+    count = groups if folds == "groups" else folds
+    if not is_integer(count) or not least <= count <= min(groups, largest):
+        parts = "test and validation" if least == 3 else "test"
+        received = f"'groups', which is {groups} folds" if folds == "groups" else repr(folds)
+        raise ValueError(
+            f'folds must be a whole number or "groups", {least} or more (one part each for {parts}, the rest for '
+            f"training), and at most the number of groups ({groups}) and of clips in the largest class ({largest}). "
+            f"Received: {received}"
+        )
+    return count
 
 
 def _divide(clips, folds, seed):
@@ -59,17 +71,17 @@ def _divide(clips, folds, seed):
     return part
 
 
-def _check_classes(tables):
+def _check_classes(tables, held_out):
     lacking = {split: [] for split in SPLITS}
-    for fold, table in enumerate(tables):
+    for fold, table in enumerate(tables, start=1):
         found = count_clips(table)
-        for split in SPLITS:
+        for split in ("train", *held_out):
             lacking[split] += [f"{label!r} in fold {fold}" for label in found.index[found[split] == 0]]
     if lacking["train"]:
         raise ValueError(
             f"Every class must have training clips in every fold. None: {few(lacking['train'])}; all groups of the "
-            "class are in the test and validation splits. Leave the class out, add videos of other groups, or try "
-            "another seed or more folds."
+            f"class are in the {' and '.join(held_out)} splits. Leave the class out, add videos of other groups, or "
+            "try another seed or more folds."
         )
     for split in ("validation", "test"):
         if lacking[split]:

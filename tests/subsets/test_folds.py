@@ -88,11 +88,32 @@ def test_the_number_of_folds_is_limited_by_groups_and_clips():
     clips = make_clips(list("ab" * 3), list("xxyyzz"))
     tested = [set(table.group[table.split == "test"]) for table in make_folds(clips, 3, 0)]
     assert sorted(map(sorted, tested)) == [["x"], ["y"], ["z"]]
-    for folds in (0, 2, 4):
-        with pytest.raises(ValueError, match=rf"at most the number of groups \(3\).*Received: {folds}"):
+    for folds in (0, 2, 4, 3.0, True, "5"):
+        with pytest.raises(ValueError, match=rf"at most the number of groups \(3\).*Received: {folds!r}"):
             make_folds(clips, folds, 0)
     with pytest.raises(ValueError, match=r"largest class \(3\)\. Received: 4"):
         make_folds(make_clips(list("ab" * 3), list("uvwxyz")), 4, 0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_group_is_a_fold(seed):
+    clips = random_clips(seed, groups=9)
+    tested = [table.group[table.split == "test"].unique().tolist() for table in quietly(clips, "groups", seed)]
+    assert sorted(tested) == [[group] for group in sorted(clips.group.unique())]
+    with pytest.raises(ValueError, match=r"largest class \(3\)\. Received: 'groups', which is 6 folds"):
+        make_folds(make_clips(list("ab" * 3), list("uvwxyz")), "groups", 0)
+
+
+@pytest.mark.parametrize("folds", [2, 5, "groups"])
+def test_without_validation_the_same_parts_are_tested(folds):
+    clips = random_clips(1, groups=9)
+    tables = quietly(clips, folds, 1, False)
+    assert all((table.split == "train").sum() + (table.split == "test").sum() == len(clips) for table in tables)
+    if folds != 2:
+        for table, other in zip(tables, quietly(clips, folds, 1), strict=True):
+            assert ((table.split == "test") == (other.split == "test")).all()
+    with pytest.raises(ValueError, match="2 or more .one part each for test, the rest"):
+        make_folds(clips, 1, 1, validation=False)
 
 
 def test_a_class_without_training_clips_is_refused_and_named():
@@ -107,7 +128,7 @@ def test_a_class_without_test_clips_is_warned_about():
     clips = make_clips(["a"] * 12 + ["b"] * 3, [f"g{n}" for n in range(15)])
     with pytest.warns(UserWarning) as found:
         tables = make_folds(clips, 6, 0)
-    without = [fold for fold, table in enumerate(tables) if "b" not in set(table.label[table.split == "test"])]
+    without = [fold for fold, table in enumerate(tables, 1) if "b" not in set(table.label[table.split == "test"])]
     assert without and [str(w.message).split(" clips")[0] for w in found] == [
         "Classes without validation",
         "Classes without test",
