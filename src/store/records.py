@@ -12,11 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from src.files import check_path, plain_name
-from src.ownership import is_claimed
 from src.sample import is_sample
 from src.sources import SPLITS
 from src.store.clip_store import ClipStore
-from src.store.contents import PREPARED, check_records, is_prepared, read_config_file
+from src.store.contents import check_records, read_config_file
 from src.store.manifest import (
     format_manifest,
     hash_rows,
@@ -104,20 +103,6 @@ def read_prepared(root: str | Path, subset: str | None = None) -> tuple[pd.DataF
     return table, store
 
 
-def latest_output(folder: str | Path = "datasets") -> str:
-    """The folder in `folder` that was prepared last.
-
-    Raises:
-        FileNotFoundError: none of them was prepared.
-    """
-    manifests = [path for path in Path(folder).glob(f"*/{MANIFEST}") if path.is_file() and _is_ours(path.parent)]
-    if not manifests:
-        raise FileNotFoundError(
-            f"{folder}: no prepared data set is there. Run preprocess_data.ipynb, or set data to the folder of one."
-        )
-    return str(max(manifests, key=lambda path: (path.stat().st_mtime_ns, path)).parent)
-
-
 def list_subsets(root: str | Path) -> pd.DataFrame:
     """The subsets that a folder was prepared with, the latest last.
 
@@ -170,13 +155,6 @@ def find_current(root: Path) -> str | None:
     records = sorted(_find_records(root), key=lambda path: (config is None or path.parent.name != config.key, path))
     same = (path for path in records if path.stat().st_size == len(current) and path.read_bytes() == current)
     return next((path.stem for path in same), None)
-
-
-def _is_ours(root):
-    try:
-        return is_claimed(root, PREPARED, is_prepared)
-    except ValueError:
-        return False
 
 
 def _folder(root):

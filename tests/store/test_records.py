@@ -1,6 +1,5 @@
 """The subsets that a prepared folder records, by name."""
 
-import os
 import re
 
 import numpy as np
@@ -13,7 +12,7 @@ from src.sample import write_sample
 from src.store.clip_store import ClipStore, clip_name
 from src.store.encoding import Clip
 from src.store.manifest import name_clips, read_manifest, with_spans
-from src.store.records import forget_subset, latest_output, list_subsets, read_prepared, read_subset, record_subset
+from src.store.records import forget_subset, list_subsets, read_prepared, read_subset, record_subset
 from src.subsets.classes import class_sets
 
 CONFIG = ClipConfig(short_side=48, num_segments=1, flow_length=2)
@@ -129,21 +128,6 @@ def test_a_file_of_the_users_is_not_written_over(store, tmp_path):
     with pytest.raises(ValueError, match=r"manifest\.csv: must have the first line .*not written over"):
         record_subset(with_digests(1), store)
     assert list_subsets(tmp_path).empty and (tmp_path / "manifest.csv").read_text().startswith("path,label")
-
-
-def test_the_latest_output_is_the_folder_that_was_prepared_last(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no prepared data set is there. Run preprocess_data"):
-        latest_output(tmp_path / "datasets")
-    stores = [ClipStore(tmp_path / "datasets" / name, CONFIG) for name in ("a", "c", "b")]
-    for order, store in enumerate(stores):
-        store.prepare()
-        record_subset(with_digests(2), store)
-        os.utime(store.root / "manifest.csv", (1e9 + order, 1e9 + order))
-    (tmp_path / "datasets" / "mine").mkdir()
-    (tmp_path / "datasets" / "mine" / "manifest.csv").write_text("path,label\n")
-    assert latest_output(tmp_path / "datasets") == str(tmp_path / "datasets" / "b")
-    os.utime(stores[0].root / "manifest.csv", (2e9, 2e9))
-    assert latest_output(str(tmp_path / "datasets")) == str(tmp_path / "datasets" / "a")
 
 
 def test_a_subset_of_the_sample_is_called_so(tmp_path):
