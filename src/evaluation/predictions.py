@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 
 
-def predictions_table(
-    clips: pd.DataFrame, scores: dict[str, np.ndarray], class_names: Sequence[str]
-) -> pd.DataFrame:
+def predictions_table(clips: pd.DataFrame, scores: dict[str, np.ndarray], class_names: Sequence[str]) -> pd.DataFrame:
     """What each stream answers for each video.
 
     Args:

@@ -18,7 +18,8 @@ def make_clips(num_clips, num_classes, seed=0):
     truth = np.arange(num_clips) % num_classes
     names = class_names(num_classes)
     clips = pd.DataFrame({
-        "video_id": [f"clip<{n}>" for n in range(num_clips)], "path": [f"/videos/a&b/{n}.webm" for n in range(num_clips)],
+        "video_id": [f"clip<{n}>" for n in range(num_clips)],
+        "path": [f"/videos/a&b/{n}.webm" for n in range(num_clips)],
         "label": [names[label] for label in truth], "class_index": truth, "split": "test",
         "group": [f"group {n // 4}" for n in range(num_clips)],
         "start": np.nan, "end": np.nan, "rate": np.nan,
