@@ -10,6 +10,7 @@ from src.plots.names import count_columns, shorten_all
 
 MAX_POINTS = 200  # windows along a timeline; more could not be told apart
 MAX_ROWS = 8  # classes
+MIN_IMAGES = 4  # in a row
 ROW = 0.3  # inches
 LONGEST = 46  # characters of a name
 LETTER = 0.05  # inches, of a name
@@ -43,7 +44,7 @@ def plot_timeline(
     names = shorten_all(rows, LONGEST)
     margin = 0.25 + LETTER * max(map(count_columns, names))  # inches
     axis_width = style.WIDTH - margin - 0.15
-    slots = int(np.clip(axis_width * height / width, 1, style.MAX_IMAGES))  # for images about an inch high
+    slots = int(np.clip(axis_width * height / width, MIN_IMAGES, style.MAX_IMAGES))  # images about an inch high
     times, wide, limits = _spread(np.array(list(frames)), _find_span(frames, scores, truth), slots)
     high = axis_width * wide / np.ptp(limits) * height / width
     # Placed by hand: the height of the images depends on the length of the time axis, which a layout would change.
@@ -105,7 +106,7 @@ def _draw_rows(ax, scores, rows, events, truth, threshold) -> None:
     point = np.arange(len(scores)) // together
     seconds = scores.index.to_series().groupby(point).mean().to_numpy(float)
     values = scores[rows].groupby(point).mean()
-    full = max(np.ceil(10 * values.to_numpy().max()) / 10, 0.1)  # score of a whole row
+    full = max(np.ceil(np.round(10 * values.to_numpy().max(), 3)) / 10, 0.1)  # score of a whole row
     for row, name in enumerate(rows):
         floor = len(rows) - 1 - row
         _draw_spans(ax, truth[truth["class"] == name], floor, 1, TRUTH)
@@ -114,7 +115,7 @@ def _draw_rows(ax, scores, rows, events, truth, threshold) -> None:
             ax.axhline(floor + 0.9 * threshold / full, color="0.45", linewidth=0.7, linestyle=(0, (4, 4)), zorder=3)
         _draw_spans(ax, events[events["class"] == name], floor, 0.22, EVENT)
         ax.axhline(floor, color="0.75", linewidth=0.6, zorder=4)
-    ax.set(ylim=(0, len(rows)), xlabel=_describe_time(len(scores.columns) - len(rows), together))
+    ax.set(ylim=(0, len(rows)), xlabel=_describe_time(scores, rows, together))
     ax.tick_params(axis="y", length=0)
     handles = [Patch(color=SCORE, label=f"score (a row is 0 to {full:.1f})")]
     handles += [Patch(color=EVENT, label="event")] if len(events) else []
@@ -131,6 +132,11 @@ def _draw_spans(ax, spans, floor, high, colour):
     ax.bar(spans["start"], high, widths, floor, color=colour, align="edge", zorder=1 if high == 1 else 5)
 
 
-def _describe_time(hidden, together):
+def _describe_time(scores, rows, together):
     text = "seconds" if together == 1 else f"seconds; scores are means of {together} windows"
-    return text if not hidden else f"{text}; {hidden} other class{'es' * (hidden > 1)} never lead{'s' * (hidden == 1)}"
+    hidden = scores.drop(columns=rows).shape[1]
+    if not hidden:
+        return text
+    lead = set(scores.columns[scores.to_numpy().argmax(axis=1)]) - set(rows)
+    verb = ("are" if hidden > 1 else "is") + " not shown" if lead else "never lead" + "s" * (hidden == 1)
+    return f"{text}; {hidden} other class{'es' * (hidden > 1)} {verb}"

@@ -13,7 +13,7 @@ from keras import layers
 
 from models import build_temporal_cnn
 from models.fusion_layer import Fused
-from src.inference.loading import load_run, read_spacing
+from src.inference.loading import load_run, read_spacing, read_threshold
 from src.inputs import read_clips
 from src.store import manifest_digest
 from src.training import start_run
@@ -120,3 +120,23 @@ def test_a_network_that_computes_flow_is_loaded_by_a_process_that_did_not_build_
     command = [sys.executable, "-c", code, str(tmp_path / "temporal.keras")]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.stdout == "temporal\n", done.stderr
+
+
+def test_the_threshold_of_a_run_is_read_and_an_older_run_has_none(run, capsys):
+    run.record_facts(none_threshold=0.25)
+    assert read_threshold(run.folder) == 0.25 and capsys.readouterr().err == ""
+    edit(run, notes=None)
+    assert read_threshold(run.folder) is None
+    error = capsys.readouterr().err
+    assert error.startswith(f"{run.folder}: has no threshold") and error.count("\n") == 1
+
+
+def test_a_run_that_is_not_there_is_answered_with_those_that_are(run, monkeypatch):
+    other = start_run("2026-01-01", "x", "0123456789ab", TINY_CONFIG, TINY_TRAINING, TINY_NAMES, root=run.folder.parent)
+    with pytest.raises(FileNotFoundError, match=f"fited: must be the folder.*Similar: {run.folder} \\(2 in all\\)"):
+        load_run(run.folder.parent / "fited")
+    with pytest.raises(FileNotFoundError, match=f"The newest: {other.folder}, {run.folder} "):
+        read_spacing(run.folder.parent / "elsewhere")
+    monkeypatch.chdir(run.folder.parent.parent)
+    with pytest.raises(FileNotFoundError, match="There are no runs beside it, nor in runs/"):
+        load_run(run.folder / "nothing" / "here")

@@ -64,6 +64,7 @@ def test_scores_are_those_of_all_windows_at_once(video, windows, shift, step, sp
     moments = predict_stream(video, two_stream, TINY_NAMES, CLIP, config, step, spacing)
     moments = {moment.index: moment for moment in moments}
     for newest, middles in cases.items():
+        assert moments[newest].first[0] == middles[0] and moments[newest].middle[0] == (middles[0] + newest) // 2
         places = [indices.index(middle) for middle in middles]
         for order, same in ((places, True), (places[::-1], len(set(places)) == 1)):
             expected = score_clip(frames[order], stacks[order], two_stream, TINY_NAMES, CLIP, config)

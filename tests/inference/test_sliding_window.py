@@ -128,6 +128,30 @@ def test_a_truncated_file_is_refused(two_stream, turning, tmp_path):
         next(predict(cut, two_stream))
 
 
+# Several videos
+
+
+def test_videos_are_joined_and_no_window_has_frames_of_two(two_stream, tmp_path):
+    """Of different frame rates and sizes; the last one is shorter than a window."""
+    parts = [(20, 2, 12, (48, 64)), (12, -2, 25, (64, 48)), (3, 2, 10, (48, 64))]
+    paths = [
+        write_video(tmp_path / f"{fps}.webm", moving_texture(number, u, 0, *size), fps=fps)
+        for number, u, fps, size in parts
+    ]
+    moments = list(predict(paths, two_stream))
+    alone = [list(predict(path, two_stream)) for path in paths]
+    assert [moment.part for moment in moments] == [0] * 17 + [1] * 9 + [2]
+    expected = [m.index + before for found, before in zip(alone, (0, 20, 32), strict=True) for m in found]
+    assert [moment.index for moment in moments] == expected
+    starts = (0, 20 / 12, 20 / 12 + 12 / 25)
+    seconds = [m.seconds + start for found, start in zip(alone, starts, strict=True) for m in found]
+    np.testing.assert_allclose([moment.seconds for moment in moments], seconds, atol=2e-3)
+    for moment, same in zip(moments, [m for found in alone for m in found], strict=True):
+        np.testing.assert_array_equal(moment.frame, same.frame)
+        np.testing.assert_allclose(moment.scores["fused"], same.scores["fused"], atol=1e-6)
+        assert moment.middle == (moment.index, moment.seconds)  # each window is scored alone
+
+
 # A live source
 
 

@@ -1,5 +1,7 @@
 """The moments of a video in one table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
@@ -24,6 +26,23 @@ def test_a_timeline_has_a_row_for_each_window_and_a_column_for_each_stream_and_c
         np.testing.assert_array_equal(line.scores[stream], [moment.scores[stream] for moment in moments])
     assert list(line.frames) == list(line.scores.index) and line.fps > 0
     np.testing.assert_array_equal(line.frames[moments[3].seconds], moments[3].frame)
+    assert line.windows.frame.tolist() == line.windows.middle.tolist() == [moment.index for moment in moments]
+
+
+def test_scores_of_a_clip_stand_over_its_middle():
+    moments = [replace(moment, first=(0, 0.0), part=n // 2) for n, moment in enumerate(make_moments(4))]
+    line = collect_timeline(moments, ["no", "yes"], 5)
+    np.testing.assert_allclose(line.scores.index, [0, 0.05, 0.1, 0.15])
+    np.testing.assert_allclose(line.windows.seconds, [0, 0.1, 0.2, 0.3])
+    assert line.windows.frame.tolist() == [0, 5, 10, 15] and line.windows.middle.tolist() == [0, 2, 5, 7]
+
+
+def test_true_classes_change_half_way_between_the_windows_of_two_videos():
+    moments = [replace(moment, part=n // 3) for n, moment in enumerate(make_moments(9))]
+    line = collect_timeline(moments, ["no", "yes"], 5)
+    table = line.label_parts(["no", None, "yes"])
+    assert table["class"].tolist() == ["no", "yes"]
+    np.testing.assert_allclose(table[["start", "end"]], [[0, 0.25], [0.55, 0.8]])
 
 
 @pytest.mark.parametrize("number, kept, every", [(1, 1, 1), (64, 64, 1), (65, 33, 2), (1000, 63, 16)])

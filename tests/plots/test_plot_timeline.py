@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figures import MANY, drawn_and_closed, make_scores  # noqa: F401
-from matplotlib.colors import to_hex
+from figures import MANY, drawn_and_closed, make_scores, tick_names  # noqa: F401
+from matplotlib.colors import to_rgba
 
 from src.plots import plot_timeline
-from src.plots.names import shorten
-from src.plots.style import CLASS_COLOURS
+from src.plots.names import shorten_all
+from src.plots.timeline import EVENT, LONGEST, TRUTH
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -43,31 +43,63 @@ def test_each_frame_of_a_timeline_stands_over_its_time(num_windows, span, size):
         np.testing.assert_array_equal(image.get_array(), frames[nearest])
         boxes.append(image.get_window_extent())
         assert boxes[-1].height / boxes[-1].width == pytest.approx(size[0] / size[1], rel=0.02)
-        assert any(line.get_xdata()[0] == nearest for line in lines.lines)  # the mark in the panel below
     assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:], strict=False))
     assert boxes[0].x0 >= 0 and boxes[-1].x1 <= fig.bbox.x1 and 30 < boxes[0].height < 260
-    assert lines.get_legend().get_window_extent().y0 >= 0
+    legend = lines.get_legend().get_window_extent()
+    assert lines.bbox.y1 <= legend.y0 and legend.y1 <= boxes[0].y0 and legend.x1 <= fig.bbox.x1
+    assert min(label.get_window_extent().x0 for label in lines.get_yticklabels()) >= 0
 
 
-def test_a_timeline_shows_the_classes_that_lead_most_often():
+def make_table(*rows):
+    return pd.DataFrame(rows, columns=["class", "start", "end"])
+
+
+def bars_of(ax, colour):
+    """(row from the top, start, end) of each bar of a colour."""
+    rows = round(ax.get_ylim()[1])
+    patches = [patch for patch in ax.patches if patch.get_facecolor() == to_rgba(colour)]
+    return [(rows - 1 - round(patch.get_y()), patch.get_x(), patch.get_x() + patch.get_width()) for patch in patches]
+
+
+def test_a_row_for_each_class_in_the_order_in_which_they_begin():
     scores = pd.DataFrame(make_scores([5] * 4 + [2] * 3 + [0] * 2 + [3, 1], 7), np.arange(11) / 2, MANY[:7])
     frames = {0.0: np.zeros((24, 32, 3), np.uint8), 5.0: np.zeros((24, 32, 3), np.uint8)}
+    truth = make_table((MANY[5], 0.0, 2.0), (MANY[6], 2.0, 5.0))
+    events = make_table((MANY[2], 2.0, 3.5), (MANY[5], 0.0, 1.8), (MANY[5], 4.0, 5.0))
+    _, ax = plot_timeline(frames, scores, events, truth, threshold=0.5)
+    rows = [5, 6, 2, 0, 1, 3]  # the true classes, those of events, then those that lead, most often first
+    assert tick_names(ax.yaxis) == shorten_all([MANY[n] for n in rows], LONGEST)
+    assert bars_of(ax, TRUTH) == [(0, 0, 2), (1, 2, 5)]
+    assert bars_of(ax, EVENT) == [(0, 0, 1.8), (0, 4, 5), (2, 2, 3.5)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "score (a row is 0 to 0.7)", "event", "true class", "threshold 0.50"
+    ]  # fmt: skip
+    assert ax.get_xlabel() == "seconds; 1 other class never leads"
+    area = ax.collections[2].get_paths()[0].vertices  # of class 2, in the third of six rows
+    np.testing.assert_allclose(area[:, 1].max(), 3 + 0.9, atol=1e-6)
+    assert set(area[np.isclose(area[:, 1], 3.9), 0]) == {2, 2.5, 3}
+
+
+def test_without_events_and_truth_the_leading_classes_have_rows():
+    frames, scores = make_timeline(40, 20.0, num_classes=10)
     _, ax = plot_timeline(frames, scores)
-    drawn = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
-    assert list(drawn)[:3] == [shorten(MANY[n], 60) for n in (5, 2, 0)] and list(drawn)[4] == "3 other classes"
-    assert [line.get_color() for line in drawn.values()][:4] == list(CLASS_COLOURS)
-    np.testing.assert_array_equal(drawn[shorten(MANY[5], 60)].get_xdata(), scores.index)
-    np.testing.assert_array_equal(drawn[shorten(MANY[5], 60)].get_ydata(), scores[MANY[5]])
-    bar = [to_hex(patch.get_facecolor()).upper() for patch in ax.patches]
-    first, second, third, *_ = CLASS_COLOURS
-    assert bar[:9] == [first] * 4 + [second] * 3 + [third] * 2
-    assert ax.get_ylabel() == "score"
+    assert len(tick_names(ax.yaxis)) == 8 and ax.get_xlabel() == "seconds; 2 other classes are not shown"
+    assert len(ax.get_legend().get_texts()) == 1 and not ax.patches
+
+
+def test_frames_of_another_shape_are_cropped_in_the_middle():
+    frames, scores = make_timeline(20, 10.0, num_classes=2, num_frames=2)
+    (first, image), (second, _) = frames.items()
+    tall = np.arange(48 * 24 * 3, dtype=np.uint32).reshape(48, 24, 3).astype(np.uint8)
+    shown, _ = plot_timeline({first: image, second: tall}, scores)
+    np.testing.assert_array_equal(shown.images[-1].get_array(), tall[15:33])  # 18 x 24, as 24 x 32
 
 
 def test_a_long_timeline_is_averaged_over_windows():
     frames, scores = make_timeline(1001, 600.0, num_classes=3)
     _, ax = plot_timeline(frames, scores)
-    line = next(line for line in ax.lines if line.get_label() == shorten(MANY[0], 60))
-    assert len(line.get_xdata()) == 167 and ax.get_ylabel() == "score, mean of 6 windows"
-    np.testing.assert_allclose(line.get_ydata()[:-1], scores[MANY[0]].to_numpy()[:996].reshape(-1, 6).mean(axis=1))
-    np.testing.assert_allclose(line.get_xdata()[:-1], scores.index.to_numpy()[:996].reshape(-1, 6).mean(axis=1))
+    assert ax.get_xlabel() == "seconds; scores are means of 6 windows"
+    upper = ax.collections[0].get_paths()[0].vertices
+    means = scores[MANY[0]].to_numpy()[:996].reshape(-1, 6).mean(axis=1)
+    for time, value in zip(scores.index.to_numpy()[:996].reshape(-1, 6).mean(axis=1), means, strict=True):
+        assert np.isclose(upper, [time, 2 + 0.9 * value / 0.7], atol=1e-6).all(axis=1).any()
