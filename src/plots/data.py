@@ -13,9 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from src.config import ClipConfig
-from src.flow import dequantize_flow, mean_flow, unstack_flow
+from src.flow import dequantize_flow, unstack_flow
 from src.plots import style
-from src.plots.names import wrap
 from src.preprocessing import FOLLOWED
 
 ARROW_STEP = 16  # px
@@ -120,31 +119,6 @@ def plot_flow_error(errors: pd.DataFrame, motion: pd.Series, config: ClipConfig)
     axes[1].bar_label(bars, [f"{share:.1%}" for share in motion], fontsize=8, padding=2)
     axes[1].set(xticks=range(len(motion)), xticklabels=motion.index, ylabel="% of moving pixels", ylim=(0, 118))
     axes[1].set(xlabel="displacement, px/frame at the stored size", title="How fast this subset moves")
-    return axes
-
-
-@style.apply
-def plot_batch(frames: np.ndarray, stacks: np.ndarray, labels: Sequence[str], flow_bound: float) -> np.ndarray:
-    """Draws a batch's first eight clips, the frame above, the mean flow of the stack below: (2, N) Axes.
-
-    Args:
-        frames: uint8 (N, h, w, 3), RGB.
-        stacks: uint8 (N, h, w, 2L), channel order u1, v1, u2, v2, …; 128 is no motion.
-        labels: N class names.
-        flow_bound: displacement of the largest code, px/frame.
-    """
-    count = min(len(frames), style.MAX_IMAGES)
-    titles = [wrap(label, 17, 4) for label in labels[:count]]
-    lines = max(title.count("\n") for title in titles) + 2
-    axes = style.image_grid(2, count, frames[0].shape, text_lines=lines)
-    fields = mean_flow(stacks[:count], flow_bound)
-    scale = max(map(style.full_colour, fields))
-    for column in range(count):
-        style.draw_image(axes[0, column], frames[column], titles[column], fontsize=7.5)
-        style.draw_image(axes[1, column], style.flow_to_rgb(fields[column], scale))
-    axes[0, 0].set_ylabel("frame")
-    axes[1, 0].set_ylabel("mean flow")
-    style.explain_colours(axes[0, 0].figure, scale)
     return axes
 
 
