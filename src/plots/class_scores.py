@@ -30,11 +30,12 @@ def plot_class_scores(tables: dict[str, pd.DataFrame], agreement: pd.DataFrame) 
     Returns:
         (2,) Axes.
     """
-    order = tables["fused"].query("clips > 0").sort_values("f1", kind="stable").index
+    fused = tables["fused"]
+    order = fused[fused["clips"] > 0].sort_values("f1", kind="stable").index
     named = len(order) <= style.MAX_NAMED
     height = 1.2 + 0.24 * len(order) if named else 6
     axes = plt.subplots(1, 2, figsize=(style.WIDTH, height), width_ratios=[1, 1.1], sharey=True)[1]
-    clips = tables["fused"].loc[order, "clips"]
+    clips = fused.loc[order, "clips"]
     style.class_axes(order, axes[0])
     if named:
         names = [label.get_text() for label in axes[0].get_yticklabels()]
