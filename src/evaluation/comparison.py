@@ -24,7 +24,7 @@ NOT_SET = "(not set)"  # as `differences` writes it
 
 
 def compare_runs(
-    folders: str | Path | Iterable[str | Path], split: str = "test", allow_mixed: bool = False
+    folders: str | Path | Iterable[str | Path], split: str = "test", allow_mixed: bool = False, beside: bool = False
 ) -> pd.DataFrame:
     """Puts runs in one table; runs that differ only in their seed are one row.
 
@@ -32,13 +32,16 @@ def compare_runs(
         folders: a run's folder, a folder of runs such as "runs", or several of these.
         split: "validation" or "test".
         allow_mixed: Accept numbers of different protocols; a subset or store that differs becomes a column.
+        beside: `folders` is one run, and the runs beside it that have its protocol are taken, too. Others are left out
+            without a warning.
 
     Returns:
         A row per configuration, in the order of its first run. Columns: "runs", their names; every field of
         `TrainConfig` that differs between the rows, "(not set)" where a run is older than the field, and with "auto"
         also the network in use; "n" and "seeds", the numbers of videos and seeds; "segments × crops"; "spatial",
         "temporal", "fused": top-1, 0 … 1, mean over seeds; each followed by its "… sd", the sample standard deviation
-        over seeds, NaN for one seed. `attrs["protocol"]` is `describe_protocol` of all rows.
+        over seeds, NaN for one seed. `attrs["protocol"]` is `describe_protocol` of all rows, and `attrs["folders"]` are
+        the folders of the runs.
 
         A run without metrics.json or without this split is left out with a warning; so is, in a folder of runs, a
         folder whose config.json is of another program. Runs with the same configuration
@@ -48,7 +51,8 @@ def compare_runs(
         ValueError: no run has the split, a folder holds no run, a file is not that of a run, or the protocols differ
             and `allow_mixed` is False.
     """
-    configuration, protocol, numbers = _read_runs(_find_runs(folders), split)
+    found = _find_beside(expand(Path(folders)), split) if beside else _find_runs(folders)
+    configuration, protocol, numbers = _read_runs(found, split)
     if not allow_mixed:
         _check_protocols(protocol)
     settings = configuration.join(protocol.drop(columns="seed"))
@@ -63,6 +67,7 @@ def compare_runs(
     table = table.join(over_seeds)[["runs", *differing, "n", "seeds", SEGMENTS_CROPS, *over_seeds.columns[1:]]]
     joined = protocol.astype(str).apply(lambda column: " / ".join(column.unique()))
     table.attrs["protocol"] = describe_protocol(joined, split, joined["n"])
+    table.attrs["folders"] = list(protocol.index)
     return table
 
 
@@ -94,6 +99,23 @@ def _find_runs(folders):
             raise ValueError(f"{folder}: must be the folder of a run, or hold such folders. Received: {reason}")
         runs |= {run.folder.resolve(): run for run in found}
     return list(runs.values())
+
+
+def _find_beside(folder, split):
+    """A run, and those in the same folder that were measured by the same protocol."""
+    own, others = Run.read(folder), []
+    for path in sorted(folder.parent.glob("*/config.json")):
+        try:
+            run = Run.read(path.parent)
+            protocols = [
+                _read_parts(one.record, _read_metrics(one.folder / "metrics.json"), split)[1] | {"seed": None}
+                for one in (own, run)
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue  # not evaluated, or of another program
+        if protocols[0] == protocols[1] and run.folder.resolve() != own.folder.resolve():
+            others.append(run)
+    return [own, *others]
 
 
 def _read_folder_of_runs(folder):

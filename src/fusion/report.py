@@ -125,8 +125,8 @@ def describe_fusion(table: pd.DataFrame, split: str = "test") -> str:
 
 
 def format_p(p: float) -> str:
-    """A p-value as text: "p = 0.021", or "p < 0.001"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """A p-value as people write it: "p < 0.001", "p = 0.021", "p = 0.42"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def _best_on_validation(table):

@@ -119,7 +119,7 @@ class TrainingBatches(Batches):
             segments = segment_centers(self.stored_segments, self.num_segments)
             read = [self.inputs.read(self.clips[index], segment) for segment in segments]
             return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read]), self.labels[index]
-        generator = np.random.default_rng([self.config.seed, number])
+        generator = self.make_generator(number)
         label, backwards, flipped = self.draw(generator, index)
         others = np.random.default_rng([self.config.seed, number, SEGMENT_SEED])  # the streams differ in these draws
         segments = np.sort(others.choice(self.stored_segments, self.num_segments, replace=False))
@@ -130,6 +130,18 @@ class TrainingBatches(Batches):
         crop = dataclasses.replace(crop, flipped=flipped)
         cropped = np.stack([self.inputs.crop(segment, crop) for segment in read])
         return jitter_colour(generator, cropped) if self.inputs.stream == "spatial" else cropped, label
+
+    def make_generator(self, number: int) -> np.random.Generator:
+        """The source of what is random in sample `number` and the same for both streams; `draw` is its first use."""
+        return np.random.default_rng([self.config.seed, number])
+
+    def find_samples(self, index: int, count: int) -> list[int]:
+        """The numbers of the first `count` samples of clip `index`."""
+        numbers, first = [], 0
+        while len(numbers) < count:
+            numbers += (first * self.clips_per_pass + np.flatnonzero(self._order(first) == index)).tolist()
+            first += 1
+        return numbers[:count]
 
     def draw(self, generator: np.random.Generator, index: int) -> tuple[int, bool, bool]:
         """Draws (class of the augmented clip, time-reversed, flipped) for clip `index`."""

@@ -1,4 +1,4 @@
-"""Arrays in, numbers out: accuracy, confusion, exact intervals, the sign-flip test, doubtful labels. No networks, no files."""
+"""Arrays in, numbers out: accuracy, intervals, the sign-flip test, labels that may be wrong. No networks, no files."""
 
 from src.metrics.accuracy import (
     accuracy_table,
@@ -12,4 +12,4 @@ from src.metrics.accuracy import (
 )
 from src.metrics.class_scores import class_scores
 from src.metrics.label_errors import find_label_errors
-from src.metrics.statistics import accuracy_interval, count_discordant, sign_flip_test
+from src.metrics.statistics import accuracy_interval, sign_flip_test

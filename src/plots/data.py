@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from src.flow import dequantize_flow, mean_flow, unstack_flow
+from src.flow import dequantize_flow, unstack_flow
 from src.plots import style
-from src.plots.names import wrap
 
 ARROW_STEP = 16  # px
 MAX_FIELDS = 5  # of a stack
@@ -92,31 +91,6 @@ def plot_flow_stack(stack: np.ndarray, flow_bound: float) -> np.ndarray:
         field = fields[chosen[column], ..., row]
         image = style.draw_image(ax, field, title, cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes[0, 0].figure.colorbar(image, ax=axes, label="px/frame", aspect=18, shrink=0.9)
-    return axes
-
-
-@style.apply
-def plot_batch(frames: np.ndarray, stacks: np.ndarray, labels: Sequence[str], flow_bound: float) -> np.ndarray:
-    """Draws a batch's first eight clips, the frame above, the mean flow of the stack below: (2, N) Axes.
-
-    Args:
-        frames: uint8 (N, h, w, 3), RGB.
-        stacks: uint8 (N, h, w, 2L), channel order u1, v1, u2, v2, …; 128 is no motion.
-        labels: N class names.
-        flow_bound: displacement of the largest code, px/frame.
-    """
-    count = min(len(frames), style.MAX_IMAGES)
-    titles = [wrap(label, 17, 4) for label in labels[:count]]
-    lines = max(title.count("\n") for title in titles) + 2
-    axes = style.image_grid(2, count, frames[0].shape, text_lines=lines)
-    fields = mean_flow(stacks[:count], flow_bound)
-    scale = max(map(style.full_colour, fields))
-    for column in range(count):
-        style.draw_image(axes[0, column], frames[column], titles[column], fontsize=7.5)
-        style.draw_image(axes[1, column], style.flow_to_rgb(fields[column], scale))
-    axes[0, 0].set_ylabel("frame")
-    axes[1, 0].set_ylabel("mean flow")
-    style.explain_colours(axes[0, 0].figure, scale)
     return axes
 
 

@@ -1,7 +1,4 @@
-"""Figures of fusion: whether it helps, and how often the streams agree.
-
-Each function takes `ax` (by default it makes a figure) and returns the Axes.
-"""
+"""Figure of fusion: baselines, streams and kinds of fusion, with intervals."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,61 +10,46 @@ from src.config import STREAMS
 from src.fusion import better_stream, format_p
 from src.plots import style
 
-AGREEMENT_COLOURS = {
-    "both": "#009E73",  # green of Okabe and Ito 2008
-    "only_spatial": style.STREAM_COLOURS["spatial"],
-    "only_temporal": style.STREAM_COLOURS["temporal"],
-    "neither": "0.85",
-}
+BASELINE = ("#8C8C8C", "^")  # colour, marker
 
 
 @style.apply
-def plot_fusion(table: pd.DataFrame, split: str = "test", ax: Axes | None = None) -> Axes:
-    """Draws the accuracy of each stream and fusion with its 95 % interval; a dashed line marks the better stream.
+def plot_fusion(table: pd.DataFrame, entry: dict, split: str = "test", ax: Axes | None = None) -> Axes:
+    """Draws the accuracy of each baseline, stream and kind of fusion with its 95 % interval.
 
-    The accuracy and the p-value against the better stream are on the right.
+    The dashed line marks the better stream, the dotted one the majority-class baseline. The accuracy and the p-value
+    against the better stream are on the right.
 
     Args:
         table: from `src.fusion.fusion_table`.
-        split: the split that its column "test" is of.
+        entry: the same split of metrics.json, from `src.metrics.evaluate_split`; its baselines, if any, are drawn.
+        split: the split that the column "test" of `table` is of.
     """
+    baselines = [
+        (name, values["top1"], *values["top1_interval"], np.nan) for name, values in entry.get("baselines", {}).items()
+    ]
+    rows = baselines + [(name, *row) for name, *row in table[["test", "low", "high", "p"]].itertuples()]
     if ax is None:
-        ax = plt.subplots(figsize=(style.WIDTH * 0.8, 1.1 + 0.28 * len(table)))[1]
+        ax = plt.subplots(figsize=(style.WIDTH * 0.8, 1.1 + 0.24 * len(rows)))[1]
     stream = better_stream(table)
     ax.axvline(table.loc[stream, "test"], color=style.STREAM_COLOURS[stream], linestyle="--", linewidth=1, zorder=1)
-    for place, (name, row) in enumerate(table.iterrows()):
-        colour = style.STREAM_COLOURS.get(name, style.STREAM_COLOURS["fused"])
-        ax.hlines(place, row["low"], row["high"], color=colour, linewidth=2, zorder=2)
-        ax.plot(row["test"], place, "o", color=colour, markersize=6, zorder=3)
-        text = f"{row['test']:.1%}" + ("" if np.isnan(row["p"]) else f"   {format_p(row['p'])}")
-        style.annotate_beside(ax, place, text)
-    ax.axhline(len(STREAMS) - 0.5, color="0.85", linewidth=0.8)
-    ax.set(ylim=(len(table) - 0.4, -0.6), xlabel=f"accuracy on {split}, 95 % interval")
-    ax.set_yticks(range(len(table)), table.index)
+    ax.axvline(entry["majority_class"], color="0.4", linestyle=":", linewidth=1.5, zorder=1)
+    for place, (name, accuracy, low, high, p) in enumerate(rows):
+        colour, marker = BASELINE if place < len(baselines) else _stream_look(name)
+        ax.hlines(place, low, high, color=colour, linewidth=2, zorder=2)
+        ax.plot(accuracy, place, marker, color=colour, markersize=6, zorder=3)
+        style.annotate_beside(ax, place, f"{accuracy:.1%}" + ("" if np.isnan(p) else f"   {format_p(p)}"))
+    for place in {len(baselines), len(baselines) + len(STREAMS)} - {0}:
+        ax.axhline(place - 0.5, color="0.85", linewidth=0.8)
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel=f"accuracy on {split}, 95 % interval")
+    ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_title(f"{table['n'].iloc[0]:,} {split} videos; dashed: {stream}, the better stream")
+    lines = f"dashed: {stream}, the better stream; dotted: the majority class, {entry['majority_class']:.1%}"
+    ax.set_title(f"{table['n'].iloc[0]:,} {split} videos; {lines}")
     ax.grid(axis="x")
     return ax
 
 
-@style.apply
-def plot_agreement(agreement: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws for each class the shares of videos that both, one or neither of the streams classify correctly.
-
-    The class with the largest share for both is on top.
-
-    Args:
-        agreement: from `src.metrics.agreement`; classes without videos are left out.
-    """
-    counts = agreement[agreement["n"] > 0]
-    shares = counts[list(AGREEMENT_COLOURS)].div(counts["n"], axis=0)
-    shares = shares.sort_values(["both", "neither"], ascending=[True, False], kind="stable")
-    ax = style.class_axes(shares.index, ax)
-    style.draw_stacked_bars(ax, shares.rename(columns=lambda name: name.replace("_", " ")), AGREEMENT_COLOURS.values())
-    totals = counts.sum()
-    both, either = totals["both"] / totals["n"], 1 - totals["neither"] / totals["n"]
-    ax.set(xlim=(0, 1), xlabel="videos of the class, by which stream is right")
-    ax.set_title(f"{totals['n']:,} videos: both streams right {both:.1%}, at least one {either:.1%}", pad=24)
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
-    style.legend_above(ax)
-    return ax
+def _stream_look(name):
+    name = name if name in STREAMS else "fused"
+    return style.STREAM_COLOURS[name], style.STREAM_MARKERS[name]

@@ -3,6 +3,7 @@
 import json
 import re
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,3 +268,17 @@ def test_it_reads_what_a_run_writes(tmp_path):
     run.write_metrics({"test": make_entry(0.5, 8), "protocol": protocol})
     write_run(tmp_path, "written-here", 0.7, seed=4)
     assert compare_runs(tmp_path)[["runs", "seeds"]].iloc[0].tolist() == ["real, written-here", 2]
+
+
+def test_runs_beside_a_run_are_taken_if_they_have_its_protocol(tmp_path):
+    own = write_run(tmp_path, "b", 0.5)
+    alone = compare_runs(own, beside=True)
+    assert alone.runs.tolist() == ["b"] and alone.attrs["folders"] == [str(own)]
+    write_run(tmp_path, "a", 0.7, seed=1)
+    write_run(tmp_path, "of another subset", digest="other")
+    write_run(tmp_path, "of fewer clips", n=7)
+    (tmp_path / "not a run").mkdir()
+    (tmp_path / "not a run" / "config.json").write_text("[1]")
+    (write_run(tmp_path, "not evaluated") / "metrics.json").unlink()
+    found = compare_runs(own, beside=True)
+    assert found.runs.tolist() == ["b, a"] and [Path(folder).name for folder in found.attrs["folders"]] == ["b", "a"]

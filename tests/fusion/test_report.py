@@ -166,7 +166,7 @@ def test_the_sentence_is_about_the_kind_that_is_used_and_the_average():
     )
     assert "the fusion that is used one of 56.0%" in sentence
     assert sentence.endswith(
-        "; the average does not help: 48.0% (95 % interval 43.0% to 53.0%), 2.0 points below (p = 0.600)."
+        "; the average does not help: 48.0% (95 % interval 43.0% to 53.0%), 2.0 points below (p = 0.60)."
     )
     assert "logistic" not in sentence
 
@@ -175,5 +175,5 @@ def test_the_sentence_names_a_kind_that_is_better_by_no_more_than_noise():
     sentence = describe_fusion(make_table({"svm": (0.55, 0.2)}, average=(0.52, 0.05)))
     assert sentence.startswith(
         "The average is used: 'svm', the best on validation, is not better by more than noise (55.0% against the "
-        "average's 50.0%, p = 0.200). Fusion is not shown to help here"
+        "average's 50.0%, p = 0.20). Fusion is not shown to help here"
     )

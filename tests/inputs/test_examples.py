@@ -4,7 +4,7 @@ from conftest import TINY_CONFIG
 
 from src.config import TrainConfig
 from src.inputs.data_set import read_clips
-from src.inputs.examples import read_batches, read_examples
+from src.inputs.examples import read_draws, read_examples
 
 TO_LEFT = 2
 
@@ -17,9 +17,24 @@ def test_examples_are_the_middle_segment_and_its_mean_motion(tiny_store):
     assert flows[0].shape == (48, 64, 2) and np.median(flows[0][..., 0]) == pytest.approx(-2, abs=0.3)
 
 
-def test_the_first_batch_shows_the_same_clips_in_both_streams(tiny_store):
+def test_draws_are_what_both_networks_are_given_of_a_clip(tiny_store):
+    clips, store, names = read_clips(tiny_store[0])
     config = TrainConfig(crop_size=32, temporal_crop_size=32)
-    frames, stacks, labels = read_batches(*read_clips(tiny_store[0]), config, 5)
-    assert frames.shape == (5, 32, 32, 3) and stacks.shape == (5, 32, 32, TINY_CONFIG.stack_channels)
-    u = np.median(stacks[..., 0::2].astype(int) - 128, axis=(1, 2, 3))
-    assert np.sign(u).tolist() == [(0, 1, -1)[label] for label in labels]
+    (label, frame, stack, draws), still = read_draws(clips, store, names, config, count=2, draws=6)
+    assert label == names[1] and still[0] == names[0]  # a flip exchanges the first one
+    name = clips[(clips.split == "train") & (clips.class_index == 1)].clip_name.iloc[0]
+    np.testing.assert_array_equal(frame, store.read_frame(name, 1))
+    np.testing.assert_array_equal(stack, store.read_stack(name, 1))
+    assert {draw.flipped for draw in draws} == {True, False}
+    for draw in draws:
+        assert draw.frame.shape == (32, 32, 3) and draw.stack.shape == (32, 32, TINY_CONFIG.stack_channels)
+        assert draw.label == names[TO_LEFT if draw.flipped else 1] and not draw.backwards
+        assert np.sign(np.median(draw.stack[..., 0::2].astype(int) - 128)) == (-1 if draw.flipped else 1)
+    assert {draw.label for draw in still[3]} == {names[0]}
+
+
+def test_without_augmentation_all_draws_are_alike(tiny_store):
+    config = TrainConfig(crop_size=32, temporal_crop_size=32, augment=False)
+    (_, _, _, draws), _ = read_draws(*read_clips(tiny_store[0]), config)
+    assert not any(draw.flipped for draw in draws)
+    assert all(np.array_equal(draw.frame, draws[0].frame) for draw in draws)

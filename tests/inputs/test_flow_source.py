@@ -16,7 +16,7 @@ from src.flow import dequantize_flow, mean_flow
 from src.inference import predict_stream, predict_video
 from src.inputs.batches import EvaluationBatches, TrainingBatches
 from src.inputs.data_set import read_clips
-from src.inputs.examples import read_batches, read_examples
+from src.inputs.examples import read_draws, read_examples
 from src.inputs.stream_inputs import StreamInputs
 from src.preprocessing import check_store, extract_clip, find_example
 from src.store import ClipStore, manifest_digest
@@ -154,11 +154,11 @@ def test_evaluation_takes_the_middle_window_in_every_crop(frames_store):
 
 def test_examples_show_the_flow_that_the_network_computes(frames_store, tiny_store):
     clips, store, names = frames_store
-    _, stacks, labels = read_batches(clips, store, names, CONFIG, 4)
-    assert stacks.shape == (4, SIZE, SIZE, 2 * LAYER_CONFIG.flow_length) and stacks.dtype == np.uint8
-    for stack, label in zip(stacks, labels, strict=True):
-        u = np.median(mean_flow(stack, store.config.flow_bound)[..., 0])
-        assert np.sign(np.round(u)) == (0, 1, -1)[label]
+    for *_, draws in read_draws(clips, store, names, CONFIG):
+        for draw in draws:
+            assert draw.stack.shape == (SIZE, SIZE, 2 * LAYER_CONFIG.flow_length) and draw.stack.dtype == np.uint8
+            u = np.median(mean_flow(draw.stack, store.config.flow_bound)[..., 0])
+            assert np.sign(np.round(u)) == (0, 1, -1)[names.index(draw.label)]
     _, flows = read_examples(clips.iloc[:2], store)
     assert flows[0].shape == (48, 64, 2)
     assert find_example(tiny_store[1], LAYER_CONFIG).clip.stacks.shape[-1] == 2 * LAYER_CONFIG.flow_length

@@ -90,21 +90,6 @@ def test_flow_stack_has_u_above_v_in_px_per_frame(length):
     assert axes[0, 0].figure.axes[-1].get_ylabel() == "px/frame"
 
 
-@pytest.mark.parametrize("count", [1, 2, 11])
-def test_batch_shows_frames_mean_flow_and_names(count):
-    flow = np.stack([uniform_flow(2, 0), uniform_flow(6, 0)])  # on average 4
-    still = np.zeros_like(flow)
-    stacks = np.stack([stack_fields(still if i else flow, 2, BOUND) for i in range(count)])
-    frames = make_frames(count)
-    axes = plots.plot_batch(frames, stacks, (PUSHES + MANY)[:count], BOUND)
-    assert axes.shape == (2, min(count, 8))
-    assert axes[0, 0].get_title().replace("\n", " ") == PUSHES[0]
-    np.testing.assert_array_equal(axes[0, 0].images[0].get_array(), frames[0])
-    assert (axes[1, 0].images[0].get_array() == (255, 0, 0)).all()
-    assert all((ax.images[0].get_array() == 255).all() for ax in axes[1, 1:])
-    assert "full colour = 4.0 px/frame" in axes[0, 0].figure.get_supxlabel().replace("\n", " ")
-
-
 def test_flow_error_is_above_what_the_subset_does():
     rows = [
         (name, label, 9, error, error)

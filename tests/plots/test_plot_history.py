@@ -1,11 +1,12 @@
 """Figure of the training: it draws what was given and marks the phases."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from figures import drawn_and_closed, texts  # noqa: F401
 
-from src.plots import plot_history
+from src.plots import GrowingHistory, plot_histories, plot_history
 from src.plots.style import STREAM_COLOURS
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -19,8 +20,8 @@ def make_history(val_accuracy, **columns):
 
 def test_history_draws_train_dashed_and_validation_solid():
     history = make_history([0.2, 0.7, 0.6, 0.5])
-    axes = plot_history(history, "Temporal stream", "temporal")
-    assert [ax.get_title() for ax in axes] == ["Temporal stream: loss", "Temporal stream: accuracy"]
+    axes = plot_history(history, "temporal")
+    assert [ax.get_title() for ax in axes] == ["temporal stream: loss", "temporal stream: accuracy"]
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
         train, validation = ax.lines
         assert (train.get_linestyle(), validation.get_linestyle()) == ("--", "-")
@@ -32,7 +33,7 @@ def test_history_draws_train_dashed_and_validation_solid():
 
 def test_history_marks_where_the_phase_changes():
     history = make_history([0.1, 0.2, 0.3], phase=["head", "head", "last stage"])
-    axes = plot_history(history, "Spatial stream", "spatial")
+    axes = plot_history(history, "spatial")
     for ax in axes:
         assert texts(ax) == ["head", "last stage"]
         assert list(ax.lines[2].get_xdata()) == [50, 50]
@@ -40,10 +41,40 @@ def test_history_marks_where_the_phase_changes():
 
 
 def test_history_without_validation_has_no_line_for_it():
-    axes = plot_history(make_history([np.nan] * 3, val_loss=np.nan), "Spatial stream", "spatial")
+    axes = plot_history(make_history([np.nan] * 3, val_loss=np.nan), "spatial")
     assert [[line.get_label() for line in ax.lines] for ax in axes] == [["train"], ["train"]]
 
 
 def test_history_of_one_part_is_a_point():
-    axes = plot_history(make_history([0.5]), "Spatial stream", "spatial")
+    axes = plot_history(make_history([0.5]), "spatial")
     assert [list(ax.lines[1].get_ydata()) for ax in axes] == [[2.0], [0.5]]
+
+
+def test_the_axis_ends_where_the_training_will():
+    assert plot_history(make_history([0.1, 0.2]), "spatial", steps=300)[0].get_xlim()[1] == pytest.approx(306)
+
+
+def test_outside_a_notebook_nothing_grows_and_the_last_figure_is_kept():
+    curves = GrowingHistory("spatial")
+    curves(make_history([0.5])[:0], 100)
+    curves(make_history([0.5]), 100)
+    assert not plt.get_fignums()
+    assert len(curves.keep(make_history([0.5]))) == 2 and len(plt.get_fignums()) == 1
+
+
+def test_curves_of_several_runs_are_told_apart_without_colour(tmp_path):
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        make_history([0.1 * number, 0.5]).to_csv(tmp_path / name / "history_temporal.csv", index=False)
+    make_history([0.3]).to_csv(tmp_path / "b" / "history_spatial.csv", index=False)  # of a, only a head was fitted
+    spatial, temporal = plot_histories([tmp_path / "a", tmp_path / "b"])
+    assert [line.get_ydata().tolist() for line in temporal.lines] == [[0, 0.5], [0.1, 0.5]]
+    assert [line.get_ydata().tolist() for line in spatial.lines] == [[], [0.3]]
+    assert (
+        len({line.get_marker() for line in temporal.lines})
+        == len({line.get_linestyle() for line in temporal.lines})
+        == 2
+    )
+    assert [text.get_text() for text in spatial.figure.legends[0].get_texts()] == ["a", "b"]
+    with pytest.raises(ValueError, match="runs must be one to 8.*Received"):
+        plot_histories([tmp_path])
