@@ -4,6 +4,7 @@ from src.plots.accuracy import plot_accuracies, plot_class_accuracy, plot_confus
 from src.plots.data import plot_batch, plot_class_counts, plot_flow, plot_flow_error, plot_flow_stack, plot_frames
 from src.plots.fusion import plot_agreement, plot_fusion
 from src.plots.history import plot_history
+from src.plots.label_errors import plot_label_errors
 from src.plots.neighbours import plot_neighbours
 from src.plots.predictions import plot_predictions, plot_video_prediction
 from src.plots.timeline import plot_timeline
