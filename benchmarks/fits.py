@@ -104,17 +104,10 @@ def open_run(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConf
 def fit(
     stream: str, run: Run, clips: pd.DataFrame, store: ClipStore, class_names: list[str], config: TrainConfig
 ) -> keras.Model:
-    """A fitted stream; prints seconds, near 0 where the run had it, and what the fit reached.
-
-    The run records the seconds of a fit that was not interrupted, in its notes, as "spatial_seconds".
-    """
-    begun = any((run.folder / name).exists() for name in (f"history_{stream}.csv", f"{stream}.keras"))
+    """A fitted stream; prints seconds, near 0 where the run had it, and what the fit reached."""
     start = time.perf_counter()
     model, history = TRAIN[stream](run, clips, store, class_names, config)
-    seconds = time.perf_counter() - start
-    print(f"  {seconds:.0f} s. {describe_fit(run, stream, history)}", flush=True)
-    if not begun:
-        run.record_facts(**{f"{stream}_seconds": round(seconds, 1)})
+    print(f"  {time.perf_counter() - start:.0f} s. {describe_fit(run, stream, history)}", flush=True)
     return model
 
 

@@ -9,6 +9,7 @@ from src.plots.data import plot_batch, plot_class_counts, plot_flow, plot_flow_e
 from src.plots.fingerprint import plot_class_strips, plot_fingerprint
 from src.plots.fusion import plot_agreement, plot_fusion
 from src.plots.history import GrowingHistory, plot_histories, plot_history
+from src.plots.label_errors import plot_label_errors
 from src.plots.motion import plot_motion
 from src.plots.neighbours import plot_neighbours
 from src.plots.predictions import plot_predictions, plot_video_prediction

@@ -1,6 +1,7 @@
 """One fit per phase. An interrupted stream is resumed, and ends with the weights of an uninterrupted one."""
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,6 +56,8 @@ def fit_stream(
 ) -> tuple[keras.Model, pd.DataFrame]:  # fmt: skip
     """Runs the phases that are not done, saves the model with the last weights, and removes what only a resume needs.
 
+    The run records the seconds of a fit that was not interrupted, in its notes, as "spatial_seconds".
+
     Args:
         run: the run; a stream that it has finished is only loaded.
         stream: "spatial" or "temporal".
@@ -67,6 +70,7 @@ def fit_stream(
     """
     finished, history = run.folder / f"{stream}.keras", History(run.folder / f"history_{stream}.csv")
     if not finished.exists():
+        begun, start = history.path.exists(), time.perf_counter()
         with on_devices(config.precision, config.data_parallel, config.xla, config.batch_size) as devices:
             model, phases = build(devices)
             first_step, total = 0, sum(phase.rounds * len(phase.training) for phase in phases)
@@ -81,6 +85,8 @@ def fit_stream(
                     _fit_phase(model, stream, phase, seen, backup, devices, config)
                 first_step += phase.rounds * len(phase.training)
             write_model(keras.Model(model.input, model.output, name=model.name), finished)  # without optimizer
+        if not begun:
+            run.record_facts(**{f"{stream}_seconds": round(time.perf_counter() - start, 1)})
     for weights in find_backups(run.folder, rf"backup_{stream}_\d+"):
         weights.unlink()
     model = keras.models.load_model(finished)

@@ -83,8 +83,10 @@ class Run:
         with atomic_path(self.folder / f"scores_{split}.npz") as temporary:
             np.savez_compressed(temporary, video_id=video_id, label=label, weights=weights, **scores)
 
-    def read_scores(self, split: str, clips: pd.DataFrame, weights: str) -> dict[str, np.ndarray] | None:
+    def read_scores(self, split: str, clips: pd.DataFrame, weights: str | None = None) -> dict[str, np.ndarray] | None:
         """Reads the scores of a split, or returns None if there are none.
+
+        `weights`: the digest of the networks that must have given them; None takes those of any.
 
         Raises:
             ValueError: the scores belong to other clips, or to networks of other weights, or cannot be read. A file of
@@ -111,7 +113,7 @@ class Run:
             )
         # Runs of older versions, which have neither class names nor digests, are continued as they are.
         scored = str(scores.pop("weights", "without a digest" if "class_names" in self.record else weights))
-        if scored != weights:
+        if weights is not None and scored != weights:
             raise ValueError(
                 f"{path}: the scores must be those of the run's networks, whose weights have the digest {weights}. "
                 f"Found: scores of weights {scored}. {remedy}"
