@@ -87,7 +87,7 @@ def _check(stream, inputs, classes):
             f"stream takes them. Received: {inputs.dtype} {inputs.shape}"
         )
     count = stream.output_shape[-1]
-    if classes.shape != inputs.shape[:1] or not ((0 <= classes) & (classes < count)).all():
+    if classes.shape != inputs.shape[:1] or not np.isin(classes, range(count)).all():
         raise ValueError(
             f"classes must be one class for each of {len(inputs)} clips, 0 … {count - 1}. Received: {classes}"
         )

@@ -47,7 +47,9 @@ POOLED = {
     "shift": lambda path: temporal(**ORDERED, temporal_shift=True, subtract_mean=True),
     "frames": lambda path: temporal(frames_bound=4.0),
     "compact": lambda path: build_finetuned_resnet(CLASSES, SIZE, None, "compact"),
-    "pretrained": lambda path: build_finetuned_resnet(CLASSES, SIZE, None, make_backbone(path), **ORDERED, num_segments=2),
+    "pretrained": lambda path: build_finetuned_resnet(
+        CLASSES, SIZE, None, make_backbone(path), num_segments=2, **ORDERED
+    ),
     "pooled inside": lambda path: build_finetuned_resnet(CLASSES, SIZE, None, make_backbone(path, pooled=True)),
     "nested": lambda path: build_finetuned_resnet(CLASSES, SIZE, None, make_backbone(path, pooled=True, nested=True)),
     "cross-modality": lambda path: build_cross_modality(
@@ -173,7 +175,6 @@ def test_most_of_a_map_is_on_what_moves():
     assert (value(stream(stacks)).argmax(axis=1) == classes).mean() > 0.9
     found = find_attention(stream, stacks, classes)
     on_patch = (found * masks).sum(axis=(1, 2, 3)) / found.sum(axis=(1, 2, 3))
-    print(on_patch)
     assert masks.mean() == 1 / 16 and on_patch.mean() > 0.6
 
 
