@@ -8,6 +8,10 @@ from keras import layers
 
 from models import leaf_layers
 
+# Of networks from scratch, which have few layers, the last maps, 3 x 3 or 4 x 4, are too coarse to show a hand. Through
+# the many layers of pretrained ones gradients become noise, and their last maps say more.
+SIDE, DEEP_SIDE = 20, 7
+
 
 class CutBody(NamedTuple):
     """A body in parts, which share its weights.
@@ -15,7 +19,7 @@ class CutBody(NamedTuple):
     Attributes:
         to_maps: segments (M, …) → feature maps (M, h', w', K).
         tail: feature maps → features (M, F) before the layers of `norms`.
-        norms: the last layers of the body if they bring pooled features to one length; else none.
+        norms: the last layers of the body, which bring features to one length if the backbone is pretrained; else none.
     """
 
     to_maps: keras.Model
@@ -43,11 +47,12 @@ class CutBody(NamedTuple):
         return weights
 
 
-def cut_body(body: keras.Model, side: int) -> CutBody:
+def cut_body(body: keras.Model, side: int | None = None) -> CutBody:
     """Cuts a body at the output of a layer that gives feature maps (M, h', w', K).
 
     It is the last layer whose maps have `side` rows and columns or more, and through which all ways from the segments
     to the features lead; it may be in a model inside the body. If there is none, half as many will do, at least 2.
+    None is `DEEP_SIDE` for a pretrained backbone, else `SIDE`. A body that learns nothing is cut at any such layer.
 
     Raises:
         ValueError: there is no such layer.
@@ -58,11 +63,11 @@ def cut_body(body: keras.Model, side: int) -> CutBody:
             break
         norms.insert(0, layer)
     pooled = keras.Model(body.input, norms[0].input) if norms else body
-    while side > 1:
-        parts = _cut(pooled, side)
+    side = side or (DEEP_SIDE if norms else SIDE)
+    for wanted in (side >> halved for halved in range(side.bit_length() - 1)):
+        parts = _cut(pooled, wanted, bool(pooled.weights))
         if parts:
             return CutBody(*map(_chain, parts), norms)
-        side //= 2
     raise ValueError(
         "backbone: where a stream looks is found from feature maps (N, h, w, K), h and w above 1, on which alone its "
         f"features depend. Found: none among the outputs of {[layer.name for layer in leaf_layers(body)]}. Choose a "
@@ -70,16 +75,20 @@ def cut_body(body: keras.Model, side: int) -> CutBody:
     )
 
 
-def _cut(network, side):
-    """The models before and after the maps, each in order; None if no layer of the network gives such maps."""
+def _cut(network, side, learned):
+    """The models before and after the maps, each in order; None if no layer gives such maps.
+
+    Args:
+        learned: whether the maps must depend on weights: an image is no feature map.
+    """
     for layer in reversed(network.layers):
         # Of the call of the layer in this network; a model's own `input` and `output` are inside it.
         called, result = keras.Operation.input.fget(layer), keras.Operation.output.fget(layer)
         if _is_maps(layer, result) and min(result.shape[1:3]) >= side:
             before, after = keras.Model(network.input, result), _between(result, network.output)
-            if before.weights and after:
+            if after and (before.weights or not learned):
                 return [before], [after]
-        inside = _cut(layer, side) if isinstance(layer, keras.Model) else None
+        inside = _cut(layer, side, learned) if isinstance(layer, keras.Model) else None
         after = inside and _between(result, network.output)
         if after:
             return [keras.Model(network.input, called), *inside[0]], [*inside[1], after]
@@ -88,8 +97,9 @@ def _cut(network, side):
 
 def _is_maps(layer, result):
     """Whether the output of a layer is feature maps; padded ones are shifted against the image."""
-    padded = isinstance(layer, layers.ZeroPadding2D)
-    return isinstance(result, keras.KerasTensor) and len(result.shape) == 4 and not padded
+    if isinstance(layer, layers.InputLayer | layers.ZeroPadding2D):
+        return False
+    return isinstance(result, keras.KerasTensor) and len(result.shape) == 4
 
 
 def _between(maps, output):

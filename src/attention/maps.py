@@ -8,7 +8,6 @@ from models import consensus, takes_frames
 from src.attention.body import cut_body
 from src.attention.gradients import input_gradients
 
-SIDE = 14  # of the feature maps, at least: the last ones of most networks, 3 to 7, are too coarse to show a hand
 CLIPS = 8  # in a batch
 
 
@@ -37,7 +36,7 @@ def find_attention(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray)
     return maps / np.where(most > 0, most, 1)
 
 
-def find_evidence(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray, side: int = SIDE) -> np.ndarray:
+def find_evidence(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray, side: int | None = None) -> np.ndarray:
     """The evidence for a class at each place of feature maps A: Σ_k A_k ∂(logit of the class) / ∂A_k.
 
     At the last maps before a global average this is the class activation map, exact (Zhou et al. 2016): the values of
@@ -47,7 +46,7 @@ def find_evidence(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray, 
 
     Args:
         stream, inputs, classes: as for `find_attention`.
-        side: rows and columns of the maps, at least; 2 takes the last ones.
+        side: rows and columns of the maps, at least, see `cut_body`; 2 takes the last ones.
 
     Returns:
         float32 (N, S, h', w').
@@ -88,7 +87,7 @@ def _check(stream, inputs, classes):
             f"stream takes them. Received: {inputs.dtype} {inputs.shape}"
         )
     count = stream.output_shape[-1]
-    if classes.shape != inputs.shape[:1] or not ((classes >= 0) & (classes < count)).all():
+    if classes.shape != inputs.shape[:1] or not np.isin(classes, range(count)).all():
         raise ValueError(
             f"classes must be one class for each of {len(inputs)} clips, 0 … {count - 1}. Received: {classes}"
         )
