@@ -27,7 +27,9 @@ NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 RUN_NAME = "demo"
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
-# Figures kept in git have few colours, and the many of the second notebook fewer pixels: 300 KB a notebook at most.
+# Figures kept in git are JPEG or PNG of few colours, whichever is smaller, and the many of the second notebook have
+# fewer pixels: 300 KB a notebook at most.
+JPEG = {"quality": 65, "optimize": True, "progressive": True}
 KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 48}
 KEPT_STYLE = {NOTEBOOKS[0]: "", NOTEBOOKS[1]: "figure.dpi: 75\nsavefig.dpi: 100\n"}  # matplotlibrc
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
@@ -130,16 +132,23 @@ def _for_git(notebook, colours):
             if "execution_count" in output:
                 output.execution_count = count
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _shrink(output.data["image/png"], colours)
+                kind, content = _shrink(output.data.pop("image/png"), colours)
+                output.data[kind] = content
+                output.metadata = nbformat.from_dict({})
     return notebook
 
 
-def _shrink(png: str, colours: int) -> str:
-    """A figure, base64 PNG, with a palette."""
+def _shrink(png: str, colours: int) -> tuple[str, str]:
+    """A figure, base64 PNG → (MIME type, base64): with a palette or, where that is smaller, as with photos, as JPEG."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    image = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
+    palette = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
+    encoded = [("image/png", _encode(palette, "PNG", optimize=True)), ("image/jpeg", _encode(image, "JPEG", **JPEG))]
+    return min(encoded, key=lambda kind_and_content: len(kind_and_content[1]))
+
+
+def _encode(image, kind, **options):
     content = io.BytesIO()
-    image.save(content, "PNG", optimize=True)
+    image.save(content, kind, **options)
     return base64.b64encode(content.getvalue()).decode()
 
 

@@ -1,6 +1,6 @@
 """What the temporal stream needs: input as in table 1 of Simonyan & Zisserman 2014, network, segments, augmentation.
 
-    python benchmarks/ablation.py datasets/ssv2-mini --set segments=3 --set temporal_steps=300
+    python benchmarks/ablation.py datasets/sample-mini --set segments=3 --set temporal_steps=300
     python benchmarks/ablation.py datasets/my-data --folds 5 --rows defaults "mean subtracted"
 
 Each row changes the parameters that it names; all others have their defaults, and --set changes them for all rows. All

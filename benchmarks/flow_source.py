@@ -1,6 +1,6 @@
 """Stored flow and flow that the temporal network computes from frames: accuracy, time of a fit, and disk space.
 
-    python benchmarks/flow_source.py datasets/ssv2-mini datasets/ssv2-mini-frames --seeds 0 1 2 [--set NAME=VALUE …]
+    python benchmarks/flow_source.py datasets/sample-mini datasets/sample-mini-frames --seeds 0 1 2 [--set NAME=VALUE …]
 
 Both folders hold one subset, prepared with `flow_source` "store" and "layer". The spatial stream has the same frames in
 both, and is trained once for each seed. --split chooses the split that is scored, once for each fit.

@@ -1,6 +1,6 @@
 """Last weights of the temporal stream, or those of its best round? Test accuracy by the number of validation clips.
 
-    python benchmarks/last_weights.py datasets/ssv2-mini
+    python benchmarks/last_weights.py datasets/sample-mini
     python benchmarks/last_weights.py datasets/ut-interaction --folds 5
 
 One fit gives both: after each of its twelve rounds, validation and test clips are scored. "last" are the weights after

@@ -1,6 +1,6 @@
 """Accuracy of this project, of a plain two-stream network and of baselines: same clips, several seeds.
 
-    python benchmarks/recognition.py datasets/ssv2-mini
+    python benchmarks/recognition.py datasets/sample-mini
     python benchmarks/recognition.py datasets/fights --folds 5 --backbone mobilenet_v2.keras --preprocessing tf
     python benchmarks/recognition.py datasets/ut-interaction --folds groups
 

@@ -1,7 +1,7 @@
 """Time of training on a data folder: seconds a step of the networks from scratch, and of a head on a frozen backbone.
 
-    python benchmarks/training.py datasets/ssv2-mini --clips 200
-    python benchmarks/training.py datasets/ssv2-mini --clips 200 --backbone mobilenet_v2.keras --preprocessing tf
+    python benchmarks/training.py datasets/sample-mini --clips 200
+    python benchmarks/training.py datasets/sample-mini --clips 200 --backbone mobilenet_v2.keras --preprocessing tf
 
 Networks from scratch take their steps in turn, in one process, on clips that are kept in memory after the first
 round, so that their ratios hold on a busy machine. "on one batch" are steps on a batch that stays in memory: what is

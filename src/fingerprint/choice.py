@@ -16,6 +16,7 @@ SMALL = 0.05  # share of the videos that may be smaller than the stored size
 SEGMENTS = (4, 6, 8)
 BOUNDS = (2.5, 5.0, 10.0, 20.0, 40.0)  # px/frame
 DEFAULT = ClipConfig()
+REASON_COLUMNS = ["parameter", "value", "origin", "reason"]
 
 
 class Chosen(NamedTuple):
@@ -78,7 +79,7 @@ def choose_parameters(
         _settle("flow_algorithm", flow_algorithm, algorithm, recorded),
         _settle("flow_bound", flow_bound, _choose_bound(motion, errors, stored_by), recorded),
     ]
-    reasons = pd.DataFrame(rows, columns=["parameter", "value", "origin", "reason"])
+    reasons = pd.DataFrame(rows, columns=REASON_COLUMNS)
     values = dict(zip(reasons.parameter, reasons.value, strict=True))
     config = ClipConfig(**values, flow_length=flow_length, flow_source=flow_source)
     warnings = pd.Series(_warn(config, fingerprint, motion, errors))
@@ -152,12 +153,12 @@ def _choose_bound(motion, errors, algorithm):
     fast, fastest = motion.percentiles.loc[[99, 99.9], algorithm]
     if np.isnan(fast):
         return Chosen(DEFAULT.flow_bound, "the default; no motion was measured")
-    needed = min(max(fast, fastest / 2), limit)
+    needed = max(min(fast, limit), min(fastest, limit) / 2)
     ladder = ", ".join(f"{bound:g}" for bound in BOUNDS)
     return Chosen(
         next((bound for bound in BOUNDS if bound >= needed), BOUNDS[-1]),
         f"the smallest of {ladder} that clips at most 1 % of the moving pixels, and halves at most 0.1 %: by "
-        f'"{algorithm}", 99 % move by up to {fast:.1f} px/frame and 99.9 % by up to {fastest:.1f}',
+        f'"{algorithm}", 99 % move by up to {fast:.1f} px/frame and 99.9 % by up to {fastest:.1f}; it follows {limit:.3g}',
     )
 
 
@@ -169,9 +170,7 @@ def _warn(config, fingerprint, motion, errors):
         found["short_side"] = f". Warning: {small:.0%} of the videos are smaller, and are enlarged"
     limit = find_limit(errors, config.flow_algorithm)
     if motion.percentiles.loc[99, "dis"] > limit:
-        found["flow_algorithm"] = (
-            f". Warning: {motion.faster_than(limit):.1%} of the moving pixels are faster than that"
-        )
+        found["flow_algorithm"] = f". Warning: {motion.faster_than(limit):.1%} of the moving pixels are faster"
     if percentiles[99.9] > config.flow_bound:
         slower = max((percent for percent in PERCENTILES if percentiles[percent] <= config.flow_bound), default=0)
         found["flow_bound"] = f". Warning: up to {100 - slower:.3g} % of the moving pixels are faster, and are clipped"

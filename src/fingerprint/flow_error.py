@@ -49,7 +49,7 @@ def measure_flow_error(short_side: int, num_clips: int = 4) -> pd.DataFrame:
 
 def find_limit(errors: pd.DataFrame, algorithm: str) -> float:
     """The displacement, px/frame, up to which an algorithm follows motion: the end of the last bin before it fails."""
-    rows = errors[errors.algorithm == algorithm]
+    rows = errors[(errors.algorithm == algorithm) & (errors["median"].notna())]
     followed = (rows["median"] < FOLLOWED).cumprod().sum()
     return float(rows.high.iloc[followed - 1] if followed else rows.low.iloc[0])
 

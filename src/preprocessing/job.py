@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from src.files import write_text
+from src.fingerprint import Choice
 from src.ownership import DISK_FULL
 from src.preprocessing.plan import Plan
 from src.preprocessing.watchdog import open_staging
@@ -51,7 +52,7 @@ class Report:
         return "\n".join([*lines, *self.lost, f"The subset is recorded as {self.subset!r}."])
 
 
-def preprocess(plan: Plan, name: str | None = None) -> Report:
+def preprocess(plan: Plan, name: str | None = None, choice: Choice | None = None) -> Report:
     """Extracts the clips of a plan that the store lacks, and records manifest and failures there.
 
     Call it again after an interruption, or when failed videos were repaired: it computes what is missing by then. A
@@ -61,19 +62,26 @@ def preprocess(plan: Plan, name: str | None = None) -> Report:
     Args:
         plan: from `plan_preprocessing`.
         name: of the subset in the record; None makes one that says what is in it.
+        choice: from `src.fingerprint.choose_parameters`, to record why the parameters are what they are.
 
     Returns:
         a `Report`. Videos that cannot be used are in its `failures` and in `failures.csv`; they do not stop the job.
 
     Raises:
         OSError: the disk has too little space, by the plan or in fact. Clips that were written stay in the store.
-        ValueError: files of the user's are in the folder, or another subset has this name. Nothing was written then.
+        ValueError: files of the user's are in the folder, another subset has this name, or `choice` is not of the
+            plan's parameters. Nothing was written then.
     """
+    if choice is not None and choice.config != plan.store.config:
+        raise ValueError(
+            f"choice must be that of the plan's parameters, {plan.store.config.key}. Received: {choice.config.key}. "
+            "Run the cell of the plan again."
+        )
     plan = plan.refresh()
     plan.check_space()
     with connected(plan.cluster) as client, _explain_full_disk(plan.store.root):
         plan.store.prepare()
-        subset = record_subset(plan.subset, plan.store, name)
+        subset = record_subset(plan.subset, plan.store, name, choice)
         start = time.perf_counter()
         reasons, stage_seconds = _extract(plan, client)
         wall = time.perf_counter() - start

@@ -129,7 +129,7 @@ def plan_preprocessing(
 
     Args:
         subset: from `src.subsets.choose_subset`, or from `src.store.read_subset`.
-        root: the folder of the prepared data set, for example datasets/ssv2-mini; new, empty, or prepared before.
+        root: the folder of the prepared data set, for example datasets/sample-mini; new, empty, or prepared before.
         config: what to extract.
         workers: processes, each with one thread; None or -1 takes all cores. 1 works in this process, which nothing
             protects from a video that hangs or crashes the decoder.

@@ -47,7 +47,7 @@ class ClipStore:
     """Clips of one `ClipConfig` under a root folder.
 
     Args:
-        root: for example datasets/ssv2-mini.
+        root: for example datasets/sample-mini.
         config: None is the configuration that `root` was last prepared with.
 
     Raises:

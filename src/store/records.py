@@ -1,8 +1,10 @@
 """The subsets that a folder was prepared with. Each is recorded by a name, and its clips count as used.
 
-A subset is <root>/subsets/<config key>/<name>.csv; the one that was prepared last is also <root>/manifest.csv.
+A subset is <root>/subsets/<config key>/<name>.csv; the one that was prepared last is also <root>/manifest.csv. Beside
+the table, <name>.json holds the parameters of its clips and the reasons for them, if they are known.
 """
 
+import json
 import os
 import re
 import shlex
@@ -11,11 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.files import check_path, plain_name
+from src.config import clip_config_from_dict
+from src.files import check_path, plain_name, read_json, write_json
+from src.fingerprint import REASON_COLUMNS, Choice
 from src.sample import is_sample
 from src.sources import SPLITS
 from src.store.clip_store import ClipStore
-from src.store.contents import check_records, read_config_file
+from src.store.contents import CONFIG_BYTES, check_records, read_config_file
 from src.store.manifest import (
     format_manifest,
     hash_rows,
@@ -31,7 +35,7 @@ MANIFEST = "manifest.csv"
 FOLDER_LETTERS = 30  # of a folder's name in the name of a subset
 
 
-def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = None) -> str:
+def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = None, choice: Choice | None = None) -> str:
     """Makes a subset (with `digest`) the current one, and records that it uses its clips in `store`.
 
     Args:
@@ -39,6 +43,7 @@ def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = Non
         store: whose folder it is recorded in.
         name: None makes one that says what is in it, such as "fights-2-classes-100-clips-3f9a1c" or
             "20bn-something-something-v2-mini-ssv2-by-objects-87-classes-900-clips-3f9a1c".
+        choice: of the parameters of `store`, recorded with their reasons; those of the first time stay.
 
     Returns:
         the name, by which `read_prepared`, `read_subset` and `forget_subset` find it.
@@ -57,6 +62,9 @@ def record_subset(subset: pd.DataFrame, store: ClipStore, name: str | None = Non
                 f"{shlex.join(['python', '-m', 'src.store.unused', str(store.root), f'--forget={name}'])}"
             )
     write_manifest(subset, path)
+    if choice is not None and not path.with_name(f"{name}.json").exists():
+        reasons = json.loads(choice.reasons.to_json(orient="records"))
+        write_json(path.with_name(f"{name}.json"), {"config": choice.config.to_dict(), "reasons": reasons})
     write_manifest(subset, store.root / MANIFEST)
     return name
 
@@ -129,6 +137,36 @@ def read_subset(root: str | Path, name: str) -> pd.DataFrame:
     return read_manifest(_find_record(check_path(root, "the prepared folder"), name))
 
 
+def read_choice(root: str | Path, name: str) -> Choice | None:
+    """The parameters that a recorded subset was prepared with, and their reasons, to prepare it again with the same.
+
+    Returns:
+        the choice, without reasons if the subset was recorded without; None if the parameters are not known, because
+        it was recorded by an older version, and its clips were removed since.
+
+    Raises:
+        FileNotFoundError: there is none of this name; the message lists the names.
+        ValueError: the file of the parameters holds something else.
+    """
+    root = check_path(root, "the prepared folder")
+    path = _find_record(root, name)
+    beside = path.with_name(f"{name}.json")
+    if beside.is_file() and beside.stat().st_size:
+        return _parse_choice(beside)
+    config = read_config_file(root / "clips" / path.parent.name / "config.json")
+    return config and Choice(config, pd.DataFrame(columns=REASON_COLUMNS))
+
+
+def _parse_choice(path):
+    values = read_json(path, CONFIG_BYTES)
+    try:
+        return Choice(clip_config_from_dict(values["config"]), pd.DataFrame(values["reasons"], columns=REASON_COLUMNS))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path}: must hold the parameters of the subset, as this project writes them. {error}. Move it away."
+        ) from None
+
+
 def forget_subset(root: str | Path, name: str) -> None:
     """Removes a subset from the record. Its clips stay, until `python -m src.store.unused ROOT --remove`.
 
@@ -142,6 +180,7 @@ def forget_subset(root: str | Path, name: str) -> None:
     if find_current(root) == name:
         (root / MANIFEST).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+    path.with_name(f"{name}.json").unlink(missing_ok=True)
 
 
 def find_current(root: Path) -> str | None:

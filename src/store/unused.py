@@ -1,8 +1,8 @@
 """Lists the subsets of a prepared folder, and what it holds that none of them uses.
 
-    python -m src.store.unused datasets/ssv2-mini                  lists both
-    python -m src.store.unused datasets/ssv2-mini --forget NAME    gives up a subset (also --forget=NAME)
-    python -m src.store.unused datasets/ssv2-mini --remove         removes what is unused
+    python -m src.store.unused datasets/sample-mini                  lists both
+    python -m src.store.unused datasets/sample-mini --forget NAME    gives up a subset (also --forget=NAME)
+    python -m src.store.unused datasets/sample-mini --remove         removes what is unused
 
 Every subset that was prepared is recorded, and its clips are used, until it is forgotten. Only what this project wrote
 is ever removed.

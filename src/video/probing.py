@@ -1,6 +1,7 @@
 """Looks at a video without decoding it: its number of frames, rate and size, from the header, or else from packets."""
 
 import math
+import os
 import struct
 import warnings
 from pathlib import Path
@@ -64,7 +65,7 @@ def probe_video(path: str | Path | Excerpt) -> Probe:
     """
     excerpt = Excerpt.of(path)
     path = Path(excerpt.path).absolute()
-    images = list_images(path) if path.is_dir() else []
+    images = list_images(path) if os.path.isdir(path) else []
     whole = _probe_images(images, excerpt.rate) if images else _probe_file(path)
     check_size(path, whole.height, whole.width)
     return whole if excerpt.is_whole else whole.cut(excerpt)
@@ -83,8 +84,9 @@ def _probe_file(path):
     with open_container(path) as (container, stream):
         size = stream.codec_context.height, stream.codec_context.width
         height, width = displayed_size(*size, pixel_aspect(stream))
-        frames, rate = stream.frames, float(stream.average_rate or 0)
-        if not frames or not rate:
+        hidden = sum(entry.is_discard for entry in stream.index_entries)  # cut off without being encoded again
+        frames, rate = stream.frames - hidden, float(stream.average_rate or 0)
+        if frames < 1 or not rate:
             frames, rate = _count(path, container, stream)
         is_movie = "mov" in container.format.name.split(",")
     if cut := missing_bytes(path):

@@ -1,64 +1,57 @@
+"""The error of flow by displacement, and the sentence about it."""
+
+import numpy as np
 import pandas as pd
 import pytest
-from conftest import moving_texture, write_video
 
 from src.config import ClipConfig
-from src.preprocessing.flow_accuracy import (
-    BINS,
-    bin_names,
-    describe_limit,
-    find_limit,
-    measure_flow_error,
-    measure_motion,
-)
+from src.fingerprint import Motion, describe_limit, find_limit, measure_flow_error
+from src.fingerprint.motion import BINS
 
 
 @pytest.fixture(scope="module")
 def errors():
-    return measure_flow_error(ClipConfig(), num_clips=4)
-
-
-def subset_of(*paths):
-    return pd.DataFrame({"path": [str(path) for path in paths], "split": "train"})
+    return measure_flow_error(128, num_clips=2)
 
 
 def make_errors(**medians):
-    rows = [(name, *row) for name, values in medians.items() for row in zip(bin_names(), values, strict=True)]
-    return pd.DataFrame(rows, columns=["algorithm", "displacement", "median"])
+    """Errors whose last median holds for all faster bins."""
+    tables = []
+    for algorithm, values in medians.items():
+        values = [*values, *[values[-1]] * (len(BINS) - 1 - len(values))]
+        tables.append(pd.DataFrame({"low": BINS[:-1], "high": BINS[1:], "median": values}).assign(algorithm=algorithm))
+    return pd.concat(tables, ignore_index=True)
 
 
 def test_slow_motion_is_followed_and_fast_motion_is_not(errors):
-    """At 240 px Farneback is accurate to 16 px/frame (three levels), at 128 px with one level less."""
-    assert len(errors) == 2 * len(bin_names()) and set(errors.displacement) == set(bin_names())
-    median = errors.set_index(["algorithm", "displacement"])["median"]
-    assert median["farneback", "4-8"] < 0.35 and median["dis", "4-8"] < 0.5
-    assert median["farneback", "32+"] > 5
-    assert (errors["values"] > 1000).all()
-    assert find_limit(errors, "farneback") in (8, 16) and find_limit(errors, "dis") >= find_limit(errors, "farneback")
+    assert list(errors) == ["algorithm", "low", "high", "values", "median", "mean"]
+    assert errors.groupby("algorithm").low.apply(list).tolist() == [BINS[:-1].tolist()] * 2
+    median = errors.set_index(["algorithm", "low"])["median"]
+    assert median["farneback", 4] < 0.4 and median["dis", 4] < 0.4
+    assert median["farneback", 32] > 5
+    assert errors["values"][errors.low.between(0.6, 15)].min() > 1000
+    assert find_limit(errors, "farneback") >= 8 and find_limit(errors, "dis") >= 8
+
+
+def test_bins_that_no_pixel_falls_into_tell_nothing(errors):
+    empty = errors["values"] == 0
+    assert empty.any() and (errors["median"].isna() == empty).all()
+    table = make_errors(dis=[np.nan, 0.1, np.nan, 0.1, 9], farneback=[0.1, 0.1, np.nan])
+    assert find_limit(table, "dis") == pytest.approx(2) and find_limit(table, "farneback") == pytest.approx(1)
 
 
 def test_the_limit_is_the_end_of_the_last_bin_before_the_error_is_large():
-    table = make_errors(farneback=[0.1, 0.1, 2, 0.1, 9], dis=[0.1, 0.1, 0.1, 0.1, 0.1])
-    assert find_limit(table, "farneback") == 8
-    assert find_limit(table, "dis") == BINS[-1]
-
-
-def test_shares_of_motion(tmp_path):
-    (tmp_path / "bad.avi").write_bytes(b"no video")
-    still, slow, fast = (
-        write_video(tmp_path / f"{u}.avi", moving_texture(14, u, 0, 64, 80), fourcc="MJPG") for u in (0, 2, 6)
-    )
-    config = ClipConfig(short_side=64)
-    motion = measure_motion(subset_of(still, slow, fast, tmp_path / "bad.avi"), config)
-    assert motion.index.tolist() == bin_names()
-    assert motion.sum() == pytest.approx(1)
-    assert motion["0-4"] == pytest.approx(0.5, abs=0.1) and motion["4-8"] == pytest.approx(0.5, abs=0.1)
-    assert (measure_motion(subset_of(still), config) == 0).all()
+    table = make_errors(farneback=[0.1, 0.1, 2, 0.1, 9], dis=[0.1])
+    assert find_limit(table, "farneback") == 1
+    assert find_limit(table, "dis") == np.inf
+    assert find_limit(make_errors(dis=[3]), "dis") == 0.5
 
 
 def test_the_description_names_limit_and_share():
-    table = make_errors(farneback=[0.1, 0.1, 0.1, 20, 20], dis=[0.1] * 5)
-    motion = pd.Series([0.5, 0.2, 0.1, 0.15, 0.05], index=bin_names())
+    table = make_errors(farneback=[0.1] * 10 + [20])
+    share = np.where(BINS[:-1] == 1, 0.8, np.where(BINS[:-1] == 16, 0.2, 0))
+    bins = pd.DataFrame({"low": BINS[:-1], "high": BINS[1:], "share": share})
+    motion = Motion(bins, pd.DataFrame(), 1.0, 0.0, 1, 128)
     followed = (
         "farneback at short side 128 follows motion up to 16 px/frame; 20.0% of this subset's moving pixels are faster."
     )

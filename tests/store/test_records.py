@@ -8,11 +8,12 @@ import pytest
 from conftest import make_subset
 
 from src.config import ClipConfig
+from src.fingerprint import Choice
 from src.sample import write_sample
 from src.store.clip_store import ClipStore, clip_name
 from src.store.encoding import Clip
 from src.store.manifest import name_clips, read_manifest, with_spans
-from src.store.records import forget_subset, list_subsets, read_prepared, read_subset, record_subset
+from src.store.records import forget_subset, list_subsets, read_choice, read_prepared, read_subset, record_subset
 from src.subsets.classes import class_sets
 
 CONFIG = ClipConfig(short_side=48, num_segments=1, flow_length=2)
@@ -138,3 +139,44 @@ def test_a_subset_of_the_sample_is_called_so(tmp_path):
     store.prepare()
     subset = with_spans(make_subset(videos)).assign(digest="0" * 16)
     assert record_subset(subset, store).startswith("sample-2-classes-12-clips-")
+
+
+def make_choice(reason="why"):
+    rows = [
+        ("short_side", 48, "chosen", reason),
+        ("flow_bound", 2.5, "given", "é"),
+        ("flow_algorithm", "dis", "given", ""),
+    ]
+    return Choice(CONFIG, pd.DataFrame(rows, columns=["parameter", "value", "origin", "reason"]))
+
+
+def test_the_parameters_and_their_reasons_are_recorded_once(store, tmp_path):
+    name = record_subset(with_digests(2), store, choice=make_choice())
+    choice = read_choice(tmp_path, name)
+    assert choice.config == CONFIG
+    pd.testing.assert_frame_equal(choice.reasons, make_choice().reasons, check_dtype=False)
+    record_subset(with_digests(2), store, choice=make_choice("another"))
+    record_subset(with_digests(2), store)
+    assert read_choice(tmp_path, name).reasons.reason[0] == "why"
+    assert list_subsets(tmp_path).name.tolist() == [name]
+    forget_subset(tmp_path, name)
+    assert not list((tmp_path / "subsets").rglob("*.*"))
+
+
+def test_the_parameters_of_subsets_that_were_recorded_without(store, tmp_path):
+    name = record_subset(with_digests(2), store)
+    choice = read_choice(tmp_path, name)
+    assert choice.config == CONFIG and choice.reasons.empty
+    (store.folder / "config.json").unlink()
+    assert read_choice(tmp_path, name) is None
+    with pytest.raises(FileNotFoundError, match="there is no subset 'x'"):
+        read_choice(tmp_path, "x")
+
+
+def test_a_file_of_parameters_that_is_not_ours_is_named(store, tmp_path):
+    name = record_subset(with_digests(2), store, choice=make_choice())
+    (path,) = (tmp_path / "subsets").rglob("*.json")
+    for content in ("[]", "no JSON", '{"config": {}, "reasons": []}', '{"config": 1}'):
+        path.write_text(content)
+        with pytest.raises(ValueError, match="must hold the parameters of the subset"):
+            read_choice(tmp_path, name)
