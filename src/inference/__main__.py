@@ -38,7 +38,9 @@ def main():
     """Prints a line for each event."""
     parser = make_parser("python -m src.inference", __doc__)
     parser.add_argument("source", metavar="SOURCE", help="video file, number of a camera, or URL of a stream")
-    parser.add_argument("--step", metavar="N", type=int, default=5, help="frames from one window to the next (5)")
+    parser.add_argument(
+        "--step", metavar="N", type=int, default=5, help="frames from one window to the next (default: 5)"
+    )
     parser.add_argument("--csv", metavar="FILE", help="new file, to which the events are written as well")
     arguments = parser.parse_args(mark_names(sys.argv[1:], r"--(step|csv)(=.*)?|-\d+"))
     try:

@@ -91,10 +91,12 @@ def _last_split(clips):
 def _find_moving(clips: pd.DataFrame) -> dict[str, Excerpt]:
     """Class → its first clip that plays, for twelve classes at most; the clip that moves most first."""
     scored = _last_split(clips)
+    order = np.argsort(scored.groupby("label").cumcount().to_numpy(), kind="stable")  # a clip of each class, and so on
     found = {}
-    for number in scored.groupby("label").cumcount().sort_values(kind="stable").index:  # the first clips of all classes
-        row = scored.loc[number]
-        if row.label not in found and len(found) < TRIED:
+    for row in scored.iloc[order].itertuples():
+        if len(found) == TRIED:
+            break
+        if row.label not in found:
             with suppress(VideoError):
                 found[row.label] = _measure_change(Excerpt.of(row)), Excerpt.of(row)
     return {label: found[label][1] for label in sorted(found, key=lambda label: -found[label][0])}

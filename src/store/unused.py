@@ -1,11 +1,11 @@
 """Lists the subsets of a prepared folder, and what it holds that none of them uses.
 
-    python -m src.store.unused datasets/sample-mini                  lists both
-    python -m src.store.unused datasets/sample-mini --forget NAME    gives up a subset (also --forget=NAME)
+    python -m src.store.unused datasets/sample-mini                  lists both, and changes nothing
+    python -m src.store.unused datasets/sample-mini --forget NAME    gives up a subset; its clips stay, but may be unused
     python -m src.store.unused datasets/sample-mini --remove         removes what is unused
 
 Every subset that was prepared is recorded, and its clips are used, until it is forgotten. Only what this project wrote
-is ever removed.
+is ever removed: never videos, nor other files. A name that begins with a dash is given as --forget=NAME.
 """
 
 import argparse
@@ -80,10 +80,14 @@ def _count_bytes(path):
 
 def main():
     """Lists subsets and what is unused; forgets and removes on request."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", help="the output folder of preprocess_data.ipynb")
-    parser.add_argument("--forget", metavar="NAME", action="append", default=[], help="a subset to give up")
-    parser.add_argument("--remove", action="store_true", help="remove what is unused")
+    parser = argparse.ArgumentParser(
+        prog="python -m src.store.unused", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("root", metavar="FOLDER", help="output folder of preprocess_data.ipynb")
+    parser.add_argument(
+        "--forget", metavar="NAME", action="append", default=[], help="subset to give up; may be given several times"
+    )
+    parser.add_argument("--remove", action="store_true", help="remove what is unused (without it, it is only listed)")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
