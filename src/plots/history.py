@@ -85,11 +85,11 @@ def plot_histories(runs: Sequence[str | Path], value: str = "val_accuracy") -> n
     """Draws the curves of several runs over each other, one panel for each stream: (2,) Axes.
 
     Args:
-        runs: up to eight folders of runs, such as ["runs/a", "runs/b"].
+        runs: up to seven folders of runs, such as ["runs/a", "runs/b"].
         value: a column of their history: "loss", "accuracy", "val_loss" or "val_accuracy".
 
     Raises:
-        ValueError: more than eight runs, or none of them has a history.
+        ValueError: more than seven runs, or none of them has a history.
     """
     files = {stream: [Path(run) / f"history_{stream}.csv" for run in runs] for stream in STREAMS}
     found = any(path.is_file() for paths in files.values() for path in paths)

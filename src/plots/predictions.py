@@ -29,7 +29,8 @@ def plot_predictions(
     """
     count = min(len(frames), style.MAX_IMAGES)
     rows, columns = -(-count // 2), min(count, 2)
-    width = min(1.28, frames[0].shape[1] / frames[0].shape[0])  # inches; at this width an image is at most 1 inch high
+    # Inches: at this width, the widest image is at most 1 inch high.
+    width = min(1.28, max(frame.shape[1] / frame.shape[0] for frame in frames[:count]))
     widths, height = [width, width, style.WIDTH / 2 - 2 * width], 0.4 + 1.3 * rows
     # Placed by hand: a constrained layout would fit the name of the true class into the first, narrow panel.
     place = {"left": 0.01, "right": 0.99, "top": 1 - 0.22 / height, "bottom": 0.35 / height, "hspace": 0.28}

@@ -25,8 +25,8 @@ from src.plots.names import choose_fonts, shorten_all
 STREAM_COLOURS = {"spatial": "#0072B2", "temporal": "#E69F00", "fused": "#222222"}
 STREAM_MARKERS = {"spatial": "o", "temporal": "s", "fused": "D"}  # which tell them apart in grey, too
 RUN_STYLES = [  # colours of Okabe and Ito 2008, which lines and markers tell apart in grey
-    *(("#0072B2", "-", "o"), ("#D55E00", "--", "s"), ("#009E73", "-.", "^"), ("#CC79A7", ":", "D")),
-    *(("#222222", "-", "v"), ("#56B4E9", "--", "P"), ("#E69F00", "-.", "X"), ("#8C8C8C", ":", "*")),
+    *(("#0072B2", "-", "o"), ("#E69F00", "--", "s"), ("#222222", "-.", "^"), ("#CC79A7", ":", "D")),
+    *(("#009E73", "-", "v"), ("#D55E00", "--", "P"), ("#56B4E9", "-.", "X")),
 ]
 CLASS_COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # none is the colour of a stream
 SPLIT_COLOURS = {"train": "#44AA99", "validation": "#DDCC77", "test": "#882255", "": "#8C8C8C"}

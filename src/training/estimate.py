@@ -17,7 +17,7 @@ from src.training.runs import Run
 from src.training.streams import StreamPlan, plan_stream
 from src.units import format_seconds
 
-MEASURED = 3  # steps, or clips whose features are computed, after a first one, which compiles
+MEASURED = 2  # steps, or clips whose features are computed, after a first one, which compiles
 FORWARD = 1 / 3  # of the time of a step is a pass without gradients
 
 

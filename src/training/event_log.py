@@ -36,6 +36,9 @@ class EventLog(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.history, self.writer = folder, history, None
 
+    def on_train_begin(self, logs=None):
+        is_installed()  # what it says comes before the progress bar
+
     def on_epoch_begin(self, epoch, logs=None):
         if self.writer is None and is_installed():
             done = self.history.first_step + epoch * self.history.round_steps

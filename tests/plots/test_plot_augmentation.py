@@ -3,7 +3,6 @@ import pytest
 from conftest import TINY_NAMES
 from figures import drawn_and_closed, make_frames, uniform_flow  # noqa: F401
 
-from src.flow import quantize_flow
 from src.inputs import Draw
 from src.plots import plot_draws
 from src.plots.style import flow_to_rgb
@@ -12,7 +11,8 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def make_stack(u, height, width):
-    return quantize_flow(uniform_flow(u, 0, height, width), 10)
+    """Codes of a bound of 127 px/frame, where a code is a pixel."""
+    return np.tile(np.array([128 + u, 128], np.uint8), (height, width, 1))
 
 
 def test_a_row_of_frames_and_one_of_flow_for_each_clip():
@@ -23,7 +23,7 @@ def test_a_row_of_frames_and_one_of_flow_for_each_clip():
         Draw(small[1], make_stack(-5, 16, 16), to_left, True, False),
     ]
     clip = (to_right, make_frames(1)[0], make_stack(5, 24, 32), draws)
-    axes = plot_draws([clip, clip], 10)
+    axes = plot_draws([clip, clip], 127)
     assert axes.shape == (4, 3)
     titles = [ax.get_title().replace("\n", " ") for ax in axes[0]]
     assert titles[0] == f"stored: {to_right}" and titles[1] == "not flipped"

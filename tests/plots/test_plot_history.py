@@ -76,5 +76,5 @@ def test_curves_of_several_runs_are_told_apart_without_colour(tmp_path):
         == 2
     )
     assert [text.get_text() for text in spatial.figure.legends[0].get_texts()] == ["a", "b"]
-    with pytest.raises(ValueError, match="runs must be one to 8.*Received"):
+    with pytest.raises(ValueError, match="runs must be one to 7.*Received"):
         plot_histories([tmp_path])

@@ -16,6 +16,18 @@ table = pd.DataFrame({"label": [name, "walk"], "split": "train"})
 plot_class_counts(table);
 """
 
+GROWING = """
+import pandas as pd
+from src.plots import GrowingHistory
+values = {"loss": [2.0, 1.0], "accuracy": [0.1, 0.5], "val_loss": [2.0, 1.0], "val_accuracy": [0.2, 0.4]}
+history = pd.DataFrame({"step": [10, 20], "phase": "all layers"} | values)
+curves = GrowingHistory("spatial")
+for rounds in range(3):
+    curves(history[:rounds], 20)
+    print("bar")
+axes = curves.keep(history)
+"""
+
 
 def run_cells(*sources):
     """The outputs of each cell, run in a new kernel."""
@@ -49,3 +61,11 @@ def test_names_are_shown_as_text_and_not_as_formulas():
     assert printed[0].text.startswith("caf") and printed[0].text.endswith(" $a$ $b$\n")
     html = table[0]["data"]["text/html"]
     assert "$a$ $b$" in html and "mathjax_ignore" in html
+
+
+@pytest.mark.slow
+def test_growing_curves_leave_one_figure_above_the_progress_bar():
+    shown, last = run_cells(GROWING, "import matplotlib.pyplot as plt; len(plt.get_fignums())")
+    assert [output.output_type for output in shown] == ["display_data", "stream"]
+    assert shown[0]["data"]["text/plain"].startswith("<Figure size") and "image/png" in shown[0]["data"]
+    assert shown[1].text == "bar\n" * 3 and last[0]["data"]["text/plain"] == "0"
