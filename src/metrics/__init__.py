@@ -1,4 +1,4 @@
-"""Arrays in, numbers out: accuracy, confusion, exact intervals, sign-flip test, doubtful labels. No networks or files."""
+"""Arrays in, numbers out: accuracy, confusion, exact intervals, a test, doubtful labels. No networks, no files."""
 
 from src.metrics.accuracy import (
     accuracy_table,
