@@ -33,7 +33,7 @@ def test_flipped_labels_come_first(num_classes):
     rng = np.random.default_rng(num_classes)
     truth = np.repeat(np.arange(num_classes), 15)
     logits = rng.normal(size=(len(truth), num_classes))
-    logits[np.arange(len(truth)), truth] += 4
+    logits[np.arange(len(truth)), truth] += 6
     logits[:, 0] += 1  # networks are surer of one class
     flipped = rng.choice(len(truth), len(truth) // 10, replace=False)
     given = truth.copy()
