@@ -1,6 +1,7 @@
-"""Attention maps of clips in the store, with the images to lay them over."""
+"""Where the streams look in clips of the store, with the images to lay the maps over."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
@@ -18,48 +19,63 @@ class ClipAttention(NamedTuple):
     """Where a stream looks in some clips: in their scored segments, in the centre crop.
 
     Attributes:
-        images: uint8 (N, S, s, s, 3), RGB frames, or float32 (N, S, s, s, 2), flow, the mean over the stack, px/frame.
-        maps: float32 (N, S, s, s), from `find_attention`.
+        images: uint8 (N, S, s, s, 3), RGB frames, or float32 (N, S, s, s, 2), flow, the mean over each stack, px/frame.
+        classes: int (N, 2), the true class of each clip, and the one with the highest score.
+        maps: float32 (N, 2, S, s, s), the evidence for these classes, from `find_attention`.
     """
 
     images: np.ndarray
+    classes: np.ndarray
     maps: np.ndarray
 
 
 def attend_clips(
-    stream: keras.Model, clips: pd.DataFrame, store: ClipStore, config: TrainConfig, classes: np.ndarray
-) -> ClipAttention:
-    """Finds where a stream looks in clips of the store.
+    streams: Iterable[keras.Model], clips: pd.DataFrame, store: ClipStore, config: TrainConfig,
+    scores: dict[str, np.ndarray],
+) -> dict[str, ClipAttention]:  # fmt: skip
+    """Finds where streams look in clips of the store: for the true class, and for the class that they predict.
 
     Args:
-        stream: "spatial" or "temporal", by its name.
+        streams: models called "spatial" or "temporal".
         clips: rows of the clips table, one or more.
-        store, config: as the stream was trained with.
-        classes: int (N,), the class whose evidence is mapped, one per clip: the true one, or the predicted one.
+        store, config: those that the streams were trained with.
+        scores: by the name of the stream, float (N, C): the scores of these clips, which say what was predicted.
+
+    Returns:
+        a `ClipAttention` by the name of the stream.
 
     Raises:
         ValueError: no clips, and as for `find_attention`.
     """
     if not len(clips):
         raise ValueError("clips must have one row or more. Received: none")
+    return {stream.name: _attend(stream, clips, store, config, scores[stream.name]) for stream in streams}
+
+
+def _attend(stream, clips, store, config, scores):
     inputs = _read_crops(StreamInputs(store, stream.name, config, cache=False), clips)
-    maps = find_attention(stream, inputs, classes)
-    if stream.name == "spatial":
-        return ClipAttention(inputs, maps)
-    # Bidirectional and trajectory inputs are no sequence of fields: the plain stack is shown.
-    plain = StreamInputs(store, "temporal", dataclasses.replace(config, flow_input="stack"), cache=False)
+    classes = np.stack([clips.class_index.to_numpy(), np.argmax(scores, axis=1)], axis=1)
+    true, predicted = classes.T
+    wrong = true != predicted
+    maps = np.repeat(find_attention(stream, inputs, true)[:, None], 2, axis=1)
+    if wrong.any():
+        maps[wrong, 1] = find_attention(stream, inputs[wrong], predicted[wrong])
+    return ClipAttention(_images(stream.name, inputs, clips, store, config), classes, maps)
+
+
+def _images(stream, inputs, clips, store, config):
+    if stream == "spatial":
+        return inputs
+    # The channels of other flow inputs are not consecutive fields, whose mean is shown.
+    plain = StreamInputs(store, stream, dataclasses.replace(config, flow_input="stack"), cache=False)
     stacks = inputs if config.flow_input == "stack" else _read_crops(plain, clips)
     if plain.takes_windows:
         stacks = np.stack([compute_stacks(windows, store.config.flow_bound) for windows in stacks])
-    return ClipAttention(mean_flow(stacks, store.config.flow_bound), maps)
+    return mean_flow(stacks, store.config.flow_bound)
 
 
 def _read_crops(inputs, clips):
-    """The inputs of clips in the centre crop: uint8 (N, S, …)."""
-    segments = scored_segments(inputs.store, inputs.config)
-    return np.stack(
-        [
-            [inputs.crop_scored(inputs.read(clip, int(segment)), 1)[0] for segment in segments]
-            for clip in clips.clip_name
-        ]
-    )
+    """The scored segments of clips in the centre crop: uint8 (N, S, …)."""
+    segments = [int(segment) for segment in scored_segments(inputs.store, inputs.config)]
+    read = ([inputs.read(clip, segment) for segment in segments] for clip in clips.clip_name)
+    return np.stack([[inputs.crop_scored(segment, 1)[0] for segment in clip] for clip in read])

@@ -6,7 +6,7 @@ import numpy as np
 
 from models import consensus, takes_frames
 from src.attention.body import cut_body
-from src.attention.gradients import channel_gradients
+from src.attention.gradients import input_gradients
 
 CLIPS = 8  # in a batch
 
@@ -36,30 +36,32 @@ def find_attention(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray)
     return maps / np.where(most > 0, most, 1)
 
 
-def find_evidence(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The class activation maps of clips at the resolution of the last feature maps, with their signs.
+def find_evidence(stream: keras.Model, inputs: np.ndarray, classes: np.ndarray, side: int | None = None) -> np.ndarray:
+    """The evidence for a class at each place of feature maps A: Σ_k A_k ∂(logit of the class) / ∂A_k.
 
-    If the body pools its feature maps A (global average), the map of class c in segment s is Σ_k w_k A_k, where w
-    follows from the consensus and the dense layer, and is exact: the means of a clip's maps over places sum to the
-    logit of the class, less a constant. For another body, w is the gradient of the logit (Grad-CAM).
+    At the last maps before a global average this is the class activation map, exact (Zhou et al. 2016): the values of
+    a clip sum to the logit less a constant. At earlier maps it is HiResCAM (Draelos & Carin 2020), which is finer, and
+    whose values sum to the logit less what the biases after these maps add, as long as the layers after them are
+    convolutions, batch norm, ReLU and pooling.
 
     Args:
         stream, inputs, classes: as for `find_attention`.
+        side: rows and columns of the maps, at least, see `cut_body`; 2 takes the last ones.
 
     Returns:
         float32 (N, S, h', w').
     """
     classes = np.asarray(classes)
     _check(stream, inputs, classes)
-    cut, weights = cut_body(stream.get_layer("body")), segment_weights(stream, inputs.shape[1])
+    cut, weights = cut_body(stream.get_layer("body"), side), segment_weights(stream, inputs.shape[1])
     evidence = []
     for first in range(0, len(inputs), CLIPS):
         clips = inputs[first : first + CLIPS]
-        maps = keras.ops.convert_to_numpy(cut.to_maps.predict_on_batch(clips.reshape(-1, *clips.shape[2:])))
-        maps = maps.astype(np.float32)
+        maps = _predict(cut.to_maps, clips.reshape(-1, *clips.shape[2:]))
         wanted = weights[classes[first : first + CLIPS]].reshape(len(maps), -1)
-        channels = cut.weight_maps(maps, wanted) if cut.is_pooled else channel_gradients(cut.tail, maps, wanted)
-        evidence.append(np.einsum("mhwk,mk->mhw", maps, channels).reshape(*clips.shape[:2], *maps.shape[1:3]))
+        wanted = cut.undo_norms(_predict(cut.tail, maps), wanted) if cut.norms else wanted
+        products = (maps * input_gradients(cut.tail, maps, wanted)).sum(axis=-1)
+        evidence.append(products.reshape(*clips.shape[:2], *products.shape[1:]))
     return np.concatenate(evidence)
 
 
@@ -73,6 +75,10 @@ def segment_weights(stream: keras.Model, num_segments: int) -> np.ndarray:
     return np.einsum("ks,kfc->csf", scales, kernel.reshape(len(scales), -1, kernel.shape[1]))
 
 
+def _predict(model, inputs):
+    return keras.ops.convert_to_numpy(model.predict_on_batch(inputs)).astype(np.float32)
+
+
 def _check(stream, inputs, classes):
     wanted = stream.input_shape[1:]
     if inputs.shape[2:] != wanted[1:] or wanted[0] not in (None, inputs.shape[1]) or inputs.dtype != np.uint8:
@@ -81,7 +87,7 @@ def _check(stream, inputs, classes):
             f"stream takes them. Received: {inputs.dtype} {inputs.shape}"
         )
     count = stream.output_shape[-1]
-    if classes.shape != inputs.shape[:1] or not ((0 <= classes) & (classes < count)).all():
+    if classes.shape != inputs.shape[:1] or not np.isin(classes, range(count)).all():
         raise ValueError(
             f"classes must be one class for each of {len(inputs)} clips, 0 … {count - 1}. Received: {classes}"
         )

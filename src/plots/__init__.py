@@ -1,6 +1,7 @@
 """Figures: one per function, which draws and returns the Axes, and never calls `plt.show`."""
 
 from src.plots.accuracy import plot_accuracies, plot_class_accuracy, plot_confusion_matrices, plot_probes
+from src.plots.attention import plot_attention
 from src.plots.data import plot_batch, plot_class_counts, plot_flow, plot_flow_error, plot_flow_stack, plot_frames
 from src.plots.fusion import plot_agreement, plot_fusion
 from src.plots.history import plot_history
