@@ -173,12 +173,12 @@ function showMatrix(counts, totals) {
   table.setAttribute("aria-label", `Confusion matrix of ${NAMES[state.stream]}`);
   table.setAttribute("aria-describedby", "matrix-hint");
   table.style.setProperty("--cell", CLASSES <= 16 ? "2.3rem" : "1.5rem");
-  const heads = data.classes.map((name) => make("th", { scope: "col", title: name }, make("span", {}, shorten(name, 36))));
+  const heads = data.classes.map((name) => make("th", { scope: "col", title: name }, make("span", {}, shorten(name, 42))));
   const corner = make("td");
   table.append(make("thead", {}, make("tr", {}, corner, ...heads)));
   const body = make("tbody");
   for (let row = 0; row < CLASSES; row++) {
-    const line = make("tr", {}, make("th", { scope: "row", title: className(row) }, shorten(className(row), 46)));
+    const line = make("tr", {}, make("th", { scope: "row", title: className(row) }, shorten(className(row), 42)));
     for (let column = 0; column < CLASSES; column++) {
       const number = counts[row * CLASSES + column];
       const cell = make("td", { tabIndex: -1 });
