@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import preprocessing
 from accelerator_networks import build_spatial
 from accelerator_rows import Held, Rows, Sizes, seconds_of_step
 
+import preprocessing
 from src.config import ClipConfig, TrainConfig
 from src.inputs import StreamInputs, TrainingBatches, read_clips
 from src.preprocessing import plan_preprocessing, preprocess

@@ -22,7 +22,7 @@ def measure(rows: Rows, sizes: Sizes) -> None:
     for size in sizes.frames:
         named = {"parameters": "defaults", "size": _name(size)}
         rows.measure("agreement with OpenCV", named, lambda size=size: measure_agreement(size, {}))
-    rates(rows, sizes, "layer, compiled", compiled)
+    rates(rows, sizes, "layer, compiled", compiled, sizes.clips, sizes.frames)
     for stage in _stages(1, (32, 32)):
         for dtype in ("float32", "bfloat16"):
             named = {"stage": stage, "size": _name(sizes.frames[0]), "clips": sizes.clips[0], "stored as": dtype}
@@ -42,7 +42,7 @@ def measure(rows: Rows, sizes: Sizes) -> None:
 
 def measure_others(rows: Rows, sizes: Sizes) -> None:
     """The same layer under a second backend, eager and compiled, and RAFT where torchvision has it."""
-    rates(rows, sizes, "layer, eager", _without_gradients, sizes.clips[:1])
+    rates(rows, sizes, "layer, eager", _without_gradients, sizes.clips[:1], sizes.frames)
     if keras.backend.backend() == "torch":
         for dtype in ("float32", "bfloat16"):
             for size in sizes.frames[:2]:
@@ -50,15 +50,19 @@ def measure_others(rows: Rows, sizes: Sizes) -> None:
                 rows.measure("RAFT-small", named, lambda n=named, size=size: measure_raft(size, n, sizes))
     size = sizes.frames[0]
     named = {"parameters": "defaults", "size": _name(size)}
-    rows.measure("agreement with OpenCV", named, lambda: measure_agreement(size, {}))
-    rates(rows, sizes, "layer, compiled", lambda call: _without_gradients(compiled(call)), sizes.clips[:1])
-    rates(rows, sizes, "layer, eager", _without_gradients, sizes.clips[1:])
+    rows.measure("agreement with OpenCV", named, lambda: measure_agreement(size, {}, _without_gradients))
+
+    def traced(call):
+        return _without_gradients(compiled(call))
+
+    rates(rows, sizes, "layer, compiled", traced, sizes.clips[:1], sizes.frames[:1])
+    rates(rows, sizes, "layer, eager", _without_gradients, sizes.clips[1:], sizes.frames)
 
 
-def rates(rows, sizes, name, prepare, batches=None):
+def rates(rows, sizes, name, prepare, batches, frames):
     """Rows of pairs/s, largest batch first."""
-    for clips in batches or sizes.clips:
-        for size in sizes.frames:
+    for clips in batches:
+        for size in frames:
             named = {"size": _name(size), "clips": clips}
             rows.measure(name, named, lambda size=size, clips=clips: measure_rate(size, clips, prepare, sizes))
 
@@ -66,7 +70,8 @@ def rates(rows, sizes, name, prepare, batches=None):
 def measure_copy(sizes):
     """GB/s, read and written."""
     values = ops.convert_to_tensor(np.random.default_rng(0).random(sizes.copied, np.float32))
-    seconds = seconds_of(lambda run=compiled(lambda x: x + 1): run(values), sizes)
+    run = compiled(lambda values: values + 1)
+    seconds = seconds_of(lambda: run(values), sizes)
     return {"GB/s": 8 * sizes.copied / seconds / 1e9}
 
 
@@ -74,16 +79,17 @@ def measure_product(sizes):
     """TFLOP/s."""
     shape = 2, sizes.product, sizes.product
     a, b = ops.cast(ops.convert_to_tensor(np.random.default_rng(0).random(shape, np.float32)), "bfloat16")
-    seconds = seconds_of(lambda run=compiled(ops.matmul): run(a, b), sizes)
+    run = compiled(ops.matmul)
+    seconds = seconds_of(lambda: run(a, b), sizes)
     return {"TFLOP/s": 2 * sizes.product**3 / seconds / 1e12}
 
 
-def measure_agreement(size, settings):
+def measure_agreement(size, settings, prepare=compiled):
     """Distances between the layer and OpenCV on frames of the sample."""
-    layer, actions, found = flow_layer.compiled_layer((3, *size), **settings), list(ACTIONS), []
+    run, actions, found = prepare(FarnebackFlow(**settings).call), list(ACTIONS), []
     for number in range(AGREEMENT_CLIPS):
         frames = render_clip(clip_spec(actions[number % len(actions)], number))
-        found.append(flow_layer.compare(frames[5:8], size, layer, settings))
+        found.append(flow_layer.compare(frames[5:8], size, lambda grey: _to_numpy(run, grey), settings))
     mean, largest, far, unsure = np.array(found, float).T
     return {
         "px, mean of the worst clip": mean.max(),
@@ -92,6 +98,10 @@ def measure_agreement(size, settings):
         "of these where OpenCV agrees with itself": (far - unsure).sum(),
         "pixels": AGREEMENT_CLIPS * 2 * size[0] * size[1],
     }
+
+
+def _to_numpy(run, frames):
+    return ops.convert_to_numpy(run(ops.convert_to_tensor(frames)))
 
 
 def measure_rate(size, clips, prepare, sizes):
@@ -184,14 +194,13 @@ def measure_raft(size, named, sizes):
     import torch
     from torchvision.models.optical_flow import raft_small
 
-    device = keras.backend.torch.core.get_device()
     dtype = getattr(torch, named["dtype"])
-    network = raft_small(weights=None).eval().to(device)
-    shape = named["pairs"], 3, *_for_raft(size)
-    before, after = (torch.rand(shape, device=device) * 2 - 1 for _ in range(2))
+    shape = 2, named["pairs"], 3, *_for_raft(size)
+    before, after = ops.convert_to_tensor(np.random.default_rng(0).random(shape, np.float32) * 2 - 1)
+    network = raft_small(weights=None).eval().to(before.device)
 
     def run():
-        with torch.no_grad(), torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32):
+        with torch.no_grad(), torch.autocast(before.device.type, dtype, enabled=dtype != torch.float32):
             return network(before, after)[-1]
 
     return {"pairs/s": named["pairs"] / seconds_of(run, sizes)}

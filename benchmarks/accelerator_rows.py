@@ -141,8 +141,16 @@ def compiled(function: Callable) -> Callable:
 
         return tensorflow.function(function, jit_compile=True)
     import torch
+    from torch.fx.experimental.proxy_tensor import make_fx
 
-    return torch.compile(function)
+    graphs = []
+
+    def run(*inputs):
+        if not graphs:  # traced first: what NumPy computes would break the graph into dozens
+            graphs.append(torch.compile(make_fx(lambda *inputs: function(*inputs))(*inputs)))
+        return graphs[0](*inputs)
+
+    return run
 
 
 def seconds_of(call: Callable[[], object], sizes: Sizes) -> float:
