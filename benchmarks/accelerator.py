@@ -20,10 +20,10 @@ import command
 BACKENDS = ("jax", "torch", "tensorflow")  # by preference
 # Section → (module, function, which backend, share of the time that has passed at its end).
 SECTIONS = {
-    "flow": ("accelerator_flow", "measure", 0, 0.25),
-    "networks": ("accelerator_networks", "measure", 0, 0.55),
-    "data": ("accelerator_data", "measure", 0, 0.77),
-    "other flow": ("accelerator_flow", "measure_others", 1, 0.93),
+    "flow": ("accelerator_flow", "measure", 0, 0.28),
+    "networks": ("accelerator_networks", "measure", 0, 0.58),
+    "data": ("accelerator_data", "measure", 0, 0.80),
+    "other flow": ("accelerator_flow", "measure_others", 1, 0.94),
     "other networks": ("accelerator_networks", "measure_others", 1, 1.0),
 }
 BESIDE = {"head": ("accelerator_data", "measure_heads", 0, 1.0)}  # on one core, while the sections run

@@ -12,6 +12,10 @@ from src.sample import ACTIONS, clip_spec, render_clip
 
 PAIRS = flow_layer.FRAMES - 1  # of a clip
 AGREEMENT_CLIPS = 6
+STAGES = (
+    "whole iteration", "warp and equations", "average", "expansion", "warp", "interleaving", "solution", "pyramid",
+)  # fmt: skip
+HALVED = ("warp and equations", "average", "expansion")  # also measured with bfloat16 in memory
 RAFT_SIDE = 8  # of whose multiples the frames of RAFT must be
 RAFT_LEAST = 128  # pixels
 
@@ -23,16 +27,15 @@ def measure(rows: Rows, sizes: Sizes) -> None:
         named = {"parameters": "defaults", "size": _name(size)}
         rows.measure("agreement with OpenCV", named, lambda size=size: measure_agreement(size, {}))
     rates(rows, sizes, "layer, compiled", compiled, sizes.clips, sizes.frames)
-    for stage in _stages(1, (32, 32)):
-        for dtype in ("float32", "bfloat16"):
-            named = {"stage": stage, "size": _name(sizes.frames[0]), "clips": sizes.clips[0], "stored as": dtype}
-            rows.measure("stage of the layer", named, lambda named=named: measure_stage(sizes, named))
     for size in sizes.frames:
         clips = flow_layer.moving_noise(sizes.clips[-1], *size)
         one = {"size": _name(size), "cores": 1}
         rows.measure("OpenCV", one, lambda clips=clips: measure_opencv(clips, sizes), cores=True)
         several = one | {"cores": "all"}
         rows.measure("OpenCV", several, lambda size=size: measure_opencv_on_all(size, sizes), cores=True)
+    for stage, dtype in [(stage, "float32") for stage in STAGES] + [(stage, "bfloat16") for stage in HALVED]:
+        named = {"stage": stage, "size": _name(sizes.frames[0]), "clips": sizes.clips[0], "stored as": dtype}
+        rows.measure("stage of the layer", named, lambda named=named: measure_stage(sizes, named))
     for name, settings in list(flow_layer.SETTINGS.items())[1:]:
         size = sizes.frames[min(1, len(sizes.frames) - 1)]
         named = {"parameters": name, "size": _name(size)}
@@ -69,7 +72,7 @@ def rates(rows, sizes, name, prepare, batches, frames):
 
 def measure_copy(sizes):
     """GB/s, read and written."""
-    values = ops.convert_to_tensor(np.random.default_rng(0).random(sizes.copied, np.float32))
+    values = keras.random.uniform((sizes.copied,), seed=0)
     run = compiled(lambda values: values + 1)
     seconds = seconds_of(lambda: run(values), sizes)
     return {"GB/s": 8 * sizes.copied / seconds / 1e9}
@@ -77,8 +80,7 @@ def measure_copy(sizes):
 
 def measure_product(sizes):
     """TFLOP/s."""
-    shape = 2, sizes.product, sizes.product
-    a, b = ops.cast(ops.convert_to_tensor(np.random.default_rng(0).random(shape, np.float32)), "bfloat16")
+    a, b = ops.cast(keras.random.uniform((2, sizes.product, sizes.product), seed=0), "bfloat16")
     run = compiled(ops.matmul)
     seconds = seconds_of(lambda: run(a, b), sizes)
     return {"TFLOP/s": 2 * sizes.product**3 / seconds / 1e12}
@@ -129,12 +131,11 @@ def measure_stage(sizes, named):
     stage, inputs = _stages(sizes.clips[0], sizes.frames[0])[named["stage"]]
     if named["stored as"] != "float32":
         stage, inputs = _stored_as(named["stored as"], stage), _cast(inputs, named["stored as"])
-    run, pairs = compiled(stage), PAIRS * sizes.clips[0]
-    found = {"µs a pair": 1e6 * seconds_of(lambda: run(*inputs), sizes) / pairs}
+    run, pairs, found = compiled(stage), PAIRS * sizes.clips[0], {}
     if keras.backend.backend() == "jax":
-        moved = run.lower(*inputs).compile().cost_analysis().get("bytes accessed", np.nan)
-        found |= {"MB a pair, by XLA": moved / pairs / 1e6}
-    return found
+        run = run.lower(*inputs).compile()
+        found = {"MB a pair, by XLA": run.cost_analysis().get("bytes accessed", np.nan) / pairs / 1e6}
+    return {"µs a pair": 1e6 * seconds_of(lambda: run(*inputs), sizes) / pairs} | found
 
 
 def _stages(clips, size):
@@ -142,11 +143,10 @@ def _stages(clips, size):
     layer, (height, width) = FarnebackFlow(), size
     frames = flow_layer.FRAMES
     shape = clips, PAIRS, height, width
-    random = np.random.default_rng(0)
-    images = ops.convert_to_tensor(random.random((clips * frames, height, width), np.float32) * 255 - 128)
-    after = ops.convert_to_tensor(random.random((clips * frames * height * width, 5), np.float32))
-    flow = ops.convert_to_tensor(random.random((2, *shape), np.float32) * 4 - 2)
-    five = ops.convert_to_tensor(random.random((5, *shape), np.float32))
+    images = keras.random.uniform((clips * frames, height, width), -128, 127, seed=0)
+    after = keras.random.uniform((clips * frames * height * width, 5), seed=1)
+    flow = keras.random.uniform((2, *shape), -2, 2, seed=2)
+    five = keras.random.uniform((5, *shape), seed=3)
     first = np.arange(clips * frames, dtype=np.int32).reshape(clips, frames)[:, 1:] * (height * width)
     starts = ops.convert_to_tensor(first[:, :, None, None])
     border = farneback_steps.border_weights(height)[:, None] * farneback_steps.border_weights(width)
@@ -196,7 +196,7 @@ def measure_raft(size, named, sizes):
 
     dtype = getattr(torch, named["dtype"])
     shape = 2, named["pairs"], 3, *_for_raft(size)
-    before, after = ops.convert_to_tensor(np.random.default_rng(0).random(shape, np.float32) * 2 - 1)
+    before, after = keras.random.uniform(shape, -1, 1, seed=0)
     network = raft_small(weights=None).eval().to(before.device)
 
     def run():

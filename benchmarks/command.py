@@ -90,4 +90,6 @@ def describe_commit() -> str:
 
 
 def _git(*arguments):
+    if not shutil.which("git"):
+        return ""
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True).stdout.strip()
