@@ -61,22 +61,25 @@ def _without_root(argument):
 def describe_machine() -> str:
     """Cores, memory, processor, accelerator and load, without the name of the host."""
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
-    return f"{os.cpu_count()} cores, {memory}, {_processor()}, {_accelerator()}, load {LOAD:.1f} at the start"
+    devices = f"{describe_processor()}, {describe_accelerator() or 'no accelerator'}"
+    return f"{os.cpu_count()} cores, {memory}, {devices}, load {LOAD:.1f} at the start"
 
 
-def _processor():
+def describe_processor() -> str:
+    """The name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _accelerator():
+def describe_accelerator() -> str:
+    """The names of NVIDIA's devices; empty if there is none."""
     if not shutil.which("nvidia-smi"):
-        return "no accelerator"
+        return ""
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     names = subprocess.run(query, capture_output=True, text=True).stdout.split("\n")
-    return " + ".join(name for name in names if name) or "no accelerator"
+    return " + ".join(name for name in names if name)
 
 
 def describe_commit() -> str:
@@ -87,4 +90,6 @@ def describe_commit() -> str:
 
 
 def _git(*arguments):
+    if not shutil.which("git"):
+        return ""
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True).stdout.strip()

@@ -15,6 +15,7 @@ import pandas as pd
 
 from src.config import ClipConfig, TrainConfig, current_names, differences
 from src.files import PARTIAL, atomic_path, expand, write_json, write_text
+from src.training.devices import list_devices
 
 RECORDED = {"manifest_digest": str, "clips": dict, "training": dict}  # in the config.json of any run
 LONGEST_NAME = 200  # bytes, of a run: file systems allow 255
@@ -238,9 +239,8 @@ def _environment():
             versions[package] = version(package)
         except ModuleNotFoundError:  # a backend that is not installed
             continue
-    devices = keras.distribution.list_devices()
     backend = keras.backend.backend()
-    return {"versions": versions, "backend": backend, "devices": devices, "git_commit": git_commit()}
+    return {"versions": versions, "backend": backend, "devices": list_devices(), "git_commit": git_commit()}
 
 
 def git_commit() -> str | None:

@@ -1,0 +1,117 @@
+"""The sections "data" and "head" of accelerator.py: extraction, training from the store, and heads of kept features."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from accelerator_networks import build_spatial
+from accelerator_rows import Held, Rows, Sizes, seconds_of_step
+
+import preprocessing
+from src.config import ClipConfig, TrainConfig
+from src.inputs import StreamInputs, TrainingBatches, read_clips
+from src.preprocessing import plan_preprocessing, preprocess
+from src.sample import ACTIONS, write_sample
+from src.sources import read_source
+from src.subsets import choose_subset
+from src.training import compile_model
+from src.training.head import fit_head
+
+FEW_WORKERS, PART = 2, 4  # so many workers extract one clip of so many
+FRAMES_OF_CLIP = 2  # in a training sample of the spatial stream
+PRECISION = "mixed_bfloat16"
+
+
+def measure(rows: Rows, sizes: Sizes) -> None:
+    """Extraction by number of workers, with flow on cores and on the device; then training from the store."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, most = Path(folder), max(sizes.workers)
+        counts = {"train_per_class": sizes.videos, "validation_per_class": 1, "test_per_class": 1}
+        videos = len(ACTIONS) * sum(counts.values())
+        start = time.perf_counter()
+        write_sample(root / "sample", **counts, workers=most)
+        seconds = time.perf_counter() - start
+        rows.measure("sample", {"workers": most}, lambda: {"videos/s": videos / seconds}, cores=True)
+        subset = choose_subset(read_source(root / "sample"))
+        extraction(rows, sizes, subset, most, accelerator=True)
+        for workers in sizes.workers:
+            extraction(rows, sizes, subset, workers, accelerator=False)
+        few = subset.groupby(["split", "label"], group_keys=False).head(8)
+        side = max(sizes.crop * 240 // 224, 32)  # the sample's frames have 240 px
+        plan = plan_preprocessing(few, root / "store", ClipConfig(short_side=side, num_segments=2), most)
+        preprocess(plan)
+        training(rows, sizes, read_clips(root / "store"))
+
+
+def extraction(rows, sizes, subset, workers, accelerator):
+    """A row for a number of workers."""
+    subset = subset[::PART] if workers <= FEW_WORKERS and len(subset) > 4 * PART * PART else subset
+    config = ClipConfig(short_side=sizes.short_side)
+    function = preprocessing.ours_on_device if accelerator else preprocessing.ours
+    named = {"flow on": "device" if accelerator else "cores", "workers": workers, "clips": len(subset)}
+
+    def run():
+        stages, wall, megapixels, *_ = preprocessing.alone(function, subset, config, workers)
+        shares = {f"{name}, % of wall": 100 * spent / wall / workers for name, spent in stages.items()}
+        return {"clips/s": len(subset) / wall, "flow MP/s": megapixels / wall} | shares
+
+    rows.measure("extraction", named, run, cores=not accelerator)
+
+
+def training(rows, sizes, data):
+    """Rows of the spatial network's batches, alone and with the network; frames decoded once, and in each batch."""
+    clips, store, class_names = data
+    named = {"images": sizes.batches[0], "crop": sizes.crop}
+    batches = {kept: make_batches(sizes, data, kept) for kept in (True, False)}
+    for kept, made in batches.items():
+        rows.measure("batches", named | {"frames kept": kept}, lambda made=made: measure_batches(made), cores=True)
+    model = None
+
+    def fit(made):
+        nonlocal model
+        if model is None:
+            model = build_spatial(sizes.network, sizes.crop, len(class_names), PRECISION)
+        compile_model(model, 1e-3, 1000, TrainConfig(precision=PRECISION))
+        real = seconds_of_step(model, made)
+        held = seconds_of_step(model, Held(made[0], len(made)))
+        return {"images/s": sizes.batches[0] / real, "% of time waiting for data": 100 * (1 - held / real)}
+
+    named |= {"network": sizes.network, "precision": PRECISION}
+    for kept, made in batches.items():
+        rows.measure("training from the store", named | {"frames kept": kept}, lambda made=made: fit(made))
+
+
+def make_batches(sizes, data, kept):
+    """The product's training batches, whose segments stay in memory or not."""
+    clips, store, class_names = data
+    config = TrainConfig(batch_size=sizes.batches[0] // FRAMES_OF_CLIP, crop_size=sizes.crop, consensus="average")
+    batches = TrainingBatches(clips, store, "spatial", class_names, config, max(2, sizes.steps // 2))
+    batches.inputs = StreamInputs(store, "spatial", config, cache=kept)
+    return batches
+
+
+def measure_batches(batches):
+    """images/s, after a first batch, which finds the files."""
+    batches[0]
+    start = time.perf_counter()
+    images = sum(np.prod(batches[index][0].shape[:2]) for index in range(1, len(batches)))
+    return {"images/s": images / (time.perf_counter() - start)}
+
+
+def measure_heads(rows: Rows, sizes: Sizes) -> None:
+    """Seconds of a head on features that are kept; one core, beside the other sections."""
+    for clips, features, classes in sizes.heads:
+        named = {"clips": clips, "features": features, "classes": classes}
+        rows.measure("head", named, lambda named=named: measure_head(*named.values()), cores=True)
+
+
+def measure_head(clips, features, classes):
+    """Seconds, on features of classes that overlap."""
+    random = np.random.default_rng(0)
+    labels = np.arange(clips) % classes
+    centres = random.normal(size=(classes, features)).astype(np.float32)
+    values = random.normal(size=(clips, features)).astype(np.float32) + 0.1 * centres[labels]
+    start = time.perf_counter()
+    report = fit_head(values[:, None], labels[:, None], np.arange(clips) // (2 * classes), classes)[2]
+    return {"s": time.perf_counter() - start, "balanced accuracy": report["accuracy"]}
