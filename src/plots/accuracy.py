@@ -18,8 +18,8 @@ CELL_FONT = 7.5
 def plot_confusion_matrices(matrices: dict[str, np.ndarray], class_names: Sequence[str]) -> np.ndarray:
     """Draws confusion matrices side by side: colour is the share of the true class, numbers are clips, without zeros.
 
-    Classes are numbered, and named on the left. Of more than 16 classes, the 16 with the most errors in the last matrix
-    are drawn; the accuracies in the titles are of all classes.
+    Classes are numbered, and named on the left. Of more than 16 classes, 16 of the pairs that the last matrix confuses
+    most are drawn; the accuracies in the titles are of all classes.
 
     Args:
         matrices: name → int (C, C); rows are the truth, columns the prediction.
@@ -79,9 +79,11 @@ def plot_probes(probes: pd.DataFrame) -> np.ndarray:
 
 
 def _most_confused(matrix: np.ndarray) -> np.ndarray:
-    """The indices of the classes with the most errors, missed or wrongly found, in the order of the classes."""
-    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
-    return np.sort(np.argsort(-errors, kind="stable")[:MAX_MATRIX])
+    """The indices of the classes of the pairs that are confused most often, in the order of the classes."""
+    pairs = np.triu(matrix + matrix.T, 1)
+    order = np.argsort(-pairs, axis=None, kind="stable")
+    classes = np.stack(np.unravel_index(order, pairs.shape), axis=1).ravel()
+    return np.sort(list(dict.fromkeys(classes.tolist()))[:MAX_MATRIX])
 
 
 def _write_cells(ax: Axes, shares: np.ndarray, clips: np.ndarray) -> None:

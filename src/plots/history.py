@@ -14,16 +14,20 @@ from src.config import STREAMS
 from src.plots import style
 from src.plots.names import shorten
 
+COLUMNS = ["step", "phase", "loss", "accuracy", "val_loss", "val_accuracy"]
+
 
 @style.apply
 def plot_history(history: pd.DataFrame, stream: str, steps: int | None = None) -> np.ndarray:
     """Draws loss and accuracy by step, training dashed, validation solid: (2,) Axes. The last weights are kept.
 
     Args:
-        history: columns step, phase, loss, accuracy, val_loss, val_accuracy (NaN without validation).
+        history: columns step, phase, loss, accuracy, val_loss, val_accuracy (NaN without validation); empty before
+            the first round.
         stream: "spatial" or "temporal".
         steps: of the whole training, the end of the axis. None: the last step of the history.
     """
+    history = history.reindex(columns=COLUMNS)  # before the first round there are none
     axes = plt.subplots(1, 2, figsize=(style.WIDTH, 2.8))[1]
     colour, marker = style.STREAM_COLOURS[stream], style.STREAM_MARKERS[stream]
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
@@ -60,11 +64,7 @@ class GrowingHistory:
             return
         from IPython.display import display
 
-        if not len(history):  # a place above the progress bar
-            figure = plt.figure(figsize=(style.WIDTH, 0.3))
-            figure.text(0, 0.3, f"{self.stream} stream: the curves begin after the first round", fontsize=8)
-        else:
-            figure = plot_history(history, self.stream, steps)[0].figure
+        figure = plot_history(history, self.stream, steps)[0].figure
         if self._display is None:
             self._display = display(figure, display_id=True)
         else:

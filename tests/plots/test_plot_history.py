@@ -54,6 +54,11 @@ def test_the_axis_ends_where_the_training_will():
     assert plot_history(make_history([0.1, 0.2]), "spatial", steps=300)[0].get_xlim()[1] == pytest.approx(306)
 
 
+def test_before_the_first_round_the_panels_are_empty():
+    axes = plot_history(pd.DataFrame(), "temporal", steps=100)
+    assert [ax.lines[0].get_xdata().tolist() for ax in axes] == [[], []] and axes[0].get_xlim()[1] == pytest.approx(102)
+
+
 def test_outside_a_notebook_nothing_grows_and_the_last_figure_is_kept():
     curves = GrowingHistory("spatial")
     curves(make_history([0.5])[:0], 100)
