@@ -67,7 +67,7 @@ def test_stored_and_fresh_are_beside_their_difference():
     altered = replace(found, stored_frames=frames + np.uint8(3), stored_stacks=stacks + np.uint8(20))
     axes = plots.plot_stored_and_fresh(altered, 0)
     assert axes.shape == (2, 3)
-    assert [ax.get_title() for ax in axes[:, 2]] == ["largest: 3 grey levels", "largest: 2.8 px/frame"]  # 2 · √2
+    assert [ax.get_title() for ax in axes[:, 2]] == ["largest: 3 grey levels", "largest: 2.83 px/frame"]  # 2 · √2
     np.testing.assert_array_equal(axes[0, 0].images[0].get_array(), altered.stored_frames[0])
     assert (axes[1, 1].images[0].get_array() == 255).all()
     plots.plot_stored_and_fresh(found)  # no difference at all
