@@ -27,11 +27,13 @@ NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 RUN_NAME = "demo"
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
-# Figures kept in git are JPEG or PNG of few colours, whichever is smaller, and the many of the second notebook have
-# fewer pixels: 300 KB a notebook at most.
+# Figures kept in git are JPEG or PNG of few colours, whichever is smaller, and have fewer pixels: 300 KB a
+# notebook at most.
 JPEG = {"quality": 65, "optimize": True, "progressive": True}
-KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 48}
-KEPT_STYLE = {NOTEBOOKS[0]: "", NOTEBOOKS[1]: "figure.dpi: 75\nsavefig.dpi: 100\n"}  # matplotlibrc
+KEPT_COLOURS = {NOTEBOOKS[0]: 64, NOTEBOOKS[1]: 48}
+KEPT_STYLE = {
+    name: f"figure.dpi: {dpi}\nsavefig.dpi: 100\n" for name, dpi in zip(NOTEBOOKS, (85, 75), strict=True)
+}  # matplotlibrc
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 

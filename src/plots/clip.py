@@ -124,7 +124,8 @@ def plot_stored_and_fresh(comparison, segment: int | None = None) -> np.ndarray:
         style.draw_image(axes[row, 1], fresh, "" if row else "extracted again")
     for ax, difference, label in zip(axes[:, 2], (levels, pixels), ("grey levels", "px/frame"), strict=True):
         limit = max(float(difference.max()), 1e-6)
-        image = style.draw_image(ax, difference, f"largest: {limit:.2g} {label}", cmap="Greys", vmin=0, vmax=limit)
+        title = f"largest: {limit:.3g} {label}"
+        image = style.draw_image(ax, difference, title, cmap="Greys", vmin=0, vmax=limit)
         ax.figure.colorbar(image, ax=ax, shrink=0.9, label=label)
     axes[0, 0].set_ylabel("frame")
     axes[1, 0].set_ylabel("mean flow")
