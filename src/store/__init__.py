@@ -5,4 +5,4 @@ from src.store.clip_store import ClipStore
 from src.store.digests import read_digest, read_digests
 from src.store.encoding import Clip
 from src.store.manifest import manifest_digest, name_clips
-from src.store.records import forget_subset, list_subsets, read_choice, read_prepared, read_subset, record_subset
+from src.store.records import list_subsets, read_choice, read_prepared, read_subset, record_subset
