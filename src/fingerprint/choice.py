@@ -114,8 +114,8 @@ def _choose_side(fingerprint):
     fits = [side for side in SIDES if side <= reached] or SIDES[:1]
     return Chosen(
         fits[-1],
-        f"the largest size, at most {SIDES[-1]} px, that {100 * (1 - SMALL):.0f} % of the videos reach (their shorter sides are "
-        f"{reached:g} px or more): at larger sizes Farneback loses slower motion",
+        f"the largest size, at most {SIDES[-1]} px, that {100 * (1 - SMALL):.0f} % of the videos reach (their shorter "
+        f"sides are {reached:g} px or more): at larger sizes Farneback loses slower motion",
     )
 
 
