@@ -34,7 +34,7 @@ def estimate_training(
         clips, store, class_names, config: as for `train_spatial`.
 
     Returns:
-        Such as "The spatial stream: 360 steps of 0.65 s, about 4 min. The temporal stream: …".
+        Such as "The spatial stream: 360 steps of 0.65 s: about 4 min." and such a line for the temporal stream.
     """
     return "\n".join(_estimate_stream(run, stream, clips, store, class_names, config) for stream in STREAMS)
 
