@@ -1,7 +1,5 @@
 """The sections "networks" and "other networks" of accelerator.py: training, and the one-file model."""
 
-import dataclasses
-
 import keras
 import numpy as np
 from accelerator_rows import Held, Rows, Sizes, seconds_of, seconds_of_step
@@ -97,11 +95,10 @@ def make_batch(shape):
 def measure_latency(batch, sizes):
     """Milliseconds from frames in the processor's memory to probabilities there."""
     clip_config = ClipConfig(short_side=sizes.short_side, num_segments=sizes.segments)
-    config = TrainConfig(crop_size=max(32, sizes.short_side * 5 // 4)) if sizes.short_side >= 128 else TrainConfig()
-    config = dataclasses.replace(config, temporal_crop_size=64)
+    config = TrainConfig()
     streams = {"num_segments": sizes.segments, "consensus": config.consensus}
     spatial = build_finetuned_resnet(CLASSES, config.crop_size, None, sizes.network, **streams)
-    temporal = build_temporal_cnn(CLASSES, 64, clip_config.flow_length, "small", **streams)
+    temporal = build_temporal_cnn(CLASSES, config.crop_size_of("temporal"), clip_config.flow_length, "small", **streams)
     height, width = stored_size(240, 320, sizes.short_side)
     names = [f"class {number}" for number in range(CLASSES)]
     model = build_end_to_end(build_two_stream(spatial, temporal), names, clip_config, config, height, width)

@@ -65,7 +65,7 @@ def test_rows_of_cores_have_no_backend(rows):
 def test_all_sections_run_at_a_tiny_size(tmp_path, monkeypatch):
     path = tmp_path / "rows.csv"
     backend = accelerator.find_backends()[0]
-    arguments = ["--csv", str(path), "--tiny", "--minutes", "10", "--backends", backend]
+    arguments = ["--csv", str(path), "--tiny", "--minutes", "60", "--backends", backend]
     monkeypatch.setattr(sys, "argv", ["accelerator.py", *arguments])
     accelerator.main()
     found = read_rows(path)
