@@ -1,6 +1,6 @@
 """Figures: one per function, which draws and returns the Axes, and never calls `plt.show`."""
 
-from src.plots.accuracy import plot_accuracies, plot_class_accuracy, plot_confusion_matrices, plot_probes
+from src.plots.accuracy import plot_confusion_matrices, plot_probes
 from src.plots.attention import plot_attention
 from src.plots.augmentation import plot_draws
 from src.plots.class_scores import plot_class_scores
