@@ -14,7 +14,7 @@ from src.config import ClipConfig, TrainConfig
 from src.flow import compute_flow, stack_fields
 from src.inference.latest import keep_latest
 from src.inference.recent_windows import RecentWindows
-from src.video import Excerpt, FrameStream, pad_window
+from src.video import Excerpt, Frame, FrameStream, pad_window
 
 FRAME_RATE = 25.0  # frames/s of a video of one frame, which has none
 

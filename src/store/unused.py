@@ -1,7 +1,7 @@
 """Lists the subsets of a prepared folder, and what it holds that none of them uses.
 
     python -m src.store.unused datasets/sample-mini                  lists both, and changes nothing
-    python -m src.store.unused datasets/sample-mini --forget NAME    gives up a subset; its clips stay, but may be unused
+    python -m src.store.unused datasets/sample-mini --forget NAME    gives up a subset; its clips stay
     python -m src.store.unused datasets/sample-mini --remove         removes what is unused
 
 Every subset that was prepared is recorded, and its clips are used, until it is forgotten. Only what this project wrote

@@ -7,4 +7,4 @@ from src.video.reading import count_frames, read_frames
 from src.video.rules import VideoError, stored_size
 from src.video.sampling import segment_centers
 from src.video.segments import pad_window, read_segments, read_windows
-from src.video.stream import FrameStream
+from src.video.stream import Frame, FrameStream
