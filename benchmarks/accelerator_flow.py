@@ -160,7 +160,7 @@ def _stages(clips, size):
 
     def warp_and_equations(before, after, starts, flow):
         found = farneback._follow(after, starts, flow[0], flow[1])
-        return ops.stack(farneback._equations(list(before), found, ops.convert_to_tensor(border), flow[0], flow[1]))
+        return ops.stack(farneback._equations(_parts(before), found, ops.convert_to_tensor(border), flow[0], flow[1]))
 
     def iteration(before, after, starts, flow):
         return farneback._solve(layer._average(warp_and_equations(before, after, starts, flow)))
@@ -168,13 +168,17 @@ def _stages(clips, size):
     return {
         "pyramid": (pyramid, [images]),
         "expansion": (layer._expand, [images]),
-        "interleaving": (lambda five: ops.reshape(ops.stack(list(five), axis=-1), (-1, 5)), [five]),
+        "interleaving": (lambda five: ops.reshape(ops.stack(_parts(five), axis=-1), (-1, 5)), [five]),
         "warp": (warp, [after, starts, flow]),
         "warp and equations": (warp_and_equations, [five, after, starts, flow]),
         "average": (layer._average, [five]),
         "solution": (farneback._solve, [five]),
         "whole iteration": (iteration, [five, after, starts, flow]),
     }
+
+
+def _parts(five):
+    return [five[k] for k in range(5)]  # TensorFlow does not iterate over a tensor
 
 
 def _stored_as(dtype, stage):

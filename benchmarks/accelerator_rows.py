@@ -169,8 +169,8 @@ def _wait(result):
     last = keras.tree.flatten(result)[-1]
     if hasattr(last, "block_until_ready"):
         last.block_until_ready()
-    else:
-        keras.ops.convert_to_numpy(last[(0,) * len(last.shape)])
+    elif not isinstance(last, np.ndarray):
+        float(keras.ops.cast(last[(0,) * len(last.shape)], "float32"))
 
 
 class EpochSeconds(keras.callbacks.Callback):
