@@ -114,8 +114,8 @@ def _choose_side(fingerprint):
     fits = [side for side in SIDES if side <= reached] or SIDES[:1]
     return Chosen(
         fits[-1],
-        f"the largest size, at most {SIDES[-1]} px, that {1 - SMALL:.0%} of the videos reach (their shorter sides are "
-        f"{reached:g} px or more): at larger sizes Farneback loses slower motion",
+        f"the largest size, at most {SIDES[-1]} px, that {100 * (1 - SMALL):.0f} % of the videos reach (their shorter "
+        f"sides are {reached:g} px or more): at larger sizes Farneback loses slower motion",
     )
 
 
@@ -158,7 +158,8 @@ def _choose_bound(motion, errors, algorithm):
     return Chosen(
         next((bound for bound in BOUNDS if bound >= needed), BOUNDS[-1]),
         f"the smallest of {ladder} that clips at most 1 % of the moving pixels, and halves at most 0.1 %: by "
-        f'"{algorithm}", 99 % move by up to {fast:.1f} px/frame and 99.9 % by up to {fastest:.1f}; it follows {limit:.3g}',
+        f'"{algorithm}", which follows up to {limit:.3g} px/frame, 99 % move by up to {fast:.1f} and 99.9 % by up to '
+        f"{fastest:.1f}",
     )
 
 
@@ -167,10 +168,10 @@ def _warn(config, fingerprint, motion, errors):
     found, percentiles = {}, motion.percentiles[config.flow_algorithm]
     small = (_usable(fingerprint)[["width", "height"]].min(axis=1) < config.short_side).mean()
     if small > SMALL:
-        found["short_side"] = f". Warning: {small:.0%} of the videos are smaller, and are enlarged"
+        found["short_side"] = f". Warning: {100 * small:.0f} % of the videos are smaller, and are enlarged"
     limit = find_limit(errors, config.flow_algorithm)
     if motion.percentiles.loc[99, "dis"] > limit:
-        found["flow_algorithm"] = f". Warning: {motion.faster_than(limit):.1%} of the moving pixels are faster"
+        found["flow_algorithm"] = f". Warning: {100 * motion.faster_than(limit):.1f} % of the moving pixels are faster"
     if percentiles[99.9] > config.flow_bound:
         slower = max((percent for percent in PERCENTILES if percentiles[percent] <= config.flow_bound), default=0)
         found["flow_bound"] = f". Warning: up to {100 - slower:.3g} % of the moving pixels are faster, and are clipped"

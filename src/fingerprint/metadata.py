@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 
 from src.progress import progress
-from src.video import Excerpt, Probe, VideoError, probe_video
+from src.video import Excerpt, VideoError, probe_video
 
 READERS = 8  # threads: files on a slow disk or a network are waited for at the same time
 NUMBERS = ["frames", "seconds", "rate", "width", "height"]
@@ -41,7 +41,7 @@ def _probe(file):
         return str(error)
 
 
-def _describe(excerpt: Excerpt, probe: Probe | str) -> list:
+def _describe(excerpt, probe):
     try:
         if isinstance(probe, str):
             raise VideoError(probe)

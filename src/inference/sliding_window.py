@@ -14,7 +14,7 @@ from src.config import ClipConfig, TrainConfig
 from src.flow import compute_flow, stack_fields
 from src.inference.latest import keep_latest
 from src.inference.recent_windows import RecentWindows
-from src.video import Excerpt, Frame, FrameStream, pad_window
+from src.video import Excerpt, FrameStream, pad_window
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Moment:
 
     Attributes:
         index: of the window's middle frame, among all frames of the source. Of a clip, this is the newest window.
-        seconds: of its middle frame since the first frame of the source; see `src.video.Frame`.
+        seconds: of its middle frame since the first frame of the source; see `src.video.FrameStream`.
         frame: uint8 (H, W, 3), RGB, its middle frame, at the stored size.
         scores: {"spatial", "temporal", "fused"}, each float32 (C,), averaged over crops.
         scored_at: when the scores were known, seconds of `time.perf_counter`.
@@ -83,7 +83,7 @@ def predict_stream(
             yield Moment(middle.index, middle.seconds, middle.rgb, scores, time.perf_counter())
 
 
-def slide(frames: Iterable[Frame], length: int, step: int) -> Iterator[tuple[int, tuple[Frame, ...]]]:
+def slide(frames: Iterable, length: int, step: int) -> Iterator[tuple[int, tuple]]:
     """Yields (frames read so far, the last `length` of them) every `step` frames; if there are fewer, all of them."""
     window, count = deque(maxlen=length), 0
     for count, frame in enumerate(frames, start=1):

@@ -79,7 +79,7 @@ def test_given_values_stay_and_warn_where_motion_exceeds_them():
     fast = choose(motion=make_motion(20, 30), flow_algorithm="farneback").reasons.set_index("parameter").reason
     assert "Warning: " in fast["flow_algorithm"] and fast["flow_algorithm"].endswith("of the moving pixels are faster")
     large = choose(motion=make_motion(6, 9, short_side=256), short_side=256).reasons.reason[0]
-    assert large.endswith("Warning: 100% of the videos are smaller, and are enlarged")
+    assert large.endswith("Warning: 100 % of the videos are smaller, and are enlarged")
 
 
 def test_a_recorded_choice_takes_the_place_of_none():

@@ -15,9 +15,10 @@ from src.inference import sliding_window
 from src.inference.prediction import predict_video, score_clip
 from src.inference.recent_windows import RecentWindows
 from src.preprocessing import extract_clip
-from src.video import Frame, VideoError
+from src.video import VideoError
 from src.video.file_reader import Picture
 from src.video.reading import resize
+from src.video.stream import Frame
 
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
 FPS = 12

@@ -12,11 +12,12 @@ import pytest
 from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, read_content, write_good, write_video
 
 from src.config import ClipConfig
+from src.fingerprint import Choice
 from src.preprocessing import extraction, tasks
 from src.preprocessing.checking import check_store
 from src.preprocessing.job import preprocess
 from src.preprocessing.plan import plan_preprocessing
-from src.store import ClipStore, read_digest, read_prepared, read_subset
+from src.store import ClipStore, read_choice, read_digest, read_prepared, read_subset
 from src.store.clip_store import clip_name
 from src.store.unused import find_unused
 
@@ -327,3 +328,14 @@ def test_a_video_on_which_opencv_fails_is_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(extraction, "compute_flow", refuse)
     report = prepare(subset, tmp_path / "prepared")
     assert report.computed == 0 and "too large" in report.failures.reason[0]
+
+
+def test_the_choice_of_parameters_is_recorded_with_the_subset(tmp_path):
+    subset = make_subset(write_good(tmp_path, 2))
+    plan = plan_preprocessing(subset, tmp_path / "p", TINY_CONFIG, workers=1)
+    reasons = pd.DataFrame([("short_side", 48, "chosen", "why")], columns=["parameter", "value", "origin", "reason"])
+    report = preprocess(plan, choice=Choice(TINY_CONFIG, reasons))
+    choice = read_choice(tmp_path / "p", report.subset)
+    assert choice.config == TINY_CONFIG and choice.reasons.reason.tolist() == ["why"]
+    with pytest.raises(ValueError, match="choice must be that of the plan's parameters"):
+        preprocess(plan, choice=Choice(ClipConfig(), reasons))
