@@ -29,7 +29,7 @@ EXECUTED = "executed"  # a folder of its own: in those of the data and of the ru
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git are JPEG or PNG of few colours, whichever is smaller, and have fewer pixels: 300 KB a
 # notebook at most.
-JPEG = {"quality": 65, "optimize": True, "progressive": True}
+JPEG = {"quality": 60, "optimize": True, "progressive": True}
 KEPT_COLOURS = {NOTEBOOKS[0]: 64, NOTEBOOKS[1]: 48}
 KEPT_STYLE = {
     name: f"figure.dpi: {dpi}\nsavefig.dpi: 100\n" for name, dpi in zip(NOTEBOOKS, (85, 75), strict=True)

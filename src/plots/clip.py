@@ -14,6 +14,7 @@ from src.plots import style
 
 MOST_BYTES = 16_000  # of an animation
 MOST_FRAMES = 48
+SHOWN = 360  # px, width on the page
 QUALITIES = (60, 45, 30, 20, 10)  # of WebP, tried in turn
 ROW = 0.17  # inches for a segment
 
@@ -34,7 +35,8 @@ class Animation:
 
     def _repr_html_(self):
         data, text = base64.b64encode(self.webp).decode(), html.escape(self.text, quote=True)
-        return f'<figure><img src="data:image/webp;base64,{data}" alt="{text}"><figcaption>{text}</figcaption></figure>'
+        image = f'<img src="data:image/webp;base64,{data}" alt="{text}" style="width: {SHOWN}px; max-width: 100%">'
+        return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
 def play_clip(frames: np.ndarray, seconds: float, text: str, most_bytes: int = MOST_BYTES) -> Animation:

@@ -1,11 +1,9 @@
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY_CONFIG, TINY_COUNTS, TINY_NAMES
 
-from src.inputs.data_set import latest_output, read_clips
+from src.inputs.data_set import read_clips
 from src.sources import SPLITS
 from src.store import Clip, ClipStore, read_prepared
 from src.store.manifest import write_manifest
@@ -117,17 +115,3 @@ def test_an_earlier_subset_is_read_by_name(tiny_store):
 def test_a_folder_that_was_never_prepared_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="Run preprocess_data.ipynb"):
         read_clips(tmp_path)
-
-
-def test_the_latest_output_is_the_folder_that_was_prepared_last(tiny_store, tmp_path):
-    with pytest.raises(FileNotFoundError, match="no prepared data set is there. Run preprocess_data"):
-        latest_output(tmp_path)
-    for order, name in enumerate(("a", "c", "b")):
-        (tmp_path / name).mkdir()
-        copy_store(tiny_store, tmp_path / name)
-        os.utime(tmp_path / name / "manifest.csv", (1e9 + order, 1e9 + order))
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "manifest.csv").write_text("path,label\n")
-    assert latest_output(tmp_path) == str(tmp_path / "b")
-    os.utime(tmp_path / "a" / "manifest.csv", (2e9, 2e9))
-    assert latest_output(str(tmp_path)) == str(tmp_path / "a")
