@@ -87,11 +87,11 @@ def _cut(network, side, learned):
         if _is_maps(layer, result) and min(result.shape[1:3]) >= side:
             before, after = keras.Model(network.input, result), _between(result, network.output)
             if after and (before.weights or not learned):
-                return [before], [after]
+                return [before], after
         inside = _cut(layer, side, learned) if isinstance(layer, keras.Model) else None
-        after = inside and _between(result, network.output)
-        if after:
-            return [keras.Model(network.input, called), *inside[0]], [*inside[1], after]
+        after = _between(result, network.output) if inside else None
+        if after is not None:
+            return [*_between(network.input, called), *inside[0]], [*inside[1], *after]
     return None
 
 
@@ -102,10 +102,10 @@ def _is_maps(layer, result):
     return isinstance(result, keras.KerasTensor) and len(result.shape) == 4
 
 
-def _between(maps, output):
-    """The model from maps to an output; None if the output depends on more than the maps."""
+def _between(tensor, output):
+    """The model from a tensor to an output, in a list, empty if both are the same; None if there are other ways."""
     try:
-        return keras.Model(maps, output)
+        return [] if tensor is output else [keras.Model(tensor, output)]
     except ValueError:
         return None
 

@@ -43,12 +43,13 @@ def test_images_and_maps_of_both_classes(data, two_stream):
 @pytest.mark.parametrize("kind", ["stack", "bidirectional", "trajectory"])
 def test_flow_is_shown_as_it_is_for_each_flow_input(kind, data):
     clips, store, _ = data
-    config = dataclasses.replace(TINY_TRAINING, flow_input=kind)
+    plain_config = dataclasses.replace(TINY_TRAINING, flow_length=2)  # an even number, for both directions
+    config = dataclasses.replace(plain_config, flow_input=kind)
     stream = temporal_of(EvaluationBatches(clips, store, "temporal", "test", 3, config)[0][0])
     scores = {"temporal": np.eye(3)[clips.class_index]}
     found = attend_clips([stream], clips, store, config, scores)["temporal"]
     assert found.maps.shape == (len(clips), 2, 2, 32, 32)
-    plain = attend_clips([temporal_of(np.zeros((1, 6)))], clips, store, TINY_TRAINING, scores)["temporal"]
+    plain = attend_clips([temporal_of(np.zeros((1, 4)))], clips, store, plain_config, scores)["temporal"]
     np.testing.assert_array_equal(found.images, plain.images)
 
 

@@ -48,5 +48,4 @@ def test_evidence_is_on_the_moving_part():
     labels, stacks, masks = read_clips(range(1000, 1008))
     found = find_attention(stream, stacks, labels)
     share, area = (found * masks).sum() / found.sum(), masks.mean()
-    print(f"{share:.2f} of the evidence on {area:.2f} of the area")
-    assert share > 0.5 and area < 0.2
+    assert share > 0.5 and area < 0.2, f"{share:.2f} of the evidence is on {area:.2f} of the area"
