@@ -28,7 +28,7 @@ RUN_NAME = "demo"
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git have few colours, and the many of the second notebook fewer pixels: 300 KB a notebook at most.
-KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 48}
+KEPT_COLOURS = {NOTEBOOKS[0]: 224, NOTEBOOKS[1]: 24}
 KEPT_STYLE = {NOTEBOOKS[0]: "", NOTEBOOKS[1]: "figure.dpi: 75\nsavefig.dpi: 100\n"}  # matplotlibrc
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
