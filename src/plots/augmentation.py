@@ -7,7 +7,7 @@ import numpy as np
 
 from src.flow import mean_flow
 from src.plots import style
-from src.plots.names import shorten_all, wrap
+from src.plots.names import wrap
 
 
 @style.apply
@@ -48,4 +48,4 @@ def plot_draws(clips: Sequence[tuple[str, np.ndarray, np.ndarray, list]], flow_b
 def _describe(draw, label):
     changes = [name for name, is_so in (("flipped", draw.flipped), ("backwards", draw.backwards)) if is_so]
     text = " and ".join(changes) or "not flipped"
-    return f"{text}: {shorten_all([draw.label, label], 44)[0]}" if draw.label != label else text
+    return f"{text}: {draw.label}" if draw.label != label else text
