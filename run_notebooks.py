@@ -30,7 +30,7 @@ IMAGES = ROOT / "docs" / "images"
 # Figures kept in git are JPEG or PNG of few colours, whichever is smaller, and have fewer pixels: 300 KB a
 # notebook at most.
 JPEG = {"quality": 60, "optimize": True, "progressive": True}
-KEPT_COLOURS = {NOTEBOOKS[0]: 64, NOTEBOOKS[1]: 48}
+KEPT_COLOURS = {NOTEBOOKS[0]: 64, NOTEBOOKS[1]: 32}
 KEPT_STYLE = {
     name: f"figure.dpi: {dpi}\nsavefig.dpi: 100\n" for name, dpi in zip(NOTEBOOKS, (85, 75), strict=True)
 }  # matplotlibrc

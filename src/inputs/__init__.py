@@ -2,7 +2,7 @@
 
 from src.inputs.batches import EvaluationBatches, TrainingBatches, ValidationBatches, fill_places, scored_segments
 from src.inputs.data_set import latest_output, read_clips
-from src.inputs.examples import Draw, read_batches, read_draws, read_examples
+from src.inputs.examples import Draw, read_draws, read_examples
 from src.inputs.features import FrameFeatures
 from src.inputs.input_format import compute_stacks, scored_inputs
 from src.inputs.stream_inputs import StreamInputs

@@ -6,13 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from src.flow import mean_flow
-from src.inputs import Draw
 from src.plots import style
-from src.plots.names import shorten_all, wrap
+from src.plots.names import wrap
 
 
 @style.apply
-def plot_draws(clips: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[Draw]]], flow_bound: float) -> np.ndarray:
+def plot_draws(clips: Sequence[tuple[str, np.ndarray, np.ndarray, list]], flow_bound: float) -> np.ndarray:
     """Draws for each clip the stored frame and its mean flow, and beside it several augmented draws of them.
 
     A draw that is flipped or played backwards says so, with its class if that is another one.
@@ -46,7 +45,7 @@ def plot_draws(clips: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[Draw]
     return axes
 
 
-def _describe(draw: Draw, label: str) -> str:
+def _describe(draw, label):
     changes = [name for name, is_so in (("flipped", draw.flipped), ("backwards", draw.backwards)) if is_so]
     text = " and ".join(changes) or "not flipped"
-    return f"{text}: {shorten_all([draw.label, label], 44)[0]}" if draw.label != label else text
+    return f"{text}: {draw.label}" if draw.label != label else text

@@ -145,7 +145,7 @@ def test_a_sentence_when_the_average_helps():
     [
         # A published project has 65 spatial, 42 temporal, 59 fused.
         ({"spatial": (0.65, 1), "average": (0.59, 0.0004)}, "does not help", "59.0% _, 6.0 points below (p < 0.001)"),
-        ({}, "does not help", "50.0% _, no difference (p = 1.000)"),
+        ({}, "does not help", "50.0% _, no difference (p = 1.00)"),
         ({"average": (0.52, 0.05)}, "is not shown to help", "52.0% _, 2.0 points above (p = 0.050)"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 from conftest import TINY_NAMES
 from figures import drawn_and_closed, make_frames, uniform_flow  # noqa: F401
 
-from src.inputs import Draw
+from src.inputs.examples import Draw
 from src.plots import plot_draws
 from src.plots.style import flow_to_rgb
 

@@ -11,7 +11,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.text import Text
 
-from src.inputs import Draw
+from src.inputs.examples import Draw
 from src.metrics import agreement, class_scores, confusion_matrix
 from src.plots import names as naming
 from src.plots import (
