@@ -13,7 +13,9 @@ from src.store import ClipStore
 from src.video import Excerpt, VideoError, read_frames
 
 LONG_SIDE = 192  # pixels, of a tile
-MAP_SIDE = 64  # pixels, of a tile of a map, which is smooth
+MAP_SIDE = 64  # pixels, of a tile of a map
+SPREAD = 2.5  # pixels of such a tile: fine maps are of single points, which would be lost in the dark
+BRIGHTEST = 97  # percentile of a clip's maps that is shown bright
 FRAMES = 16  # about so many of a clip are played
 MOST_DECODED = 600  # frames: of a longer video, which takes seconds to decode, only the stored frames are shown
 QUALITY, FLOW_QUALITY, MAP_QUALITY = 55, 65, 85  # WebP; smooth images are small, and show blocks early
@@ -59,11 +61,14 @@ def make_film(row: object, store: ClipStore, segments: np.ndarray) -> Film:
 def encode_maps(maps: np.ndarray) -> bytes:
     """Maps of what a stream looked at, as brightness by which its pictures are multiplied: WebP, a tile per segment.
 
+    They are smoothed. The brightest parts of the clip are shown as they are, and where the map is 0, `DIMMED`.
+
     Args:
-        maps: float32 (S, H, W), 0 … 1, over the whole frame.
+        maps: float32 (S, H, W), 0 or more, over the whole frame.
     """
     size = _tile_size(*maps.shape[1:], MAP_SIDE)
-    tiles = np.concatenate([_resize(values, size) for values in maps], axis=1)
+    tiles = np.concatenate([cv2.GaussianBlur(_resize(values, size), (0, 0), SPREAD) for values in maps], axis=1)
+    tiles = np.minimum(tiles / max(np.percentile(tiles, BRIGHTEST), np.finfo(np.float32).tiny), 1)
     return _encode(np.rint(255 * (DIMMED + (1 - DIMMED) * tiles)).astype(np.uint8), MAP_QUALITY)
 
 
