@@ -113,6 +113,6 @@ def _describe_cost(run, names):
         return f"{text} Each takes as long as fitting both streams of this run."
     size = sum((run.folder / f"{stream}.keras").stat().st_size for stream in STREAMS)
     return (
-        f"{text} The other {left} take about {format_seconds(left * seconds)} ({left} × {format_seconds(seconds)}, as "
+        f"{text} What is left takes about {format_seconds(left * seconds)} ({left} × {format_seconds(seconds)}, as "
         f"this run's own fits took), and {format_bytes(left * size)}. It can be interrupted and run again."
     )

@@ -1,5 +1,7 @@
 """Cross-validation: no group on both sides, resume, what is refused, and flipped labels that it finds."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,14 +157,14 @@ def test_interrupted_fits_end_as_uninterrupted_ones(data, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return train_temporal(part, *rest)
 
-    other = start(tmp_path / "other", data)
+    first = run.folder / "folds" / "1-of-2"
+    shutil.rmtree(run.folder / "folds" / "2-of-2")
     monkeypatch.setattr(running, "train_temporal", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cross_validate("mine", *data, CONFIG, 2, tmp_path / "other")
+        cross_validate("mine", *data, CONFIG, 2, tmp_path)
     monkeypatch.setattr(running, "train_temporal", train_temporal)
-    found = cross_validate("mine", *data, CONFIG, 2, tmp_path / "other")
-    np.testing.assert_equal(found.scores, expected.scores)
-    files = {path.name for path in (other.folder / "folds" / "1-of-2").iterdir()}
+    np.testing.assert_equal(cross_validate("mine", *data, CONFIG, 2, tmp_path).scores, expected.scores)
+    files = {path.name for path in first.iterdir()}
     assert {"config.json", "spatial.keras", "temporal.keras", "scores_test.npz", "metrics.json"} <= files
 
 
