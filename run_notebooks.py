@@ -27,9 +27,7 @@ NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 RUN_NAME = "demo"
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
-# Figures kept in git are JPEG or PNG of few colours, whichever is smaller, and have fewer pixels: 300 KB a
-# notebook at most.
-JPEG = {"quality": 60, "optimize": True, "progressive": True}
+# Figures kept in git have few colours and fewer pixels: 300 KB a notebook at most.
 KEPT_COLOURS = {NOTEBOOKS[0]: 64, NOTEBOOKS[1]: 32}
 KEPT_STYLE = {
     name: f"figure.dpi: {dpi}\nsavefig.dpi: 100\n" for name, dpi in zip(NOTEBOOKS, (85, 75), strict=True)
@@ -134,23 +132,16 @@ def _for_git(notebook, colours):
             if "execution_count" in output:
                 output.execution_count = count
             if "image/png" in output.get("data", {}):
-                kind, content = _shrink(output.data.pop("image/png"), colours)
-                output.data[kind] = content
-                output.metadata = nbformat.from_dict({})
+                output.data["image/png"] = _shrink(output.data["image/png"], colours)
     return notebook
 
 
-def _shrink(png: str, colours: int) -> tuple[str, str]:
-    """A figure, base64 PNG → (MIME type, base64): with a palette or, where that is smaller, as with photos, as JPEG."""
+def _shrink(png: str, colours: int) -> str:
+    """A figure, base64 PNG, with a palette."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    palette = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
-    encoded = [("image/png", _encode(palette, "PNG", optimize=True)), ("image/jpeg", _encode(image, "JPEG", **JPEG))]
-    return min(encoded, key=lambda kind_and_content: len(kind_and_content[1]))
-
-
-def _encode(image, kind, **options):
+    image = image.quantize(colours, kmeans=2, dither=Image.Dither.NONE)
     content = io.BytesIO()
-    image.save(content, kind, **options)
+    image.save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
 
 

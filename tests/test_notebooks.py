@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from conftest import moving_texture
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
@@ -94,16 +93,7 @@ def test_a_shrunk_figure_looks_alike():
     figure = np.stack([np.tile(ramp, (100, 1)), np.full((100, 200), 90, np.uint8), np.zeros((100, 200), np.uint8)], -1)
     content = io.BytesIO()
     Image.fromarray(figure).save(content, "PNG")
-    kind, content = _shrink(base64.b64encode(content.getvalue()).decode(), 96)
+    content = _shrink(base64.b64encode(content.getvalue()).decode(), 96)
     small = Image.open(io.BytesIO(base64.b64decode(content)))
-    assert kind == "image/png" and small.mode == "P"
+    assert small.mode == "P"
     assert np.abs(np.asarray(small.convert("RGB"), int) - figure).mean() < 3
-
-
-def test_a_shrunk_photo_is_a_jpeg():
-    photo = moving_texture(1, 0, 0, 120, 160)[0]
-    content = io.BytesIO()
-    Image.fromarray(photo).save(content, "PNG")
-    kind, content = _shrink(base64.b64encode(content.getvalue()).decode(), 96)
-    small = Image.open(io.BytesIO(base64.b64decode(content)))
-    assert (kind, small.format) == ("image/jpeg", "JPEG") and np.abs(np.asarray(small, int) - photo).mean() < 10
