@@ -52,8 +52,9 @@ def plot_predictions(
 
 @style.apply
 def plot_video_prediction(
-    frame: np.ndarray, flow: np.ndarray, scores: dict[str, np.ndarray], class_names: Sequence[str]
-) -> np.ndarray:
+    frame: np.ndarray, flow: np.ndarray, scores: dict[str, np.ndarray], class_names: Sequence[str],
+    truth: str | None = None,
+) -> np.ndarray:  # fmt: skip
     """Draws a video's frame, its flow, and the scores of the five classes with the highest fused scores: (3,) Axes.
 
     Args:
@@ -61,6 +62,7 @@ def plot_video_prediction(
         flow: float32 (H, W, 2), px/frame; u + is right, v + is down.
         scores: "spatial", "temporal", "fused" → float (C,), after softmax.
         class_names: C names.
+        truth: name of the true class, which is marked if it is one of the five; None if it is not known.
     """
     layout = [["frame", "bars"], ["flow", "bars"]]
     fig, panels = plt.subplot_mosaic(layout, figsize=(style.WIDTH, 4), width_ratios=[1, 1.6])
@@ -71,8 +73,12 @@ def plot_video_prediction(
     for offset, (stream, colour) in zip((-0.27, 0, 0.27), style.STREAM_COLOURS.items(), strict=True):
         bars = ax.barh(np.arange(len(top)) + offset, scores[stream][top], 0.25, color=colour, label=stream)
     ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    ax.set_yticks(range(len(top)), [wrap(class_names[index], 30, 3) for index in top])
-    ax.set(xlim=(0, 1.08), ylim=(4.6, -0.6), xticks=np.linspace(0, 1, 6), xlabel="score")
+    marks = ["✓ " if class_names[index] == truth else "" for index in top]
+    ax.set_yticks(
+        range(len(top)), [mark + wrap(class_names[index], 28, 3) for mark, index in zip(marks, top, strict=True)]
+    )
+    ax.set(xlim=(0, 1.08), ylim=(4.6, -0.6), xticks=np.linspace(0, 1, 6))
+    ax.set_xlabel("score" + " (✓: the true class)" * any(marks))
     ax.grid(axis="x")
     style.legend_above(ax)
     style.explain_colours(fig, scale)
