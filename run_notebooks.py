@@ -69,7 +69,7 @@ def run_both(folder: Path, style: dict[str, str] | None = None) -> dict:
     print(describe_protocol(accuracies["protocol"], "test", accuracies["test"]["n"]))
     if folder == ROOT:
         print(f"\nWhere to look: {EXECUTED}/*.ipynb (the executed notebooks), and in runs/{RUN_NAME}: *.png (figures),")
-        print("*.keras (models), metrics.json (numbers).")
+        print("*.keras (models), metrics.json (numbers), atlas.html (the clips behind the numbers).")
     return executed
 
 
@@ -115,6 +115,8 @@ def _tidy(notebook, folder):
                 lines = output.text.replace(f"{folder}/", "").replace(f"{ROOT}/", "").split("\n")
                 lines = [line.rsplit("\r", 1)[-1] for line in lines if not GREETING.match(line)]
                 output.text = "\n".join(lines)
+            if folder == ROOT and "text/html" in output.get("data", {}):  # the copy lies one folder deeper
+                output.data["text/html"] = output.data["text/html"].replace('src="runs/', 'src="../runs/')
         merged = [output for output in merged if output.get("text", "-").strip()]
         if cell.cell_type == "code":
             cell.outputs = merged
