@@ -73,7 +73,7 @@ def plot_probes(probes: pd.DataFrame) -> np.ndarray:
         ax.axvline(overall[stream], color="0.3", linestyle="--", linewidth=1)
         ax.set_yticks(range(len(columns)), [column.partition(", ")[2] or "unchanged" for column in columns])
         ax.set(xlim=(0, 1.03), ylim=(len(columns) - 0.5, -0.5), title=f"{stream} stream, inputs:")
-        ax.set(xlabel=f"accuracy, {clips.sum():,} clips", xticks=np.linspace(0, 1, 6))
+        ax.set(xlabel=f"accuracy, {clips.sum():,} clips (ticks on a bar: the classes)", xticks=np.linspace(0, 1, 6))
         ax.grid(axis="x")
     return axes
 

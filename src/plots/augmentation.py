@@ -22,25 +22,23 @@ def plot_draws(clips: Sequence[tuple[str, np.ndarray, np.ndarray, list]], flow_b
         flow_bound: displacement of the largest code, px/frame.
 
     Returns:
-        (2 · clips, 1 + draws) Axes: a row of frames and one of flow for each clip.
+        (2, clips · (1 + draws)) Axes: frames above, flow below.
     """
-    columns = 1 + max(len(draws) for *_, draws in clips)
-    wide = clips[0][1].shape[1] / clips[0][1].shape[0]  # of a stored frame; draws are squares
-    ratios, side = [wide] + [1] * (columns - 1), min(1.15, (style.WIDTH - 0.4) / (wide + columns - 1))
-    size = (side * sum(ratios) + 0.5, (2 * side + 0.5) * len(clips) + 0.3)
-    axes = plt.subplots(2 * len(clips), columns, figsize=size, width_ratios=ratios, squeeze=False)[1]
-    flows = [[mean_flow(stack, flow_bound)] + [mean_flow(draw.stack, flow_bound) for draw in draws]
-             for _, _, stack, draws in clips]  # fmt: skip
-    scale = max(style.full_colour(flow) for fields in flows for flow in fields)
-    for number, (label, frame, _, draws) in enumerate(clips):
-        above, below = axes[2 * number : 2 * number + 2]
-        titles = [f"stored: {label}"] + [_describe(draw, label) for draw in draws]
-        frames = [frame] + [draw.frame for draw in draws]
-        for column, title in enumerate(titles):
-            style.draw_image(above[column], frames[column], wrap(title, 22, 4), fontsize=7.5)
-            style.draw_image(below[column], style.flow_to_rgb(flows[number][column], scale))
-        above[0].set_ylabel("frame")
-        below[0].set_ylabel("mean flow")
+    flow = [[mean_flow(stack, flow_bound)] + [mean_flow(draw.stack, flow_bound) for draw in draws]
+            for _, _, stack, draws in clips]  # fmt: skip
+    scale = max(style.full_colour(field) for fields in flow for field in fields)
+    frames = [image for _, frame, _, draws in clips for image in [frame] + [draw.frame for draw in draws]]
+    fields = [field for clip in flow for field in clip]
+    titles = [title for label, _, _, draws in clips
+              for title in [f"stored: {label}"] + [_describe(draw, label) for draw in draws]]  # fmt: skip
+    ratios = [image.shape[1] / image.shape[0] for image in frames]
+    size = (style.WIDTH, 2 * (style.WIDTH - 0.5) / sum(ratios) + 1)
+    axes = plt.subplots(2, len(frames), figsize=size, width_ratios=ratios, squeeze=False)[1]
+    for column, (frame, field, title) in enumerate(zip(frames, fields, titles, strict=True)):
+        style.draw_image(axes[0, column], frame, wrap(title, 17, 5), fontsize=7.5)
+        style.draw_image(axes[1, column], style.flow_to_rgb(field, scale))
+    axes[0, 0].set_ylabel("frame")
+    axes[1, 0].set_ylabel("mean flow")
     style.explain_colours(axes[0, 0].figure, scale)
     return axes
 

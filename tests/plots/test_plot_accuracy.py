@@ -82,7 +82,7 @@ def test_probes_are_bars_in_a_panel_for_each_stream_and_ticks_for_classes():
     dashed = [line.get_xdata()[0] for ax in axes for line in ax.lines if line.get_linestyle() == "--"]
     assert dashed == pytest.approx([overall[0], overall[4]])
     assert [ax.get_title() for ax in axes] == ["spatial stream, inputs:", "temporal stream, inputs:"]
-    assert axes[0].get_xlabel() == "accuracy, 16 clips"
+    assert axes[0].get_xlabel() == "accuracy, 16 clips (ticks on a bar: the classes)"
 
 
 def test_probes_of_a_class_without_clips_leave_its_row_out_of_the_mean():
