@@ -87,17 +87,25 @@ def _score_fold(run, fold, table, store, class_names, config):
 
 def _check_sources(store, config):
     """A stream must not start from networks that have seen the clips on which a fold tests it."""
-    for name in ("spatial_weights", "temporal_weights"):
-        weights = getattr(config, name)
-        if weights is None or not (expand(weights) / "config.json").is_file():
-            continue
-        data = Run.read(weights).record.get("data")
-        if data is not None and Path(data).resolve() == Path(store.root).resolve():
+    for stream in STREAMS:
+        name, weights = f"{stream}_weights", getattr(config, f"{stream}_weights")
+        if Path(store.root).resolve() in _find_data(stream, weights):
             raise ValueError(
                 f"{name}={weights!r}: in cross-validation no stream may start from a run that was trained on clips of "
                 f"the same data set ({store.root}), because these clips are tested, too. Set folds = None, or start "
                 "from other weights."
             )
+
+
+def _find_data(stream, weights):
+    """The data sets that a run's stream has learned from, or the streams of other runs from which it started."""
+    if weights is None or not (expand(weights) / "config.json").is_file():
+        return set()
+    record = Run.read(weights).record
+    notes = record.get("notes", {})
+    folders = {record.get("data"), notes.get("also", {}).get("data")} - {None}
+    earlier = _find_data(stream, notes.get(f"{stream}_network", {}).get("run"))
+    return {Path(data).resolve() for data in folders} | earlier
 
 
 def _describe_cost(run, names):
