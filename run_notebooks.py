@@ -28,10 +28,8 @@ RUN_NAME = "demo"
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git have few colours and fewer pixels: 300 KB a notebook at most.
-KEPT_COLOURS = {NOTEBOOKS[0]: 64, NOTEBOOKS[1]: 32}
-KEPT_STYLE = {
-    name: f"figure.dpi: {dpi}\nsavefig.dpi: 100\n" for name, dpi in zip(NOTEBOOKS, (85, 75), strict=True)
-}  # matplotlibrc
+KEPT_COLOURS = {NOTEBOOKS[0]: 48, NOTEBOOKS[1]: 32}
+KEPT_STYLE = "figure.dpi: 75\nsavefig.dpi: 100\n"  # matplotlibrc
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 
@@ -51,18 +49,18 @@ def main():
         nbformat.write(_for_git(notebook, KEPT_COLOURS[name]), ROOT / name)
 
 
-def run_both(folder: Path, style: dict[str, str] | None = None) -> dict:
+def run_both(folder: Path, style: str | None = None) -> dict:
     """Runs both notebooks with `folder` as their working directory; returns the executed notebooks by name.
 
-    `style` is the content of a matplotlibrc for each.
+    `style` is the content of a matplotlibrc.
     """
     run = folder / "runs" / RUN_NAME
+    if style:
+        (folder / "matplotlibrc").write_text(style)
     executed = {}
     for name, parameters in zip(NOTEBOOKS, ({}, {"run_name": RUN_NAME}), strict=True):
         print(f"\n{name}", flush=True)
         notebook = nbformat.read(ROOT / name, as_version=4)
-        if style:
-            (folder / "matplotlibrc").write_text(style[name])
         executed[name] = execute(notebook, parameters, folder / EXECUTED / name, folder)
     accuracies = json.loads((run / "metrics.json").read_text())
     print("\n" + accuracy_table(accuracies).round(3).to_string())

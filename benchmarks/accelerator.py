@@ -5,7 +5,8 @@
 Each section is a process of its own. Rows are printed, and appended to the CSV file, as they are measured, the most
 valuable first; a row starts only while time is left. A second call measures what the file lacks. The first backend
 gives all rows; the second one those of the flow layer and of training, and RAFT-small beside them. --tiny takes sizes
-that any processor is fast enough for, to try the program. TensorFlow is needed only as a backend.
+that any processor is fast enough for, to try the program. TensorFlow is needed only as a backend. With
+--csv docs/results/accelerator.csv the page is written next: python benchmarks/pages.py.
 """
 
 import importlib.util
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 import command
+import tables
 
 BACKENDS = ("jax", "torch", "tensorflow")  # by preference
 # Section → (module, function, which backend, share of the time that has passed at its end).
@@ -62,6 +64,8 @@ def run_section(arguments) -> None:
 def run_all(arguments) -> None:
     """Starts the sections, one after another, and the one beside them; ends what outlasts the time."""
     print(f"{command.describe_machine()}; commit {command.describe_commit()}; {' and '.join(arguments.backends)}")
+    if not arguments.csv.exists():
+        arguments.csv.write_text(tables.make_comments(), encoding="utf-8")
     start, seconds = time.time(), 60 * arguments.minutes
     beside = [start_section(name, section, arguments, seconds) for name, section in BESIDE.items()]
     for name, section in SECTIONS.items():

@@ -65,6 +65,8 @@ TINY = Sizes(
 class Rows:
     """Appends to a CSV file with the columns `COLUMNS`; what it holds is not measured again, unless it failed.
 
+    The file may begin with comment lines, which start with "# ".
+
     Args:
         path: of the file; several processes may append to it.
         until: `time.time()` after which nothing is started.
@@ -108,7 +110,7 @@ class Rows:
             self._write(row | {"value": text, "unit": unit, "seconds": seconds})
 
     def _write(self, row):
-        new = not self.path.exists()
+        new = not _table_lines(self.path)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             if new:
@@ -119,10 +121,13 @@ class Rows:
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a file, none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(_table_lines(path)))
+
+
+def _table_lines(path):
+    """The lines of a file below its comments."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [line for line in lines if not line.startswith("# ")]
 
 
 def _key(row):

@@ -5,9 +5,10 @@
 
 A page shows docs/results/NAME.csv between the lines `<!-- table: NAME -->` and `<!-- end -->`, with the command, the
 date, the machine and the commit below it, or, for published numbers, their source. `<!-- table: NAME by COLUMN,
-COLUMN -->` shows means over the rows that are equal in these columns. A table without a CSV file is said to be not
-measured. README.md shows a summary of the recognition tables. All pages in docs/ and README.md are read.
---check changes nothing, prints the pages that are not up to date, and then exits with 1.
+COLUMN -->` shows means over the rows that are equal in these columns. `<!-- table: NAME of ROW; ROW in UNIT; UNIT -->`
+shows these rows of benchmarks/accelerator.py, a column for each unit; "in" and units may be left out. A table without a
+CSV file is said to be not measured. README.md shows a summary of the recognition tables. All pages in docs/ and
+README.md are read. --check changes nothing, prints the pages that are not up to date, and then exits with 1.
 """
 
 import re
@@ -16,10 +17,11 @@ from pathlib import Path
 
 import pandas as pd
 from command import ROOT, make_parser
-from tables import read_table
+from tables import format_value, read_table
 
 BLOCK = re.compile(
-    r"^<!-- table: (?P<name>\S+)(?: by (?P<by>[^\n]+))? -->\n.*?^<!-- end -->$", re.DOTALL | re.MULTILINE
+    r"^<!-- table: (?P<name>\S+)(?: by (?P<by>[^\n]+)| of (?P<of>[^\n]+))? -->\n.*?^<!-- end -->$",
+    re.DOTALL | re.MULTILINE,
 )
 SUMMARY = {  # data → its recognition table
     "the earlier sample: 8 synthetic classes": "recognition_sample",
@@ -51,7 +53,7 @@ def update_pages(root: Path, write: bool) -> list[Path]:
     changed = []
     for path in sorted([root / "README.md", *(root / "docs").rglob("*.md")]):
         text = path.read_text(encoding="utf-8")
-        new = BLOCK.sub(lambda block: render_block(block["name"], block["by"], root / "docs" / "results"), text)
+        new = BLOCK.sub(lambda block: render_block(folder=root / "docs" / "results", **block.groupdict()), text)
         if new != text:
             changed.append(path)
             if write:
@@ -59,26 +61,28 @@ def update_pages(root: Path, write: bool) -> list[Path]:
     return changed
 
 
-def render_block(name: str, by: str | None, folder: Path) -> str:
-    """The markers with the table, or its means by some columns, and its origin between them."""
+def render_block(name: str, by: str | None, folder: Path, of: str | None = None) -> str:
+    """The markers with the table, its means by some columns, or some of its rows, and its origin between them."""
     if name == "summary":
         content = make_summary(folder)
     elif (folder / f"{name}.csv").exists():
-        content = show_table(name, by, folder)
+        content = show_table(name, by, folder, of)
     else:
         content = f"*Not measured yet: no `{name}.csv`.*"
-    return f"<!-- table: {name}{f' by {by}' if by else ''} -->\n{content}\n<!-- end -->"
+    part = f" by {by}" if by else f" of {of}" if of else ""
+    return f"<!-- table: {name}{part} -->\n{content}\n<!-- end -->"
 
 
-def show_table(name: str, by: str | None, folder: Path) -> str:
-    """A table, or its means by some columns, with its origin below it."""
+def show_table(name: str, by: str | None, folder: Path, of: str | None = None) -> str:
+    """A table, its means by some columns, or some of its rows, with its origin below it."""
     origin, table = read_table(name, folder)
     if "published" in origin:
         return f"{to_markdown(table)}\n\n`{name}.csv`: published in {origin['published']}; not measured here"
     measured = f"{origin['date']}, {origin['machine']}, commit {origin['commit']}"
     caption = f"`{name}.csv`: `{origin['command']}`, {measured}"
     caption += " (carried over)" if "carried over" in origin else ""
-    return f"{to_markdown(average(table, by.split(', ')) if by else table)}\n\n{caption}"
+    table = average(table, by.split(", ")) if by else select(table, of) if of else table
+    return f"{to_markdown(table)}\n\n{caption}"
 
 
 def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -88,6 +92,21 @@ def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     if "seed" in means:
         means.insert(0, "seeds", groups.size().astype(str))
     return means.drop(columns="seed", errors="ignore").reset_index()
+
+
+def select(table: pd.DataFrame, of: str) -> pd.DataFrame:
+    """Some rows of a table with one value a row: a line for each `parameters`, a column for each unit.
+
+    Rows of several names or backends have columns of their own, which are named after them.
+    """
+    names, _, units = of.partition(" in ")
+    table = table[table.row.isin(names.split("; "))]
+    table = table[table.unit.isin(units.split("; "))] if units else table
+    several = [column for column in ("row", "backend") if table[column].replace("", pd.NA).nunique() > 1]
+    labels = table[[*several, "unit"]].agg(lambda parts: ", ".join(filter(None, parts)), axis=1)
+    values = table.assign(label=labels, value=table.value.astype(float).map(format_value))
+    wide = values.pivot(index="parameters", columns="label", values="value").fillna("")
+    return wide.loc[table.parameters.unique(), labels.unique()].rename_axis(columns=None).reset_index()
 
 
 def make_summary(folder: Path) -> str:

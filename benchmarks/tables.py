@@ -23,15 +23,14 @@ def write_table(name: str | None, table: pd.DataFrame, keys: list[str], folder: 
         print("No table was written; --table NAME writes docs/results/NAME.csv.")
         return False
     path = folder / f"{name}.csv"
-    table = table.map(_format)
+    table = table.map(format_value)
     if path.exists():
         lost = _rows(read_table(name, folder)[1], keys) - _rows(table, keys)
         if lost:
             print(f"{path.name}: unchanged, because this run lacks its rows {sorted(lost)}. Remove it to replace it.")
             return False
-    comments = "".join(f"# {key}: {value}\n" for key, value in describe_origin().items())
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(comments + table.to_csv(index=False), encoding="utf-8")
+    path.write_text(make_comments() + table.to_csv(index=False), encoding="utf-8")
     print(f"{path.name}: written. Next: python benchmarks/pages.py")
     return True
 
@@ -45,11 +44,17 @@ def read_table(name: str, folder: Path = RESULTS) -> tuple[dict[str, str], pd.Da
     return origin, pd.read_csv(path, skiprows=len(comments), dtype=str, keep_default_na=False)
 
 
+def make_comments() -> str:
+    """The comment lines with the origin of a result that is measured now."""
+    return "".join(f"# {key}: {value}\n" for key, value in describe_origin().items())
+
+
 def _rows(table, keys):
     return set(table.reindex(columns=keys).astype(str).itertuples(index=False, name=None))
 
 
-def _format(value):
+def format_value(value):
+    """A float as text with three significant digits, or without decimals; other values as they are."""
     if not isinstance(value, float):  # np.float64 is one, np.float32 is not
         return value
     if pd.isna(value) or value == 0:

@@ -42,6 +42,14 @@ def test_what_the_file_has_is_not_measured_again(rows):
     assert measured(rows) == [("GB/s", "1"), ("GB/s", "3")]
 
 
+def test_rows_follow_the_comments_of_a_file(rows):
+    rows.path.write_text("# command: python benchmarks/accelerator.py\n")
+    rows.measure("copy", {}, lambda: {"GB/s": 1.0})
+    rows.measure("copy", {"values": 4}, lambda: {"GB/s": 3.0})
+    assert measured(rows) == [("GB/s", "1"), ("GB/s", "3")]
+    assert rows.path.read_text().splitlines()[:2] == ["# command: python benchmarks/accelerator.py", ",".join(COLUMNS)]
+
+
 def test_an_error_is_a_row_and_is_tried_again(rows):
     rows.measure("copy", {}, lambda: 1 / 0)
     assert measured(rows) == [(FAILED, "ZeroDivisionError: division by zero")]

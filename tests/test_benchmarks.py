@@ -125,6 +125,21 @@ def test_page_names_the_source_of_published_numbers(tmp_path):
     assert "`others.csv`: published in A et al. 2021, table 2; not measured here\n" in text
 
 
+def test_page_shows_rows_of_the_accelerator(tmp_path, origin):
+    values = [("layer", "clips 8", "pairs/s", 2.647e4, "jax"), ("layer", "clips 1", "pairs/s", 0.5, "jax")]
+    values += [("layer", "clips 8", "pairs/s", 4.0, "torch"), ("layer", "clips 8", "MB", 1.0, "jax")]
+    values += [("cores", "clips 8", "pairs/s", 3.0, ""), ("copy", "clips 8", "GB/s", 5.0, "jax")]
+    table = pd.DataFrame(values, columns=["row", "parameters", "unit", "value", "backend"])
+    tables.write_table("card", table, list(table), tmp_path)
+    text = pages.render_block("card", None, tmp_path, "layer; cores in pairs/s")
+    assert "| parameters | layer, jax, pairs/s | layer, torch, pairs/s | cores, pairs/s |\n" in text
+    assert "| clips 8 | 26470 | 4.00 | 3.00 |\n| clips 1 | 0.500 |  |  |\n" in text
+    assert "| parameters | GB/s |\n| --- | ---: |\n| clips 8 | 5.00 |\n" in pages.render_block(
+        "card", None, tmp_path, "copy"
+    )
+    assert pages.BLOCK.search(text)["of"] == "layer; cores in pairs/s"
+
+
 def test_page_shows_means_by_columns(tmp_path, origin):
     tables.write_table("speed", pd.concat([TABLE, TABLE.assign(seed=1, fused=[0.43, 1])]), ["way", "seed"], tmp_path)
     text = pages.render_block("speed", "way", tmp_path)
