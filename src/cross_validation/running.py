@@ -13,7 +13,7 @@ from src.files import expand
 from src.metrics import evaluate_split, majority_class_accuracy
 from src.store import ClipStore, manifest_digest
 from src.subsets import make_folds
-from src.training import Run, start_run, train_spatial, train_temporal
+from src.training import Run, read_other, start_run, train_spatial, train_temporal
 from src.units import format_bytes, format_seconds
 
 FOLDER = "folds"  # in the folder of the run
@@ -46,11 +46,14 @@ def cross_validate(
     Raises:
         FileNotFoundError: there is no such run.
         ValueError: the clips cannot be divided so, see `make_folds`; a stream would start from a run that was trained
-            on this data set; or a fold was started with other clips or parameters.
+            on this data set; the data set `config.also` shares videos with it; or a fold was started with other clips
+            or parameters.
     """
     run = Run.read(expand(root) / name)
     _check_sources(store, config)
     tables = make_folds(clips, folds, config.seed, validation=False)
+    if config.also:
+        read_other(run, clips.assign(split="test"), store, config)  # it must not hold any clip that a fold tests
     names = [f"{number}-of-{len(tables)}" for number in range(1, len(tables) + 1)]
     print(_describe_cost(run, names), flush=True)
     numbers, pooled = np.zeros(len(clips), int), {}

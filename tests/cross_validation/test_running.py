@@ -154,6 +154,14 @@ def test_weights_that_have_seen_the_clips_in_another_way_are_refused(data, tmp_p
         cross_validate("mine", *data, config, 2, tmp_path)
 
 
+def test_another_data_set_with_clips_that_are_tested_is_refused_before_a_fit(data, tmp_path, fitted):
+    start(tmp_path, data)
+    config = TrainConfig(also=str(data[1].root))
+    with pytest.raises(ValueError, match="also='.*no training video may be one that this run validates or tests with"):
+        cross_validate("mine", *data, config, 2, tmp_path)
+    assert not fitted
+
+
 @pytest.mark.slow
 def test_interrupted_fits_end_as_uninterrupted_ones(data, tmp_path, monkeypatch):
     use_small_networks(monkeypatch)
