@@ -15,8 +15,7 @@ from src.preprocessing import plan_preprocessing, preprocess
 from src.sample import ACTIONS, write_sample
 from src.sources import read_source
 from src.subsets import choose_subset
-from src.training import compile_model
-from src.training.head import fit_head
+from src.training import compile_model, fit_head
 
 FEW_WORKERS, PART = 2, 4  # so many workers extract one clip of so many
 FRAMES_OF_CLIP = 2  # in a training sample of the spatial stream

@@ -1,6 +1,6 @@
 """The networks as functional `keras.Model`s: the spatial stream, the temporal stream, both in one, and their layers."""
 
-from models import consensus
+from models import consensus, farneback, resampling
 from models.cross_modality import build_cross_modality
 from models.end_to_end import build_end_to_end
 from models.farneback import FarnebackFlow

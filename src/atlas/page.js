@@ -473,7 +473,7 @@ function showClip(clip) {
 function start() {
   document.title = `Atlas of ${data.run}`;
   find("title").textContent = `Atlas of ${data.run}`;
-  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} classes. Choose a pair or a cell to see its clips; choose a clip to see why.`;
+  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} class${CLASSES === 1 ? "" : "es"}. Choose a pair or a cell to see its clips; choose a clip to see why.`;
   const pictured = Object.keys(data.pictures).length;
   find("rule").textContent = pictured < COUNT ? `${pictured.toLocaleString("en")} of ${plural(COUNT, "clip")} have pictures, as many as fit into the file: ${data.rule}.` : "";
   const form = find("filters").elements;

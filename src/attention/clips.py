@@ -42,10 +42,11 @@ def attend_clips(
         scores: by the name of the stream, float (N, C): the scores of these clips, which say what was predicted.
 
     Returns:
-        a `ClipAttention` by the name of the stream.
+        a `ClipAttention` by the name of the stream. A stream whose network has no maps has maps of zeros, and a
+        sentence that says so is printed.
 
     Raises:
-        ValueError: no clips, and as for `find_attention`.
+        ValueError: no clips.
     """
     if not len(clips):
         raise ValueError("clips must have one row or more. Received: none")
@@ -55,12 +56,22 @@ def attend_clips(
 def _attend(stream, clips, store, config, scores):
     inputs = _read_crops(StreamInputs(store, stream.name, config, cache=False), clips)
     classes = np.stack([clips.class_index.to_numpy(), np.argmax(scores, axis=1)], axis=1)
+    images = _images(stream.name, inputs, clips, store, config)
+    try:
+        maps = _find_maps(stream, inputs, classes)
+    except ValueError as error:
+        print(f"Where the {stream.name} stream looks is not shown. {error}")
+        maps = np.zeros((len(images), 2, *images.shape[1:4]), np.float32)
+    return ClipAttention(images, classes, maps)
+
+
+def _find_maps(stream, inputs, classes):
     true, predicted = classes.T
     wrong = true != predicted
     maps = np.repeat(find_attention(stream, inputs, true)[:, None], 2, axis=1)
     if wrong.any():
         maps[wrong, 1] = find_attention(stream, inputs[wrong], predicted[wrong])
-    return ClipAttention(_images(stream.name, inputs, clips, store, config), classes, maps)
+    return maps
 
 
 def _images(stream, inputs, clips, store, config):

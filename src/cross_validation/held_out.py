@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import STREAMS
-from src.metrics import accuracy_interval, compute_metrics, find_label_errors
+from src.metrics import compute_metrics, find_label_errors
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class HeldOut:
         labels, groups = self.clips.class_index.to_numpy(), self.clips.group.to_numpy()
         rows = []
         for scores in self.scores.values():
-            found = compute_metrics(scores, labels)
-            low, high = accuracy_interval(scores.argmax(axis=1) == labels, groups)
+            found = compute_metrics(scores, labels, groups)
+            low, high = found["top1_interval"]
             row = {"n": len(labels), "top1": found["top1"], "low": low, "high": high, "balanced": found["balanced"]}
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index(self.scores, name="stream"))

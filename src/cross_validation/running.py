@@ -13,7 +13,7 @@ from src.files import expand
 from src.metrics import evaluate_split, majority_class_accuracy
 from src.store import ClipStore, manifest_digest
 from src.subsets import make_folds
-from src.training import Run, start_run, train_spatial, train_temporal
+from src.training import Run, read_other, start_run, train_spatial, train_temporal
 from src.units import format_bytes, format_seconds
 
 FOLDER = "folds"  # in the folder of the run
@@ -46,11 +46,14 @@ def cross_validate(
     Raises:
         FileNotFoundError: there is no such run.
         ValueError: the clips cannot be divided so, see `make_folds`; a stream would start from a run that was trained
-            on this data set; or a fold was started with other clips or parameters.
+            on this data set; the data set `config.also` shares videos with it; or a fold was started with other clips
+            or parameters.
     """
     run = Run.read(expand(root) / name)
     _check_sources(store, config)
     tables = make_folds(clips, folds, config.seed, validation=False)
+    if config.also:
+        read_other(run, clips.assign(split="test"), store, config)  # it must not hold any clip that a fold tests
     names = [f"{number}-of-{len(tables)}" for number in range(1, len(tables) + 1)]
     print(_describe_cost(run, names), flush=True)
     numbers, pooled = np.zeros(len(clips), int), {}
@@ -87,17 +90,25 @@ def _score_fold(run, fold, table, store, class_names, config):
 
 def _check_sources(store, config):
     """A stream must not start from networks that have seen the clips on which a fold tests it."""
-    for name in ("spatial_weights", "temporal_weights"):
-        weights = getattr(config, name)
-        if weights is None or not (expand(weights) / "config.json").is_file():
-            continue
-        data = Run.read(weights).record.get("data")
-        if data is not None and Path(data).resolve() == Path(store.root).resolve():
+    for stream in STREAMS:
+        name, weights = f"{stream}_weights", getattr(config, f"{stream}_weights")
+        if Path(store.root).resolve() in _find_data(stream, weights):
             raise ValueError(
                 f"{name}={weights!r}: in cross-validation no stream may start from a run that was trained on clips of "
                 f"the same data set ({store.root}), because these clips are tested, too. Set folds = None, or start "
                 "from other weights."
             )
+
+
+def _find_data(stream, weights):
+    """The data sets that a run's stream has learned from, or the streams of other runs from which it started."""
+    if weights is None or not (expand(weights) / "config.json").is_file():
+        return set()
+    record = Run.read(weights).record
+    notes = record.get("notes", {})
+    folders = {record.get("data"), notes.get("also", {}).get("data")} - {None}
+    earlier = _find_data(stream, notes.get(f"{stream}_network", {}).get("run"))
+    return {Path(data).resolve() for data in folders} | earlier
 
 
 def _describe_cost(run, names):

@@ -111,8 +111,8 @@ def _find_beside(folder, split):
                 _read_parts(one.record, _read_metrics(one.folder / "metrics.json"), split)[1] | {"seed": None}
                 for one in (own, run)
             ]
-        except (AttributeError, KeyError, TypeError, ValueError):
-            continue  # not evaluated, or of another program
+        except (AttributeError, KeyError, OSError, TypeError, ValueError):
+            continue  # not evaluated, not to be read, or of another program
         if protocols[0] == protocols[1] and run.folder.resolve() != own.folder.resolve():
             others.append(run)
     return [own, *others]

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from src.config import FLOW_ALGORITHMS, ClipConfig
-from src.fingerprint.motion import BINS, Motion
+from src.config import FLOW_ALGORITHMS
+from src.fingerprint.motion import BINS
 from src.flow import compute_flow
 from src.progress import progress
 from src.sample import ACTIONS, clip_spec, moving_mask, render_clip, true_flow
@@ -52,17 +52,6 @@ def find_limit(errors: pd.DataFrame, algorithm: str) -> float:
     rows = errors[(errors.algorithm == algorithm) & (errors["median"].notna())]
     followed = (rows["median"] < FOLLOWED).cumprod().sum()
     return float(rows.high.iloc[followed - 1] if followed else rows.low.iloc[0])
-
-
-def describe_limit(errors: pd.DataFrame, motion: Motion, config: ClipConfig) -> str:
-    """Describes which motion the configuration can follow, and how much of the subset's motion is faster."""
-    limit = find_limit(errors, config.flow_algorithm)
-    bound = "" if config.flow_bound >= min(limit, 32) else f" flow_bound stores up to {config.flow_bound:g} px/frame."
-    followed = f"motion up to {limit:.3g} px/frame" if np.isfinite(limit) else "all motion that was tried"
-    return (
-        f"{config.flow_algorithm} at short side {config.short_side} follows {followed}; "
-        f"{motion.faster_than(limit):.1%} of this subset's moving pixels are faster.{bound}"
-    )
 
 
 def _make_pairs(spec, short_side) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:

@@ -42,7 +42,7 @@ class Motion:
     """
 
     bins: pd.DataFrame
-    percentiles: pd.Series
+    percentiles: pd.DataFrame
     moving: float
     repeated: float
     clips: int

@@ -67,8 +67,8 @@ def _describe_lengths(videos, window_length):
         )
     if len(short):
         yield (
-            f"{_count(short, 'has', 'have')} fewer frames than a window of {window_length}, and is extended by still "
-            f"frames: {_name(short, short.frames.map('{:.0f} frames'.format))}."
+            f"{_count(short, 'has', 'have')} fewer frames than a window of {window_length}, extended by still frames: "
+            f"{_name(short, short.frames.map('{:.0f} frames'.format))}."
         )
 
 

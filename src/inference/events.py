@@ -54,21 +54,22 @@ def find_events(
         `score`. Where none of the classes passes the threshold, there is no event.
     """
     scores, places = timeline.scores["fused"], timeline.windows
-    windows = zip(places.middle.tolist(), scores.index, scores.to_numpy(), strict=True)
-    last = places.frame.iloc[-1], places.seconds.iloc[-1], scores.to_numpy()[-1]
-    events = follow_events(chain(windows, [last]), threshold, smoothing, shortest)
+    windows = list(zip(places.middle.tolist(), scores.index, scores.to_numpy(), strict=True))
+    end = places.frame.iloc[-1], places.seconds.iloc[-1]
+    last = [] if windows[-1][:2] == end else [(*end, windows[-1][-1])]
+    events = follow_events([*windows, *last], threshold, smoothing, shortest)
     return pd.DataFrame([describe_event(event, scores.columns) for event in events], columns=COLUMNS)
 
 
 def list_windows(moments: Iterable[Moment]) -> Iterator[tuple[int, float, np.ndarray]]:
     """The windows of moments, as `follow_events` takes them.
 
-    Scores of a clip are those of its middle. The last scores of a source are also those of its end.
+    Scores of a clip are those of its middle. The last scores of a source are also those of its end, if that is later.
     """
     moment = None
     for moment in moments:
         yield *moment.middle, moment.scores["fused"]
-    if moment is not None:
+    if moment is not None and moment.middle != (moment.index, moment.seconds):
         yield moment.index, moment.seconds, moment.scores["fused"]
 
 

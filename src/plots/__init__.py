@@ -5,7 +5,7 @@ from src.plots.attention import plot_attention
 from src.plots.augmentation import plot_draws
 from src.plots.class_scores import plot_class_scores
 from src.plots.clip import play_clip, plot_segment_timeline, plot_stored_and_fresh
-from src.plots.data import plot_class_counts, plot_flow, plot_flow_stack, plot_frames
+from src.plots.data import plot_class_counts, plot_flow, plot_flow_stack
 from src.plots.fingerprint import plot_class_strips, plot_fingerprint
 from src.plots.fusion import plot_fusion
 from src.plots.history import GrowingHistory, plot_histories, plot_history

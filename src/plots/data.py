@@ -1,10 +1,8 @@
-"""Figures of the data: class counts, frames, flow, stacks, and training batches.
+"""Figures of the data: class counts, flow and stacks.
 
 A function of one panel takes `ax` (by default it makes a figure) and returns the Axes; one of several panels returns
 an array of Axes.
 """
-
-from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,21 +34,6 @@ def plot_class_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if has_splits:
         style.legend_above(ax)
     return ax
-
-
-@style.apply
-def plot_frames(frames: np.ndarray, titles: Sequence[str]) -> np.ndarray:
-    """Draws a clip's frames in a row: all, or eight that are evenly spaced from the first to the last.
-
-    Args:
-        frames: uint8 (T, H, W, 3), RGB.
-        titles: T texts.
-    """
-    chosen = np.linspace(0, len(frames) - 1, min(len(frames), style.MAX_IMAGES)).round().astype(int)
-    axes = style.image_grid(1, len(chosen), frames[0].shape, text_lines=1)[0]
-    for ax, number in zip(axes, chosen, strict=True):
-        style.draw_image(ax, frames[number], titles[number])
-    return axes
 
 
 @style.apply

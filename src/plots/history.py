@@ -101,7 +101,8 @@ def plot_histories(runs: Sequence[str | Path], value: str = "val_accuracy") -> n
     axes = plt.subplots(1, len(STREAMS), figsize=(style.WIDTH, 3), sharey=True)[1]
     for ax, stream in zip(axes, STREAMS, strict=True):
         for path, (colour, line, marker) in zip(files[stream], style.RUN_STYLES, strict=False):
-            history = pd.read_csv(path) if path.is_file() else pd.DataFrame({"step": [], value: []})
+            history = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+            history = history.reindex(columns=["step", value])  # those of older versions count passes, not steps
             look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 4}
             ax.plot(history["step"], history[value], label=shorten(path.parent.name, 40), **look)
         ax.set(xlabel="step", title=f"{stream} stream")

@@ -12,10 +12,12 @@ from src.flow import ZERO
 from src.preprocessing.extraction import extract_clip
 from src.sources import few
 from src.store import Clip
-from src.video import Excerpt, VideoError, read_segments
+from src.video import Excerpt, VideoError, count_frames, read_frames, read_segments
 
 EXAMPLE_CLASSES = 8
 NEAR = 5  # names that an error suggests
+PLAYED = 48  # frames of an example that are played
+NO_CLIP = "A subset needs a training clip to show an example of. Received: none"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,15 @@ class Example:
         padded = (self._spread.shape[1] + 1 - len(window)) // 2
         place = int(np.clip(self._spread[self.segment].argmax() - padded, 0, len(window) - 2))
         return window[place], window[place + 1]
+
+    def read_frames(self, short_side: int = 96) -> np.ndarray:
+        """Frames that are evenly spread over the clip, at most 48 of them: a long one does not fit into memory.
+
+        Returns:
+            uint8 (T, short_side, W, 3) or (T, H, short_side, 3), RGB.
+        """
+        last = count_frames(self.video) - 1
+        return read_frames(self.video, short_side, np.unique(np.linspace(0, last, PLAYED).astype(int)).tolist())
 
     @property
     def _spread(self) -> np.ndarray:
@@ -75,20 +86,28 @@ def read_strips(subset: pd.DataFrame, num_frames: int = 3, short_side: int = 64,
         subset: from `src.subsets.choose_subset`.
         num_frames: of each clip.
         short_side: of the frames, pixels.
-        most: classes; of more, the first ones.
+        most: classes; of more, the first ones that have a clip which can be used.
 
     Returns:
         label → uint8 (num_frames, H, W, 3), RGB; a class of which no training clip can be used is missing.
+
+    Raises:
+        VideoError: no clip can be used; the message is that of the last one tried.
     """
-    training, strips = subset[subset.split == "train"], {}
-    for label in subset.label.unique()[:most]:
+    training, strips, error = subset[subset.split == "train"], {}, VideoError(NO_CLIP)
+    for label in subset.label.unique():
+        if len(strips) == most:
+            break
         for row in training[training.label == label].itertuples():
             try:
                 segments = list(read_segments(Excerpt.of(row), num_frames, 2, short_side))
-            except (VideoError, cv2.error):
+            except (VideoError, cv2.error) as reason:
+                error = reason
                 continue
             strips[label] = np.stack([segment.frame for segment in segments])
             break
+    if not strips:
+        raise error
     return strips
 
 
@@ -108,7 +127,7 @@ def _find_rows(subset, clip):
 
 def _extract_usable(rows, config, classes=1):
     """Yields the first usable clip of each class, of so many classes."""
-    seen, error = set(), VideoError("A subset needs a training clip to show an example of. Received: none")
+    seen, error = set(), VideoError(NO_CLIP)
     for row in rows.itertuples():
         if row.label in seen or len(seen) == classes:
             continue

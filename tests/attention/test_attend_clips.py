@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 from conftest import TINY_TRAINING
+from keras import layers
 
 from models import build_temporal_cnn
+from models.consensus import build_clip_network
 from src.attention import attend_clips, find_attention
 from src.inputs import EvaluationBatches, read_clips
 
@@ -51,6 +54,15 @@ def test_flow_is_shown_as_it_is_for_each_flow_input(kind, data):
     assert found.maps.shape == (len(clips), 2, 2, 32, 32)
     plain = attend_clips([temporal_of(np.zeros((1, 4)))], clips, store, plain_config, scores)["temporal"]
     np.testing.assert_array_equal(found.images, plain.images)
+
+
+def test_a_stream_without_maps_is_named_and_has_maps_of_zeros(data, capsys):
+    inputs = keras.Input((32, 32, 3), dtype="uint8", name="inputs")
+    body = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(inputs)), name="body")
+    stream = build_clip_network(body, 3, None, "average", 0.0, False, "spatial")
+    found = attend_clips([stream], *data[:2], TINY_TRAINING, {"spatial": np.eye(3)[data[0].class_index]})["spatial"]
+    assert found.maps.shape == (len(data[0]), 2, 2, 32, 32) and not found.maps.any() and found.images.any()
+    assert "Where the spatial stream looks is not shown. backbone: " in capsys.readouterr().out
 
 
 def test_no_clips_say_so(data, two_stream):

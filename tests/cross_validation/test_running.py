@@ -140,6 +140,28 @@ def test_weights_that_have_seen_the_clips_are_refused(data, tmp_path, fitted, na
     assert not fitted
 
 
+@pytest.mark.parametrize("way", ["it started from a run", "it also learned"])
+def test_weights_that_have_seen_the_clips_in_another_way_are_refused(data, tmp_path, fitted, way):
+    start(tmp_path, data)
+    source = start_run("other", "elsewhere", "0123456789ab", data[1].config, CONFIG, data[2], root=tmp_path)
+    config = TrainConfig(temporal_weights=str(source.folder))
+    assert len(cross_validate("mine", *data, config, 2, tmp_path).scores) == 3
+    seen = {"also": {"data": str(data[1].root), "manifest_digest": "0123456789ab"}}
+    if way == "it started from a run":
+        seen = {"temporal_network": {"run": str(tmp_path / "mine")}}
+    source.record_facts(**seen)
+    with pytest.raises(ValueError, match="temporal_weights='.*no stream may start from a run that was trained on"):
+        cross_validate("mine", *data, config, 2, tmp_path)
+
+
+def test_another_data_set_with_clips_that_are_tested_is_refused_before_a_fit(data, tmp_path, fitted):
+    start(tmp_path, data)
+    config = TrainConfig(also=str(data[1].root))
+    with pytest.raises(ValueError, match="also='.*no training video may be one that this run validates or tests with"):
+        cross_validate("mine", *data, config, 2, tmp_path)
+    assert not fitted
+
+
 @pytest.mark.slow
 def test_interrupted_fits_end_as_uninterrupted_ones(data, tmp_path, monkeypatch):
     use_small_networks(monkeypatch)

@@ -279,6 +279,7 @@ def test_runs_beside_a_run_are_taken_if_they_have_its_protocol(tmp_path):
     write_run(tmp_path, "of fewer clips", n=7)
     (tmp_path / "not a run").mkdir()
     (tmp_path / "not a run" / "config.json").write_text("[1]")
+    (tmp_path / "not a file" / "config.json").mkdir(parents=True)
     (write_run(tmp_path, "not evaluated") / "metrics.json").unlink()
     found = compare_runs(own, beside=True)
     assert found.runs.tolist() == ["b, a"] and [Path(folder).name for folder in found.attrs["folders"]] == ["b", "a"]

@@ -1,11 +1,10 @@
-"""The error of flow by displacement, and the sentence about it."""
+"""The error of flow by displacement, and the limit that follows from it."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from src.config import ClipConfig
-from src.fingerprint import Motion, describe_limit, find_limit, measure_flow_error
+from src.fingerprint import find_limit, measure_flow_error
 from src.fingerprint.motion import BINS
 
 
@@ -45,16 +44,3 @@ def test_the_limit_is_the_end_of_the_last_bin_before_the_error_is_large():
     assert find_limit(table, "farneback") == 1
     assert find_limit(table, "dis") == np.inf
     assert find_limit(make_errors(dis=[3]), "dis") == 0.5
-
-
-def test_the_description_names_limit_and_share():
-    table = make_errors(farneback=[0.1] * 10 + [20])
-    share = np.where(BINS[:-1] == 1, 0.8, np.where(BINS[:-1] == 16, 0.2, 0))
-    bins = pd.DataFrame({"low": BINS[:-1], "high": BINS[1:], "share": share})
-    motion = Motion(bins, pd.DataFrame(), 1.0, 0.0, 1, 128)
-    followed = (
-        "farneback at short side 128 follows motion up to 16 px/frame; 20.0% of this subset's moving pixels are faster."
-    )
-    assert describe_limit(table, motion, ClipConfig(flow_bound=16)) == followed
-    stored = f"{followed} flow_bound stores up to 10 px/frame."
-    assert describe_limit(table, motion, ClipConfig(flow_bound=10)) == stored

@@ -127,6 +127,13 @@ def test_scores_of_a_clip_speak_of_its_middle_and_the_last_ones_also_of_the_end(
     assert list(list_windows([])) == []
 
 
+def test_the_last_scores_of_windows_alone_count_once():
+    moments = [Moment(5 * n, n / 10, None, {"fused": np.array([score])}, n) for n, score in enumerate([0.6, 0.9])]
+    assert [(frame, seconds) for frame, seconds, _ in list_windows(moments)] == [(0, 0.0), (5, 0.1)]
+    table = find_events(collect_timeline(moments, ["yes"], 5), smoothing=1.0, shortest=0.0)
+    assert table.score.tolist() == [pytest.approx(0.75)] and table.last_frame.tolist() == [5]
+
+
 def test_the_events_of_a_timeline_are_those_of_the_stream():
     moments = list(make_moments(700))  # "yes" leads from window 501 on
     timeline = collect_timeline(moments, ["no", "yes"], 5)

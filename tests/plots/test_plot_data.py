@@ -37,14 +37,6 @@ def test_class_counts_of_many_classes_say_how_many_and_name_none():
     assert len(ax.patches) == 3 * 174
 
 
-@pytest.mark.parametrize(("count", "chosen"), [(1, [0]), (3, [0, 1, 2]), (15, range(0, 15, 2))])
-def test_frames_are_at_most_eight_from_first_to_last(count, chosen):
-    frames = make_frames(count)
-    axes = plots.plot_frames(frames, [f"frame {number}" for number in range(count)])
-    assert [ax.get_title() for ax in axes] == [f"frame {number}" for number in chosen]
-    np.testing.assert_array_equal(axes[-1].images[0].get_array(), frames[-1])
-
-
 def test_flow_arrows_end_where_the_pixels_go():
     axes = plots.plot_flow(make_frames(1, 64, 96)[0], uniform_flow(3, 6, 64, 96))
     arrows = next(artist for artist in axes[0].collections if isinstance(artist, Quiver))

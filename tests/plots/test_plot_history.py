@@ -81,5 +81,9 @@ def test_curves_of_several_runs_are_told_apart_without_colour(tmp_path):
         == 2
     )
     assert [text.get_text() for text in spatial.figure.legends[0].get_texts()] == ["a", "b"]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "history_temporal.csv").write_text("epoch,phase,loss,accuracy\n1,head,2.0,0.5\n")
+    old, new = plot_histories([tmp_path / "old", tmp_path / "b"])[1].lines
+    assert np.isnan(old.get_xdata()).all() and new.get_ydata().tolist() == [0.1, 0.5]
     with pytest.raises(ValueError, match="runs must be one to 7.*Received"):
         plot_histories([tmp_path])

@@ -34,8 +34,11 @@ def test_the_example_is_the_clip_with_the_fastest_motion(videos):
 def test_without_a_usable_clip_the_error_says_why(videos):
     with pytest.raises(VideoError, match=r"bad_text\.webm: must be a video"):
         find_example(videos[:1], TINY_CONFIG)
-    with pytest.raises(VideoError, match="needs a training clip"):
-        find_example(videos.assign(split="test"), TINY_CONFIG)
+    with pytest.raises(VideoError, match=r"bad_missing\.webm: "):
+        read_strips(videos[:2])
+    for look in (lambda subset: find_example(subset, TINY_CONFIG), read_strips):
+        with pytest.raises(VideoError, match="needs a training clip"):
+            look(videos.assign(split="test"))
 
 
 def test_a_clip_is_chosen_by_its_id_or_its_label(videos):
@@ -75,6 +78,18 @@ def test_the_moment_of_an_example_is_where_something_moves(tmp_path):
     assert example.segment == 1 and example.pair == (12, 13)
 
 
+def test_frames_of_an_example_are_spread_over_it(tmp_path):
+    """Frame n of 100 is grey of n + 50."""
+    frames = np.full((100, 24, 32, 3), 50, np.uint8) + np.arange(100, dtype=np.uint8)[:, None, None, None]
+    frames[::2, :, :8] += 20  # no frame repeats the one before
+    example = find_example(
+        make_subset([("long", write_video(tmp_path / "long.avi", frames, fourcc="FFV1"))]), TINY_CONFIG
+    )
+    read = example.read_frames(short_side=12)
+    assert read.shape == (48, 12, 16, 3)
+    np.testing.assert_allclose(read[:, 6, 12].mean(axis=-1), 50 + np.linspace(0, 99, 48).astype(int), atol=2)
+
+
 def test_strips_show_a_few_frames_of_a_clip_of_each_class(videos):
     subset = videos.assign(label=["run", "jump", "run", "jump", "other"])
     strips = read_strips(subset, num_frames=3, short_side=24)
@@ -82,4 +97,5 @@ def test_strips_show_a_few_frames_of_a_clip_of_each_class(videos):
     assert [strip.shape for strip in strips.values()] == [(3, 24, 32, 3), (3, 32, 24, 3), (3, 24, 32, 3)]
     assert strips["run"].dtype == np.uint8 and (strips["run"][0] != strips["run"][2]).any()
     assert list(read_strips(subset, most=2)) == ["run", "jump"]
+    assert list(read_strips(videos.assign(label=videos.video_id), most=1)) == ["good_0"]
     assert list(read_strips(subset.assign(split=["train", "train", "test", "train", "test"]))) == ["jump"]
