@@ -181,7 +181,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_stops_the_job_and_no_clip_is_lost(subset, undisturbed, small_disk, monkeypatch):
     root, ballast = small_disk / "prepared", small_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
-    with pytest.raises(OSError, match=r"need about .* GB, but .* GB are free. Nothing was started"):
+    with pytest.raises(OSError, match=r"need about .* MB, but .* KB are free. Nothing was started"):
         prepare(subset[1], root, workers=2)
     assert not (root / "clips").exists()
     monkeypatch.setattr("src.preprocessing.plan.Plan.check_space", lambda plan: None)  # space that others take later
