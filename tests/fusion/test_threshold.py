@@ -1,4 +1,4 @@
-"""The threshold keeps 95 % of the right predictions, of clips that the fusion was not learned on."""
+"""The threshold keeps a right prediction with 95 %, learned on clips that the fusion was not learned on."""
 
 import numpy as np
 import pytest
@@ -15,19 +15,18 @@ def make_sure(values, right=True):
     return {"spatial": scores, "temporal": scores}, np.zeros(len(values), int)
 
 
-@pytest.mark.parametrize("number, expected", [(100, 0.55), (39, 0.51), (40, 0.52), (20, 0.51), (19, 0.5), (1, 0.5)])
-def test_the_largest_threshold_that_keeps_95_percent(number, expected):
-    values = 0.5 + 0.01 * np.arange(number) * (1 if number < 50 else 0.5)
-    expected = 0.5 + (expected - 0.5) * (1 if number < 50 else 0.5)
-    threshold = fit_threshold("average", *make_sure(values))
-    assert threshold == pytest.approx(expected)
-    assert (values >= threshold).mean() >= 0.95 > (values > threshold).mean() or number < 20
+@pytest.mark.parametrize("number, rank", [(100, 5), (39, 2), (38, 1), (20, 1), (19, 1), (18, 0), (1, 0)])
+def test_a_new_right_prediction_is_kept_with_95_percent(number, rank):
+    values = 0.5 + 0.004 * np.arange(1, number + 1)
+    expected = pytest.approx(0.5 + 0.004 * rank) if rank else None
+    assert fit_threshold("average", *make_sure(values)) == expected
+    assert rank / (number + 1) <= 0.05 < (rank + 1) / (number + 1)
 
 
 def test_wrong_predictions_do_not_count():
-    right, wrong = make_sure([0.9, 0.8, 0.95]), make_sure([0.6, 0.7], right=False)
+    right, wrong = make_sure([0.9] * 18 + [0.8]), make_sure([0.6, 0.7], right=False)
     scores = {stream: np.concatenate([right[0][stream], wrong[0][stream]]) for stream in right[0]}
-    assert fit_threshold("average", scores, np.zeros(5, int)) == pytest.approx(0.8)
+    assert fit_threshold("average", scores, np.zeros(21, int)) == pytest.approx(0.8)
     assert fit_threshold("average", *wrong) is None
 
 
@@ -39,7 +38,7 @@ def test_a_fusion_that_learns_is_scored_on_folds_that_it_has_not_seen():
     right = fused.argmax(axis=1) == labels
     np.testing.assert_array_equal(out_of_fold_hits("svm", scores, labels), right)
     sure = np.sort(fused.max(axis=1)[right])
-    assert fit_threshold("svm", scores, labels) == sure[int(0.05 * len(sure))]
+    assert fit_threshold("svm", scores, labels) == sure[int(0.05 * (len(sure) + 1)) - 1]
     assert fit_threshold("svm", scores, labels, groups=np.zeros(60)) is None  # one group cannot be divided
 
 
