@@ -1,5 +1,6 @@
 """The parameters of the extraction that follow from a subset's fingerprint, each with its reason."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ SMALL = 0.05  # share of the videos that may be smaller than the stored size
 SEGMENTS = (4, 6, 8)
 BOUNDS = (2.5, 5.0, 10.0, 20.0, 40.0)  # px/frame
 DEFAULT = ClipConfig()
+PRINTED = 100  # columns of a printed line
 REASON_COLUMNS = ["parameter", "value", "origin", "reason"]
 
 
@@ -41,7 +43,8 @@ class Choice:
 
     def __str__(self) -> str:
         rows = self.reasons.itertuples(index=False)
-        return "\n".join(f"{row.parameter} = {row.value!r} ({row.origin}): {row.reason}" for row in rows)
+        lines = (f"{row.parameter} = {row.value!r} ({row.origin}): {row.reason}" for row in rows)
+        return "\n".join(textwrap.fill(line, PRINTED, subsequent_indent="    ") for line in lines)
 
 
 def choose_parameters(
