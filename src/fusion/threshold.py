@@ -25,8 +25,8 @@ def fit_threshold(
         scores, labels, groups: of validation, as for `fit_fusion`.
 
     Returns:
-        0 … 1; a prediction is kept if its score is at least that. None if fewer than 19 are right, or if the kind learns
-        and the clips cannot be divided into folds.
+        0 … 1; a prediction is kept if its score is at least that. None if fewer than 19 are right, or if the kind
+        learns and the clips cannot be divided into folds.
 
     Raises:
         ValueError: as for `fit_fusion`.
