@@ -1,4 +1,4 @@
-"""How fast the motion of a subset is: displacements of some training clips, in logarithmic bins."""
+"""How fast a subset moves: displacements in some training clips, in logarithmic bins, and of their background."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +20,7 @@ PARTS = 64  # of an octave, in which displacements are counted: percentiles are 
 EDGES = np.append(MOVING * 2 ** (np.arange(OCTAVES * PARTS + 1) / PARTS), np.inf)
 BINS = np.append(EDGES[:: PARTS // 2], np.inf)  # px/frame: half octaves, and all that is faster
 PERCENTILES = (50, 90, 99, 99.9)
+BORDER = 8  # the border region is 1 / BORDER of the shorter side wide, on each side of the frame
 MAX_CLIPS = 64
 LONG = 10  # windows; of a longer clip, only the middle is decoded
 SEED = 0  # of the draw of clips
@@ -39,6 +40,10 @@ class Motion:
         repeated: share of the frames that repeat the one before them.
         clips: number of clips that were measured.
         short_side: of the frames, pixels.
+        camera_clips: number of the measured clips in which the background moves: over the border region of the frame,
+            an eighth of the shorter side wide, and all fields, the median displacement by DIS is at least 0.5 px/frame
+            (`MOVING`). What fills the border counts as the background.
+        camera_speed: px/frame; the median displacement of the background over these clips; NaN if there are none.
     """
 
     bins: pd.DataFrame
@@ -47,10 +52,25 @@ class Motion:
     repeated: float
     clips: int
     short_side: int
+    camera_clips: int = 0
+    camera_speed: float = np.nan
 
     def faster_than(self, limit: float) -> float:
         """Share of the moving pixels that are faster than an edge of a bin, px/frame."""
         return float(self.bins.share[self.bins.low >= limit].sum())
+
+    def describe_camera(self) -> str:
+        """Whether the camera moves, in a sentence or two."""
+        if not self.clips:
+            return "No clip could be measured: whether the camera moves is not known."
+        if not self.camera_clips:
+            clips = "the only clip" if self.clips == 1 else f"all {self.clips} clips"
+            return f"The background stands still in {clips}."
+        return (
+            f"The background moves in {self.camera_clips} of {self.clips} clips, by {self.camera_speed:.1f} px/frame "
+            "(median): the camera moves there. subtract_mean takes such motion away where it has nothing to do with "
+            "the class."
+        )
 
 
 def measure_motion(
@@ -73,7 +93,9 @@ def measure_motion(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         measured = pool.map(lambda row: _measure(row, short_side, flow_length + 1), clips.itertuples())
         found = [result for result in progress(measured, len(clips), "motion") if result]
-    counts, pixels, span, kept = (sum(values) for values in zip(*found, strict=True)) if found else (_EMPTY, 0, 0, 0)
+    sums, backgrounds = [values for values, _ in found], np.array([background for _, background in found])
+    counts, pixels, span, kept = map(sum, zip(*sums, strict=True)) if found else (_EMPTY, 0, 0, 0)
+    by_camera = backgrounds[backgrounds >= MOVING]
     dis = counts[FLOW_ALGORITHMS.index("dis")]
     moving = int(dis.sum())
     shares = np.append(dis[:-1].reshape(-1, PARTS // 2).sum(axis=1), dis[-1]) / max(moving, 1)
@@ -84,24 +106,35 @@ def measure_motion(
         repeated=1 - kept / span if span else 0.0,
         clips=len(found),
         short_side=short_side,
+        camera_clips=len(by_camera),
+        camera_speed=float(np.median(by_camera)) if len(by_camera) else np.nan,
     )
 
 
 def _measure(row, short_side, window_length):
     """What is summed over clips: moving pixels by algorithm and part of an octave, pixels, frames, and frames that
-    repeat none. None if the clip is unusable.
+    repeat none; and the displacement of the background. None if the clip is unusable.
     """
     try:
         (segment,) = read_segments(_middle(row, window_length), 1, window_length, short_side)
     except (VideoError, OSError, cv2.error):
         return None
-    counts = [_count(compute_flow(segment.gray, algorithm)) for algorithm in FLOW_ALGORITHMS]
-    pixels = (len(segment.gray) - 1) * segment.gray[0].size
-    return np.array(counts), pixels, segment.indices[-1] - segment.indices[0] + 1, len(segment.indices)
+    speeds = {algorithm: _speed(compute_flow(segment.gray, algorithm)) for algorithm in FLOW_ALGORITHMS}
+    counts = np.array([np.histogram(speed, EDGES)[0] for speed in speeds.values()])
+    span = segment.indices[-1] - segment.indices[0] + 1
+    return (counts, speeds["dis"].size, span, len(segment.indices)), _background(speeds["dis"])
 
 
-def _count(flow):
-    return np.histogram(np.hypot(flow[..., 0], flow[..., 1]), EDGES)[0]
+def _speed(flow):
+    return np.hypot(flow[..., 0], flow[..., 1])
+
+
+def _background(speed):
+    """The median displacement over the border region of all fields, (L, H, W)."""
+    width = max(min(speed.shape[1:]) // BORDER, 1)
+    is_border = np.ones(speed.shape[1:], bool)
+    is_border[width:-width, width:-width] = False
+    return np.median(speed[:, is_border])
 
 
 def _middle(row, window_length):

@@ -50,6 +50,28 @@ def test_a_still_subset_and_one_without_training_clips(subset):
         motion = measure(table)
         assert motion.clips == clips and motion.moving == motion.repeated == 0
         assert (motion.bins.share == 0).all() and motion.percentiles.isna().all(axis=None)
+        assert motion.camera_clips == 0
+        assert motion.describe_camera().startswith("The background stands" if clips else "No clip could be measured")
+    two = pd.concat([subset[:1], subset[:1].assign(video_id="again")], ignore_index=True)
+    assert measure(two).describe_camera() == "The background stands still in all 2 clips."
+
+
+def test_the_camera_moves_where_the_background_does(subset):
+    motion = measure(subset)
+    assert motion.camera_clips == 2 and motion.camera_speed == pytest.approx((2 + 6) / 2, rel=0.1)
+    sentence = motion.describe_camera()
+    assert sentence.startswith(
+        f"The background moves in 2 of 3 clips, by {motion.camera_speed:.1f} px/frame (median): "
+    )
+    assert "subtract_mean" in sentence
+
+
+def test_an_object_that_moves_on_a_still_background_is_not_the_camera(tmp_path):
+    frames = np.repeat(moving_texture(1, 0, 0, 64, 80), 14, axis=0)
+    frames[:, 16:48, 20:60] = moving_texture(14, 3, 0, 64, 80, seed=1)[:, 16:48, 20:60]
+    motion = measure(make_subset([("object", write_video(tmp_path / "a.avi", frames, fourcc="MJPG"))]))
+    assert motion.moving > 0.15 and motion.camera_clips == 0 and np.isnan(motion.camera_speed)
+    assert motion.describe_camera() == "The background stands still in the only clip."
 
 
 def test_repeated_frames_are_counted(tmp_path):
