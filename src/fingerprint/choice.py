@@ -128,13 +128,17 @@ def _choose_segments(fingerprint, motion, window_length):
     if np.isnan(frames):
         return Chosen(usual, "the default; no video could be read")
     windows = frames / window_length
-    value = few if windows < usual / 2 else many if windows > 4 * usual else usual
-    return Chosen(
-        value,
-        f"{usual}, or {few} where neighbouring windows of {window_length} frames would share more than half of them, "
-        f"or {many} where all windows are less than a quarter of a clip; the median clip has {frames:.0f} frames that "
-        "differ",
-    )
+    windows_of = f"windows of {window_length} frames"
+    if windows < usual / 2:
+        value, case = few, f"with {usual}, neighbouring {windows_of} would share more than half of them"
+    elif windows > 4 * usual:
+        value, case = many, f"with {usual}, all {windows_of} would be less than a quarter of a clip"
+    else:
+        value = usual
+        case = (
+            f"neighbouring {windows_of} share at most half of them, and all together are at least a quarter of a clip"
+        )
+    return Chosen(value, f"{case}; the median clip has {frames:.0f} frames that differ")
 
 
 def _choose_algorithm(motion, errors, flow_source):
@@ -143,12 +147,15 @@ def _choose_algorithm(motion, errors, flow_source):
     speed, limits = motion.percentiles.loc[99, "dis"], {name: find_limit(errors, name) for name in FLOW_ALGORITHMS}
     if np.isnan(speed):
         return Chosen(DEFAULT.flow_algorithm, "the default; no motion was measured")
-    lost = speed > limits["farneback"] and limits["dis"] > limits["farneback"]
-    return Chosen(
-        "dis" if lost else "farneback",
-        f'"farneback", or "dis" where it alone follows more of the fastest 1 % of the moving pixels: they move by more '
-        f'than {speed:.1f} px/frame; "farneback" follows {limits["farneback"]:.3g}, "dis" {limits["dis"]:.3g}',
-    )
+    farneback, dis = (f"{limits[name]:.3g}" for name in ("farneback", "dis"))
+    equal = farneback == dis
+    follow = f"both follow {dis} px/frame" if equal else f'"farneback" follows {farneback} px/frame, "dis" {dis}'
+    if speed <= limits["farneback"]:
+        return Chosen("farneback", f"{follow}, and 99 % of the moving pixels move by at most {speed:.1f}")
+    fastest = f"the fastest 1 % of the moving pixels move by {speed:.1f} or more"
+    if limits["dis"] > limits["farneback"]:
+        return Chosen("dis", f"{follow}, and {fastest}")
+    return Chosen("farneback", f'{follow}; {fastest}, and "dis" follows no more of them')
 
 
 def _choose_bound(motion, errors, algorithm):

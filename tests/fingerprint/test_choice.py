@@ -47,11 +47,19 @@ def test_one_tiny_video_in_fifty_does_not_decide():
 
 
 @pytest.mark.parametrize(
-    ("frames", "repeated", "chosen"), [(74, 0, 6), (33, 0, 6), (32, 0, 4), (265, 0, 8), (60, 0.5, 4)]
+    ("frames", "repeated", "chosen", "reason"),
+    [
+        (74, 0, 6, "neighbouring windows of 11 frames share at most half of them, and all together are at least a "),
+        (33, 0, 6, "neighbouring windows of 11 frames share at most half"),
+        (32, 0, 4, "with 6, neighbouring windows of 11 frames would share more than half of them; "),
+        (265, 0, 8, "with 6, all windows of 11 frames would be less than a quarter of a clip; "),
+        (60, 0.5, 4, "with 6, neighbouring windows of 11 frames would share more than half of them; "),
+    ],
 )
-def test_segments_follow_the_frames_of_a_clip(frames, repeated, chosen):
+def test_segments_follow_the_frames_of_a_clip(frames, repeated, chosen, reason):
     choice = choose(make_fingerprint(frames=float(frames)), make_motion(6, 9, repeated))
     assert choice.config.num_segments == chosen
+    assert choice.reasons.set_index("parameter").reason["num_segments"].startswith(reason)
 
 
 @pytest.mark.parametrize(("p99", "chosen"), [(15, "farneback"), (17, "dis"), (40, "dis")])
@@ -60,6 +68,19 @@ def test_dis_where_it_alone_follows_more(p99, chosen):
     assert choose(motion=make_motion(p99, 50), flow_source="layer").config.flow_algorithm == "farneback"
     equal = make_errors(farneback=[0.1] * 10 + [20], dis=[0.1] * 10 + [20])
     assert choose(motion=make_motion(p99, 50), errors=equal).config.flow_algorithm == "farneback"
+
+
+def test_the_reason_of_the_algorithm_is_the_case_that_applied():
+    equal = make_errors(farneback=[0.1] * 10 + [20], dis=[0.1] * 10 + [20])
+    fast = "the fastest 1 % of the moving pixels move by"
+    cases = [
+        (6.4, equal, "both follow 16 px/frame, and 99 % of the moving pixels move by at most 6.4"),
+        (40, equal, f'both follow 16 px/frame; {fast} 40.0 or more, and "dis" follows no more of them'),
+        (17, ERRORS, f'"farneback" follows 16 px/frame, "dis" 22.6, and {fast} 17.0 or more'),
+    ]
+    for p99, errors, reason in cases:
+        choice = choose(motion=make_motion(p99, 50), errors=errors)
+        assert choice.reasons.set_index("parameter").reason["flow_algorithm"] == reason
 
 
 @pytest.mark.parametrize(
