@@ -85,9 +85,9 @@ def choose_parameters(
     reasons = pd.DataFrame(rows, columns=REASON_COLUMNS)
     values = dict(zip(reasons.parameter, reasons.value, strict=True))
     config = ClipConfig(**values, flow_length=flow_length, flow_source=flow_source)
-    warnings = pd.Series(_warn(config, fingerprint, motion, errors))
+    warnings = _warn(config, fingerprint, motion, errors)
     is_given = reasons.origin == "given"
-    reasons["reason"] += reasons.parameter.map(warnings).where(is_given).fillna("")
+    reasons.loc[is_given, "reason"] += [warnings.get(name, "") for name in reasons.parameter[is_given]]
     return Choice(config, reasons)
 
 
