@@ -385,9 +385,14 @@ function makeCard(clip) {
   title.addEventListener("click", () => showClip(clip));
   const said = right ? "," : `: answered “${className(answer(state.stream, clip))}”,`;
   const line = make("p", { className: "finding" }, mark(right), `${said} ${score(state.stream, clip).toFixed(2)}`);
+  const films = makeFilms(clip, find("maps").checked);
+  films.addEventListener("click", () => {
+    title.focus(); // to which closing the clip returns
+    showClip(clip);
+  });
   return make(
     "li", { className: `card ${right ? "right" : "wrong"}` },
-    make("h3", {}, title), line, makeFilms(clip, find("maps").checked), makeFinding(clip), makeBest(clip), makeAbout(clip),
+    make("h3", {}, title), line, films, makeFinding(clip), makeBest(clip), makeAbout(clip),
   );
 }
 
@@ -473,7 +478,7 @@ function showClip(clip) {
 function start() {
   document.title = `Atlas of ${data.run}`;
   find("title").textContent = `Atlas of ${data.run}`;
-  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} class${CLASSES === 1 ? "" : "es"}. Choose a pair or a cell to see its clips; choose a clip to see why.`;
+  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} class${CLASSES === 1 ? "" : "es"}. Choose a pair or a cell to see its clips; choose the pictures or the title of a clip to see why.`;
   const pictured = Object.keys(data.pictures).length;
   find("rule").textContent = pictured < COUNT ? `${pictured.toLocaleString("en")} of ${plural(COUNT, "clip")} have pictures, as many as fit into the file: ${data.rule}.` : "";
   const form = find("filters").elements;

@@ -87,6 +87,17 @@ def test_a_cell_opens_its_clips_and_escape_returns_to_it(open_page):
     assert page.evaluate("document.activeElement.textContent") == str(len(wanted))
 
 
+@pytest.mark.parametrize("film", [0, 1])
+def test_the_pictures_of_a_card_open_its_clip(open_page, film):
+    page = open_page()
+    picture = page.locator(".card").nth(1).locator(".film").nth(film)
+    assert picture.evaluate("film => getComputedStyle(film).cursor") == "pointer"
+    picture.click()
+    assert page.locator("dialog .about").inner_text() == page.locator(".card .about").nth(1).inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator(".card .open").nth(1).evaluate("title => title === document.activeElement")
+
+
 def test_a_link_opens_the_clips_of_a_cell(open_page):
     page = open_page()
     cell(page, TRUTH, SAID).click()
