@@ -77,7 +77,7 @@ function writeAddress() {
 
 const ORDERS = {
   "": (stream) => (clip) => (isRight(stream, clip) ? 1 + score(stream, clip) : -score(stream, clip)),
-  label: (stream) => (clip) => data.streams[stream].truth[clip] - score(stream, clip),
+  label: () => (clip) => data.streams.fused.truth[clip] - score("fused", clip), // whichever stream is shown
   unsure: (stream) => (clip) => score(stream, clip),
 };
 
@@ -229,6 +229,7 @@ function showMatrix(counts, totals) {
     }
   });
   reach(cellAt(0, 0));
+  find("cell").textContent = ""; // it described a cell of the last matrix
   find("scroll").replaceChildren(table);
 }
 

@@ -120,6 +120,23 @@ def test_each_stream_has_its_matrix(open_page, stream):
     assert [int(number or 0) for number in numbers] == wanted
 
 
+def test_the_sentence_below_a_matrix_goes_with_it(open_page):
+    page = open_page()
+    cell(page, TRUTH, SAID).hover()
+    assert page.locator("#cell").inner_text().startswith(f"{NAMES[TRUTH]}, answered as {NAMES[SAID]}:")
+    page.locator("#tab-temporal").click()
+    assert page.locator("#cell").inner_text() == ""
+
+
+@pytest.mark.parametrize("stream", ["temporal", "fused"])
+def test_labels_that_may_be_wrong_are_ordered_by_the_fusion(open_page, stream):
+    clips, scores = make_clips(CLIPS, CLASSES)
+    fused, labels = scores["fused"], clips.class_index.to_numpy()
+    doubt = fused.max(axis=1) - fused[range(CLIPS), labels]
+    page = open_page(f"#order=label&stream={stream}")
+    assert page.locator(".card .about").first.inner_text().startswith(f"{clips.video_id[doubt.argmax()]} ")
+
+
 def test_pairs_are_ordered_by_their_number_and_open_their_clips(open_page):
     page = open_page()
     numbers = [int(text) for text in page.locator("#pairs b").all_inner_texts()]
