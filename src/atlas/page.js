@@ -8,6 +8,7 @@ const NAMES = { spatial: "the spatial stream", temporal: "the temporal stream", 
 const DEFAULTS = { stream: "fused", truth: "", said: "", result: "", sure: "", text: "", order: "", clip: "" };
 const SURE = 0.8, UNSURE = 0.5;
 const DOUBT = 0.3; // the answer's score minus that of the true class, from which on a label should be checked
+const TIE = 0.15; // the same difference, up to which it is nearly a tie
 const PAGE = 24; // clips that are added at a time
 const PAIRS = 30;
 const TICK = 130; // milliseconds a frame
@@ -317,6 +318,20 @@ function mark(right) {
   return make("span", { className: `mark ${right ? "right" : "wrong"}` }, right ? "✓ right" : "✗ wrong");
 }
 
+/** Whether the stream shown is right, its answer if it is wrong, and the answer's score. */
+function makeResult(clip) {
+  const right = isRight(state.stream, clip);
+  const said = right ? "," : `: answered “${className(answer(state.stream, clip))}”,`;
+  return make("span", { className: "result" }, mark(right), `${said} ${score(state.stream, clip).toFixed(2)}`);
+}
+
+/** A sentence where the true class nearly won, else "". */
+function explainTie(clip) {
+  const [first, truth] = [score(state.stream, clip), data.streams[state.stream].truth[clip]];
+  if (isRight(state.stream, clip) || first - truth > TIE) return "";
+  return ` Nearly a tie for ${NAMES[state.stream]}: ${first.toFixed(2)} against ${truth.toFixed(2)} for the true class.`;
+}
+
 /** What the streams' answers say about a clip, in one sentence; and whether its label should be checked. */
 function explain(clip) {
   const [spatial, temporal, fused] = ["spatial", "temporal", "fused"].map((stream) => isRight(stream, clip));
@@ -376,7 +391,7 @@ function makeAbout(clip) {
 
 function makeFinding(clip) {
   const [text, alarm] = explain(clip);
-  return make("p", { className: alarm ? "finding alarm" : "finding" }, text);
+  return make("p", { className: alarm ? "finding alarm" : "finding" }, text + explainTie(clip));
 }
 
 function makeCard(clip) {
@@ -384,8 +399,7 @@ function makeCard(clip) {
   const title = make("button", { type: "button", className: "open" }, className(data.truth[clip]));
   title.setAttribute("aria-haspopup", "dialog");
   title.addEventListener("click", () => showClip(clip));
-  const said = right ? "," : `: answered “${className(answer(state.stream, clip))}”,`;
-  const line = make("p", { className: "finding" }, mark(right), `${said} ${score(state.stream, clip).toFixed(2)}`);
+  const line = make("p", { className: "finding" }, makeResult(clip));
   const films = makeFilms(clip, find("maps").checked);
   films.addEventListener("click", () => {
     title.focus(); // to which closing the clip returns
@@ -460,7 +474,7 @@ function showClip(clip) {
   };
   const close = make("button", { type: "button", autofocus: true }, "Close (Esc)");
   close.addEventListener("click", () => dialog.close());
-  const head = make("div", { className: "bar" }, make("h2", { id: "clip-title" }, className(data.truth[clip]), " ", mark(isRight(state.stream, clip))));
+  const head = make("div", { className: "bar" }, make("h2", { id: "clip-title" }, className(data.truth[clip]), " ", makeResult(clip)));
   head.append(make("span", { className: "bar" }, step(-1, "← Previous"), step(1, "Next →"), close));
   const left = make("div", { className: "inside" }, makeFilms(clip, find("maps").checked));
   if (data.pictures[clip]) left.append(makeSlider(clip), makeStrip(clip, "frames", "spatial"), makeStrip(clip, "flow", "temporal"));

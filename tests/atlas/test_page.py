@@ -98,6 +98,21 @@ def test_the_pictures_of_a_card_open_its_clip(open_page, film):
     assert page.locator(".card .open").nth(1).evaluate("title => title === document.activeElement")
 
 
+@pytest.mark.parametrize("is_tie", [True, False])
+def test_an_open_clip_names_the_answer_and_whether_it_is_nearly_a_tie(open_page, is_tie):
+    clips, scores = make_clips(CLIPS, CLASSES)
+    fused, labels = scores["fused"].round(4), clips.class_index.to_numpy()
+    best, of_truth = fused.max(axis=1), fused[range(CLIPS), labels]
+    wrong = fused.argmax(axis=1) != labels
+    clip = int((wrong & ((best - of_truth < 0.14) if is_tie else (best - of_truth > 0.16))).argmax())
+    assert wrong[clip]
+    page = open_page(f"#clip={clip}")
+    said = class_names(CLASSES)[fused[clip].argmax()]
+    assert f"✗ wrong: answered “{said}”, {best[clip]:.2f}" in page.locator("#clip-title").inner_text()
+    tie = f"Nearly a tie for the fusion: {best[clip]:.2f} against {of_truth[clip]:.2f} for the true class."
+    assert (tie in page.locator("dialog .finding").inner_text()) == is_tie
+
+
 def test_a_link_opens_the_clips_of_a_cell(open_page):
     page = open_page()
     cell(page, TRUTH, SAID).click()
