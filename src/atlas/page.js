@@ -427,6 +427,7 @@ function showClips() {
 
 function addCards(first) {
   find("clips").append(...matching.slice(first, limit).map(makeCard));
+  if (!matching.length) find("clips").append(make("li", { className: "none" }, `No clip of this page matches; it holds the ${data.split} clips only.`));
   const left = matching.length - limit;
   find("more").hidden = left <= 0;
   find("more").textContent = `Show ${Math.min(left, PAGE)} more of ${left.toLocaleString("en")}`;

@@ -184,6 +184,7 @@ def test_search_finds_ids_and_labels_and_shows_none_if_there_are_none(open_page)
     assert page.locator("#count").inner_text().startswith(f"{len(expected(truth=1))} of")
     page.locator("[name=text]").fill("no such clip")
     assert shown(page) == [] and page.locator("#count").inner_text() == f"0 of {CLIPS} clips"
+    assert page.locator("#clips").inner_text() == "No clip of this page matches; it holds the test clips only."
 
 
 def test_the_surest_wrong_clips_come_first(open_page):
