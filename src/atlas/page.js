@@ -8,6 +8,7 @@ const NAMES = { spatial: "the spatial stream", temporal: "the temporal stream", 
 const DEFAULTS = { stream: "fused", truth: "", said: "", result: "", sure: "", text: "", order: "", clip: "" };
 const SURE = 0.8, UNSURE = 0.5;
 const DOUBT = 0.3; // the answer's score minus that of the true class, from which on a label should be checked
+const TIE = 0.15; // the same difference, up to which it is nearly a tie
 const PAGE = 24; // clips that are added at a time
 const PAIRS = 30;
 const TICK = 130; // milliseconds a frame
@@ -77,7 +78,7 @@ function writeAddress() {
 
 const ORDERS = {
   "": (stream) => (clip) => (isRight(stream, clip) ? 1 + score(stream, clip) : -score(stream, clip)),
-  label: (stream) => (clip) => data.streams[stream].truth[clip] - score(stream, clip),
+  label: () => (clip) => data.streams.fused.truth[clip] - score("fused", clip), // whichever stream is shown
   unsure: (stream) => (clip) => score(stream, clip),
 };
 
@@ -229,6 +230,7 @@ function showMatrix(counts, totals) {
     }
   });
   reach(cellAt(0, 0));
+  find("cell").textContent = ""; // it described a cell of the last matrix
   find("scroll").replaceChildren(table);
 }
 
@@ -316,6 +318,20 @@ function mark(right) {
   return make("span", { className: `mark ${right ? "right" : "wrong"}` }, right ? "✓ right" : "✗ wrong");
 }
 
+/** Whether the stream shown is right, its answer if it is wrong, and the answer's score. */
+function makeResult(clip) {
+  const right = isRight(state.stream, clip);
+  const said = right ? "," : `: answered “${className(answer(state.stream, clip))}”,`;
+  return make("span", { className: "result" }, mark(right), `${said} ${score(state.stream, clip).toFixed(2)}`);
+}
+
+/** A sentence where the true class nearly won, else "". */
+function explainTie(clip) {
+  const [first, truth] = [score(state.stream, clip), data.streams[state.stream].truth[clip]];
+  if (isRight(state.stream, clip) || first - truth > TIE) return "";
+  return ` Nearly a tie for ${NAMES[state.stream]}: ${first.toFixed(2)} against ${truth.toFixed(2)} for the true class.`;
+}
+
 /** What the streams' answers say about a clip, in one sentence; and whether its label should be checked. */
 function explain(clip) {
   const [spatial, temporal, fused] = ["spatial", "temporal", "fused"].map((stream) => isRight(stream, clip));
@@ -375,7 +391,7 @@ function makeAbout(clip) {
 
 function makeFinding(clip) {
   const [text, alarm] = explain(clip);
-  return make("p", { className: alarm ? "finding alarm" : "finding" }, text);
+  return make("p", { className: alarm ? "finding alarm" : "finding" }, text + explainTie(clip));
 }
 
 function makeCard(clip) {
@@ -383,11 +399,15 @@ function makeCard(clip) {
   const title = make("button", { type: "button", className: "open" }, className(data.truth[clip]));
   title.setAttribute("aria-haspopup", "dialog");
   title.addEventListener("click", () => showClip(clip));
-  const said = right ? "," : `: answered “${className(answer(state.stream, clip))}”,`;
-  const line = make("p", { className: "finding" }, mark(right), `${said} ${score(state.stream, clip).toFixed(2)}`);
+  const line = make("p", { className: "finding" }, makeResult(clip));
+  const films = makeFilms(clip, find("maps").checked);
+  films.addEventListener("click", () => {
+    title.focus(); // to which closing the clip returns
+    showClip(clip);
+  });
   return make(
     "li", { className: `card ${right ? "right" : "wrong"}` },
-    make("h3", {}, title), line, makeFilms(clip, find("maps").checked), makeFinding(clip), makeBest(clip), makeAbout(clip),
+    make("h3", {}, title), line, films, makeFinding(clip), makeBest(clip), makeAbout(clip),
   );
 }
 
@@ -407,6 +427,7 @@ function showClips() {
 
 function addCards(first) {
   find("clips").append(...matching.slice(first, limit).map(makeCard));
+  if (!matching.length) find("clips").append(make("li", { className: "none" }, `No clip of this page matches; it holds the ${data.split} clips only.`));
   const left = matching.length - limit;
   find("more").hidden = left <= 0;
   find("more").textContent = `Show ${Math.min(left, PAGE)} more of ${left.toLocaleString("en")}`;
@@ -454,7 +475,7 @@ function showClip(clip) {
   };
   const close = make("button", { type: "button", autofocus: true }, "Close (Esc)");
   close.addEventListener("click", () => dialog.close());
-  const head = make("div", { className: "bar" }, make("h2", { id: "clip-title" }, className(data.truth[clip]), " ", mark(isRight(state.stream, clip))));
+  const head = make("div", { className: "bar" }, make("h2", { id: "clip-title" }, className(data.truth[clip]), " ", makeResult(clip)));
   head.append(make("span", { className: "bar" }, step(-1, "← Previous"), step(1, "Next →"), close));
   const left = make("div", { className: "inside" }, makeFilms(clip, find("maps").checked));
   if (data.pictures[clip]) left.append(makeSlider(clip), makeStrip(clip, "frames", "spatial"), makeStrip(clip, "flow", "temporal"));
@@ -473,7 +494,7 @@ function showClip(clip) {
 function start() {
   document.title = `Atlas of ${data.run}`;
   find("title").textContent = `Atlas of ${data.run}`;
-  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} class${CLASSES === 1 ? "" : "es"}. Choose a pair or a cell to see its clips; choose a clip to see why.`;
+  find("summary").textContent = `${plural(COUNT, `${data.split} clip`)}, ${CLASSES} class${CLASSES === 1 ? "" : "es"}. Choose a pair or a cell to see its clips; choose the pictures or the title of a clip to see why.`;
   const pictured = Object.keys(data.pictures).length;
   find("rule").textContent = pictured < COUNT ? `${pictured.toLocaleString("en")} of ${plural(COUNT, "clip")} have pictures, as many as fit into the file: ${data.rule}.` : "";
   const form = find("filters").elements;

@@ -10,7 +10,7 @@ from src.sources import printable
 from src.video import Excerpt
 
 BEST = 3  # classes listed for each stream
-DECIMALS = 3
+DECIMALS = 4  # as in the tables of predictions, so that both show the same scores
 
 
 def tabulate(

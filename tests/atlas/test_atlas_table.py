@@ -7,6 +7,7 @@ import pandas as pd
 from pages import make_clips
 
 from src.atlas.table import tabulate
+from src.evaluation import predictions_table
 
 CLIPS = pd.DataFrame({
     "video_id": ["a", "caf\udce9"], "path": ["/data/x/a.webm", "/data/xy/b.webm"], "label": ["up", "down"],
@@ -21,6 +22,14 @@ def test_the_best_classes_are_listed_with_their_scores_and_that_of_the_true_clas
     assert table["streams"] == {"fused": best}
     assert table["truth"] == [1, 0] and table["groups"] == ["g", "h"]
     assert table["ids"] == ["a", r"caf\xe9"]
+
+
+def test_scores_are_those_of_the_table_of_predictions():
+    """With three decimals, 0.6248 would be shown as 0.63, as 0.625 is between two numbers."""
+    scores = {"fused": np.array([[0.3752, 0.6248], [0.4952, 0.5048]], np.float32)}
+    table, predictions = tabulate(CLIPS, scores, ["down", "up"]), predictions_table(CLIPS, scores, ["down", "up"])
+    assert [best[0] for best in table["streams"]["fused"]["scores"]] == predictions.fused_score.tolist()
+    assert table["streams"]["fused"]["truth"] == predictions.fused_score_of_label.tolist() == [0.6248, 0.4952]
 
 
 def test_paths_share_their_folder_and_tell_the_part_of_a_video():

@@ -87,6 +87,35 @@ def test_a_cell_opens_its_clips_and_escape_returns_to_it(open_page):
     assert page.evaluate("document.activeElement.textContent") == str(len(wanted))
 
 
+@pytest.mark.parametrize("film", [0, 1])
+def test_the_pictures_of_a_card_open_its_clip(open_page, film):
+    page = open_page()
+    picture = page.locator(".card").nth(1).locator(".film").nth(film)
+    assert picture.evaluate("film => getComputedStyle(film).cursor") == "pointer"
+    picture.click()
+    assert page.locator("dialog .about").inner_text() == page.locator(".card .about").nth(1).inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator(".card .open").nth(1).evaluate("title => title === document.activeElement")
+
+
+@pytest.mark.parametrize(("of_truth", "tie"), [
+    (0.38, "Nearly a tie for the fusion: 0.52 against 0.38 for the true class."), (0.36, "")
+])  # fmt: skip
+def test_an_open_clip_names_the_answer_and_whether_it_is_nearly_a_tie(open_page, of_truth, tie):
+    page = open_page(f"#truth={TRUTH}&said={SAID}")
+    page.evaluate(
+        """ofTruth => {
+          const fused = data.streams.fused;
+          [fused.scores[matching[0]][0], fused.truth[matching[0]]] = [0.52, ofTruth];
+        }""",
+        of_truth,
+    )
+    page.locator(".card .open").first.click()
+    assert page.locator("#clip-title").inner_text() == f"{NAMES[TRUTH]} ✗ wrong: answered “{NAMES[SAID]}”, 0.52"
+    finding = page.locator("dialog .finding").inner_text()
+    assert finding.endswith(tie) and ("Nearly a tie" in finding) == bool(tie)
+
+
 def test_a_link_opens_the_clips_of_a_cell(open_page):
     page = open_page()
     cell(page, TRUTH, SAID).click()
@@ -107,6 +136,23 @@ def test_each_stream_has_its_matrix(open_page, stream):
     numbers = page.locator("#scroll tbody td").all_inner_texts()
     wanted = [len(expected(stream, truth, said)) for truth in range(CLASSES) for said in range(CLASSES)]
     assert [int(number or 0) for number in numbers] == wanted
+
+
+def test_the_sentence_below_a_matrix_goes_with_it(open_page):
+    page = open_page()
+    cell(page, TRUTH, SAID).hover()
+    assert page.locator("#cell").inner_text().startswith(f"{NAMES[TRUTH]}, answered as {NAMES[SAID]}:")
+    page.locator("#tab-temporal").click()
+    assert page.locator("#cell").inner_text() == ""
+
+
+@pytest.mark.parametrize("stream", ["temporal", "fused"])
+def test_labels_that_may_be_wrong_are_ordered_by_the_fusion(open_page, stream):
+    clips, scores = make_clips(CLIPS, CLASSES)
+    fused, labels = scores["fused"], clips.class_index.to_numpy()
+    doubt = fused.max(axis=1) - fused[range(CLIPS), labels]
+    page = open_page(f"#order=label&stream={stream}")
+    assert page.locator(".card .about").first.inner_text().startswith(f"{clips.video_id[doubt.argmax()]} ")
 
 
 def test_pairs_are_ordered_by_their_number_and_open_their_clips(open_page):
@@ -141,6 +187,7 @@ def test_search_finds_ids_and_labels_and_shows_none_if_there_are_none(open_page)
     assert page.locator("#count").inner_text().startswith(f"{len(expected(truth=1))} of")
     page.locator("[name=text]").fill("no such clip")
     assert shown(page) == [] and page.locator("#count").inner_text() == f"0 of {CLIPS} clips"
+    assert page.locator("#clips").inner_text() == "No clip of this page matches; it holds the test clips only."
 
 
 def test_the_surest_wrong_clips_come_first(open_page):

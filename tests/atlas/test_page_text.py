@@ -50,7 +50,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("ground", ["ground", "card", "shade"])
-@pytest.mark.parametrize("ink", ["ink", "faint", "error", "good"])
+@pytest.mark.parametrize("ink", ["ink", "faint", "error", "good", "accent"])
 def test_texts_have_contrast(scheme, ground, ink):
     first, second = (luminance(schemes()[scheme][name]) for name in (ink, ground))
     assert (max(first, second) + 0.05) / (min(first, second) + 0.05) >= 4.5  # WCAG AA
