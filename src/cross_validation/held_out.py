@@ -48,7 +48,7 @@ class HeldOut:
         """A sentence: how many labels are suspect."""
         count = self.label_errors(class_names).suspect.sum()
         if not count:
-            return "No label is suspect: these are only the clips whose scores speak most against it."
+            return "No label is suspect: these are only the clips whose scores speak most against their label."
         return f"{count} of {len(self.clips)} labels {'is' if count == 1 else 'are'} suspect."
 
 
