@@ -8,6 +8,8 @@ import pandas as pd
 from src.config import STREAMS
 from src.metrics import compute_metrics, find_label_errors
 
+FEW = 30  # clips; below, hardly any class has a threshold that means something
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -37,10 +39,17 @@ class HeldOut:
         return pd.DataFrame(rows, index=pd.Index(self.scores, name="stream"))
 
     def label_errors(self, class_names: list[str]) -> pd.DataFrame:
-        """`src.metrics.find_label_errors` of the fused scores, with the column "video_id" in front."""
+        """`src.metrics.find_label_errors` of the fused scores, between "video_id", "split" and the video's "path"."""
         errors = find_label_errors(self.scores["fused"], self.clips.class_index.to_numpy(), class_names)
-        errors.insert(0, "video_id", self.clips.video_id.to_numpy()[errors.row])
-        return errors
+        clips = self.clips.iloc[errors.row].reset_index(drop=True)
+        return pd.concat([clips[["video_id", "split"]], errors, clips[["path"]]], axis=1)
+
+    def describe_labels(self, class_names: list[str]) -> str:
+        """A sentence: how many labels are suspect."""
+        count = self.label_errors(class_names).suspect.sum()
+        if not count:
+            return "No label is suspect: these are only the clips whose scores speak most against their label."
+        return f"{count} of {len(self.clips)} labels {'is' if count == 1 else 'are'} suspect."
 
 
 def pool_splits(clips: pd.DataFrame, scores: dict[str, dict[str, np.ndarray]]) -> HeldOut:
@@ -52,9 +61,10 @@ def pool_splits(clips: pd.DataFrame, scores: dict[str, dict[str, np.ndarray]]) -
     """
     rows = pd.concat([clips[clips.split == split] for split in scores], ignore_index=True)
     pooled = {name: np.concatenate([found[name] for found in scores.values()]) for name in (*STREAMS, "fused")}
+    few = f" That is few: set folds = 'groups' (or 5) to test all {len(clips)} clips." if len(rows) < FEW else ""
     description = (
-        f"{len(rows)} {' and '.join(scores)} clips, to which no network was fitted. Training clips cannot be judged by "
-        "networks that were fitted to them; with folds all clips are. Looking at test clips is no tuning: correct a "
-        "label where the video shows that it is wrong, not where the network is."
+        f"{len(rows)} {' and '.join(scores)} clips, to which no network was fitted.{few} Training clips "
+        "cannot be judged by networks that were fitted to them; with folds all clips are. Looking at test clips is no "
+        "tuning: correct a label where the video shows that it is wrong, not where the network is."
     )
     return HeldOut(rows, pooled, None, description)

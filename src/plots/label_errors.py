@@ -1,4 +1,4 @@
-"""Clips whose labels may be wrong, with the scores that speak for the label and for the class that is likelier."""
+"""Clips whose labels may be wrong, with each stream's scores of the label and of the network's answer."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def plot_label_errors(
     scores: dict[str, np.ndarray],
     class_names: Sequence[str],
 ) -> np.ndarray:
-    """Draws the frame, the flow, and each stream's scores of both labels of the most doubtful clips: (N, 3) Axes.
+    """Draws the frame, the flow, and each stream's scores of label and answer, for N doubtful labels: (N, 3) Axes.
 
     Args:
         frames: uint8 (h, w, 3), RGB, of the first N rows of `errors`, N 8 or less.
@@ -54,13 +54,14 @@ def plot_label_errors(
 
 
 def _draw_scores(ax: Axes, scores: dict[str, np.ndarray], error, class_names: Sequence[str]) -> None:
-    """Draws a bar per stream for the given label, and below for the likely one, each under its name."""
+    """Draws a bar per stream for the label, and below for the network's answer if it is another class."""
     ax.set_axis_off()
     names, short = list(class_names), shorten_all(list(class_names), 20)
-    for top, kind in ((0, "label"), (len(scores) + 1.3, "likely")):
-        index = names.index(error.given if kind == "label" else error.likely)
-        ax.text(0, top - 0.15, f"{kind}: {short[index]}", size=8, weight="bold", color="0.2", va="center")
-        for number, (stream, values) in enumerate(scores.items(), start=1):
+    for top, kind, name in ((0, "label", error.given), (len(scores) + 1.3, "answer", error.answer)):
+        index, same = names.index(name), kind == "answer" and name == error.given
+        text = f"{kind}: {'the same' if same else short[index]}"
+        ax.text(0, top - 0.15, text, size=8, weight="bold", color="0.2", va="center")
+        for number, (stream, values) in enumerate([] if same else scores.items(), start=1):
             ax.barh(top + number, values[index], BAR, color=style.STREAM_COLOURS[stream])
             ax.text(values[index] + 0.02, top + number, f"{stream} {values[index]:.2f}", size=7.5, va="center")
     ax.set(xlim=(0, 1.6), ylim=(2 * len(scores) + 2.2, -0.8))

@@ -1,4 +1,4 @@
-"""The figure of doubtful labels: both labels, every stream's score of each, and texts that fit."""
+"""The figure of doubtful labels: label and answer, every stream's score of each, and texts that fit."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def make_errors(scores, labels, names):
     return errors.assign(video_id=[f"video {row}" for row in errors.row])
 
 
-def test_both_labels_have_a_score_of_each_stream():
+def test_label_and_answer_have_a_score_of_each_stream():
     scores = dict.fromkeys(STREAMS, make_scores([0, 1, 0], 2)) | {"spatial": make_scores([0, 1, 1], 2)}
     errors = make_errors(scores, np.array([0, 1, 1]), PUSHES)
     axes = plot_label_errors(make_frames(1), [uniform_flow(0, 5)], errors, scores, PUSHES)
@@ -35,10 +35,17 @@ def test_both_labels_have_a_score_of_each_stream():
     assert (axes[0, 1].images[0].get_array() == flow_to_rgb(uniform_flow(0, 5), 5)).all()
     given, spatial, *_, fused = texts(axes[0, 2])[:4]
     assert given.startswith("label: ") and given.endswith("left") and (spatial, fused) == ("spatial 0.70", "fused 0.30")
-    likely, *others = texts(axes[0, 2])[4:]
-    assert likely.startswith("likely: ") and likely.endswith("right")
+    answer, *others = texts(axes[0, 2])[4:]
+    assert answer.startswith("answer: ") and answer.endswith("right")
     assert others == ["spatial 0.30", "temporal 0.70", "fused 0.70"]
     assert [bar.get_width() for bar in axes[0, 2].patches] == pytest.approx([0.7, 0.3, 0.3, 0.3, 0.7, 0.7])
+
+
+def test_an_answer_that_is_the_label_is_drawn_once():
+    scores = dict.fromkeys(STREAMS, make_scores([0], 2))
+    errors = make_errors(scores, np.array([0]), PUSHES)
+    axes = plot_label_errors(make_frames(1), [uniform_flow(0, 5)], errors, scores, PUSHES)
+    assert texts(axes[0, 2])[4:] == ["answer: the same"] and len(axes[0, 2].patches) == 3
 
 
 @pytest.mark.parametrize(("count", "num_classes"), [(1, 2), (3, 2), (11, 174)])
