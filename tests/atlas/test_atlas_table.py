@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
-from pages import make_clips
+from made_pages import make_clips
 
 from src.atlas.table import tabulate
 from src.evaluation import predictions_table

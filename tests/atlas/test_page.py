@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from pages import NAMES, class_names, make_clips, write_page
+from made_pages import NAMES, class_names, make_clips, write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
 pytestmark = pytest.mark.slow

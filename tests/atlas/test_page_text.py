@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from pages import NAMES, make_content
+from made_pages import NAMES, make_content
 
 from src.atlas import page
 
