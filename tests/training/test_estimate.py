@@ -1,6 +1,7 @@
 """The time that a training will take is told before it starts, and changes nothing."""
 
 import itertools
+import shutil
 
 import pytest
 from small_networks import save_backbone
@@ -51,6 +52,7 @@ def test_what_an_interrupted_training_has_left_is_told(clock, data, tmp_path, mo
 
 def test_features_are_measured_on_a_few_clips_and_kept(clock, data, tmp_path):  # noqa: F811
     clips, store, names = data
+    shutil.rmtree(store.root / "features", ignore_errors=True)  # of other tests, with the same backbone
     options = {"spatial_weights": str(save_backbone(tmp_path)), "fine_tune_steps": 4, "temporal_steps": 4}
     config = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=5, consensus="average", **options)
     text = estimate_training(make_run(tmp_path, "frozen", config), *data, config).splitlines()[0]
