@@ -82,6 +82,13 @@ def write_good(folder, count, num_frames=14):
     return videos
 
 
+def write_good_and_bad(folder):
+    """A subset of three videos that move, the second one portrait, and two that cannot be used."""
+    (folder / "bad_text.webm").write_text("no video")
+    bad = [(f"bad_{kind}", folder / f"bad_{kind}.webm") for kind in ("text", "missing")]
+    return make_subset([*bad, *write_good(folder, 3)])
+
+
 def prepare(subset, root, config=TINY_CONFIG, workers=1, **options):
     """Preprocesses a subset into `root`; returns the report."""
     return preprocess(plan_preprocessing(subset, root, config, workers, **options))

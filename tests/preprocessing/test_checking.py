@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_subset, moving_texture, prepare, write_good, write_video
+from conftest import make_subset, moving_texture, prepare, write_good_and_bad, write_video
 
 from src.config import ClipConfig
 from src.preprocessing.checking import CHECKS, check_store, find_worst
@@ -13,11 +13,8 @@ from src.store.clip_store import clip_name
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """A subset of three videos that move, the second one portrait, and two that cannot be used. Do not write to it."""
-    folder = tmp_path_factory.mktemp("videos")
-    (folder / "bad_text.webm").write_text("no video")
-    bad = [(f"bad_{kind}", folder / f"bad_{kind}.webm") for kind in ("text", "missing")]
-    return make_subset([*bad, *write_good(folder, 3)])
+    """Do not write to it."""
+    return write_good_and_bad(tmp_path_factory.mktemp("videos"))
 
 
 def test_check_store_measures_each_clip_of_the_current_subset(videos, tmp_path):

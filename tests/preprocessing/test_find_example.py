@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import TINY_CONFIG, make_subset, moving_texture, write_good, write_video
+from conftest import TINY_CONFIG, make_subset, moving_texture, write_good_and_bad, write_video
 
 from src.preprocessing.examples import find_example, read_strips
 from src.preprocessing.extraction import extract_clip
@@ -9,11 +9,8 @@ from src.video import VideoError
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """A subset of three videos that move, the second one portrait, and two that cannot be used. Do not write to it."""
-    folder = tmp_path_factory.mktemp("videos")
-    (folder / "bad_text.webm").write_text("no video")
-    bad = [(f"bad_{kind}", folder / f"bad_{kind}.webm") for kind in ("text", "missing")]
-    return make_subset([*bad, *write_good(folder, 3)])
+    """Do not write to it."""
+    return write_good_and_bad(tmp_path_factory.mktemp("videos"))
 
 
 def test_the_example_is_the_first_usable_training_clip_of_its_class(videos):
