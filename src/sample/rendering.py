@@ -22,14 +22,15 @@ def render_clip(spec: ClipSpec) -> np.ndarray:
 def render_frames(spec: ClipSpec) -> Iterator[np.ndarray]:
     """Yields the frames of a clip one by one: T times uint8 (H, W, 3), RGB."""
     (background, camera), *front = _layers(spec)
+    background = cv2.cvtColor(background, cv2.COLOR_RGB2RGBA)  # four channels are warped twice as fast as three
     size = spec.width, FRAME_HEIGHT
     for t in range(spec.num_frames):
         frame = cv2.warpAffine(background, camera[t, :2], size)
         for layer, motion in front:
             box, rgba = _warp(layer, motion[t], size)
-            behind, rgba = frame[box], np.float32(rgba)
-            behind[:] = behind + (rgba[..., :3] - behind) * (rgba[..., 3:] / 255) + 0.5
-        yield cv2.LUT(frame, _tone_curve(spec, t))
+            behind, opacity = frame[box], np.float32(rgba[..., [3] * 4]) / 255
+            behind[:] = behind + (np.float32(rgba) - behind) * opacity + 0.5
+        yield cv2.LUT(cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB), _tone_curve(spec, t))
 
 
 def true_flow(spec: ClipSpec, step: int = 1, starts: Sequence[int] | None = None) -> np.ndarray:
