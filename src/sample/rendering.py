@@ -1,5 +1,6 @@
 """Renders the frames of a clip from its moving layers, and computes its true flow and the mask of what moves."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -73,6 +74,7 @@ def _shown_layers(spec: ClipSpec, times: Sequence[int]) -> np.ndarray:
     return shown
 
 
+@functools.lru_cache(1)  # frames, masks and true flow of a clip are asked for one after another
 def _layers(spec: ClipSpec) -> list[tuple[np.ndarray, np.ndarray]]:
     """Each layer, without most of what is empty, and the motion of this image (T, 3, 3); the background first."""
     (background, *front), (camera, *motions) = draw_layers(spec), clip_motion(spec)
