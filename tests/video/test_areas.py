@@ -24,7 +24,7 @@ def test_means_are_those_of_opencv_to_the_last_bit():
 
 def test_grey_images_are_resized_to_the_bytes_of_opencv():
     generator = np.random.default_rng(1)
-    sizes = [(240, 320), (240, 426), (360, 640), (480, 704), (720, 1280), (250, 250), (128, 300), (300, 128), (90, 70)]
+    sizes = [(240, 320), (240, 426), (360, 640), (480, 704), (720, 1280), (250, 250), (128, 300), (300, 128)]
     for height, width in sizes:
         image = generator.integers(0, 256, (height, width), dtype=np.uint8)
         size = (128, round(width * 128 / height)) if height < width else (round(height * 128 / width), 128)
