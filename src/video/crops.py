@@ -6,12 +6,14 @@ fractions of the shorter side. Otherwise each is a fraction of its own side, so 
 wide frame, and resizing changes the aspect ratio.
 """
 
+import functools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from src.flow import STEPS, ZERO
+from src.video.resizing import resize_square
 
 TEST_SCALE = 0.875  # sides of scored crops: 224 of 256, as in the two-stream paper and TSN
 
@@ -57,8 +59,8 @@ def scored_crops(height: int, width: int, count: int, keep_aspect: bool) -> list
 
 def crop_frame(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     """Crops a frame: uint8 (H, W, C) → (size, size, C)."""
-    resized = _resize(_part(frame, crop), size)
-    return flip_frame(resized) if crop.flipped else resized
+    resized = resize_square(_part(frame, crop), size)
+    return cv2.flip(resized, 1).reshape(resized.shape) if crop.flipped else resized
 
 
 def crop_stack(stack: np.ndarray, crop: Crop, size: int, keep_aspect: bool) -> np.ndarray:
@@ -67,19 +69,17 @@ def crop_stack(stack: np.ndarray, crop: Crop, size: int, keep_aspect: bool) -> n
     Motion is faster in a smaller crop: u is multiplied by the width of a scored crop / the width of this one, and v by
     the ratio of heights, so that the displacements of a scored crop stay as stored.
     """
-    resized = _resize(_part(stack, crop), size)
+    resized = crop_frame(stack, crop, size)
     height, width = (round(TEST_SCALE * side) for side in full_sides(*stack.shape[:2], keep_aspect))
-    if (height, width) != (crop.height, crop.width):
-        u, v = _scaled_codes(width / crop.width), _scaled_codes(height / crop.height)
-        table = np.tile(np.stack([u, v], axis=-1), stack.shape[-1] // 2)
-        resized = cv2.LUT(resized, table[None])
-    return flip_stack(resized) if crop.flipped else resized
+    if (height, width) == (crop.height, crop.width) and not crop.flipped:
+        return resized
+    table = _code_table(width / crop.width, height / crop.height, crop.flipped, stack.shape[-1])
+    return cv2.LUT(resized, table)
 
 
 def crop_window(window: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     """Crops consecutive grey frames: uint8 (T, H, W) → (T, size, size). Motion is faster in a smaller crop."""
-    frames = window.transpose(1, 2, 0)  # one image of T channels
-    return crop_frame(frames, crop, size).transpose(2, 0, 1)
+    return np.stack([crop_frame(frame[..., None], crop, size)[..., 0] for frame in window])
 
 
 def flip_frame(frame: np.ndarray) -> np.ndarray:
@@ -117,21 +117,18 @@ def _part(image, crop):
     return image[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
 
 
-def _resize(image, size):
-    """uint8 (h, w, C) → (size, size, C), by area where it shrinks, for which OpenCV takes at most four channels."""
-    if image.shape[:2] == (size, size):
-        return np.ascontiguousarray(image)
-    interpolation = cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
-    count = max(count for count in (1, 2, 3, 4) if image.shape[-1] % count == 0)
-    # NumPy moves `count` channels as one value: one by one, splitting them takes longer than resizing.
-    values = np.ascontiguousarray(image).view(f"V{count}")  # (h, w, C / count)
-    parts = [np.ascontiguousarray(part).view(np.uint8) for part in np.moveaxis(values[..., None], 2, 0)]
-    resized = [cv2.resize(part, (size, size), interpolation=interpolation) for part in parts]
-    resized = [part.reshape(size, size, count).view(values.dtype) for part in resized]
-    return np.concatenate(resized, axis=-1).view(np.uint8)
+@functools.lru_cache(256)
+def _code_table(horizontal, vertical, flipped, channels):
+    """The codes of displacements that are scaled by these factors, and u flipped after: uint8 (1, 256, channels)."""
+    u, v = _scaled_codes(horizontal), _scaled_codes(vertical)
+    u = 2 * ZERO - np.maximum(u, 1).astype(int) if flipped else u
+    return np.tile(np.stack([u, v], axis=-1).astype(np.uint8), channels // 2)[None]
 
 
 def _scaled_codes(scale):
     """Table of the codes of scaled displacements: uint8 (256,)."""
-    steps = np.arange(256, dtype=np.float32) - ZERO
+    codes = np.arange(256, dtype=np.uint8)
+    if scale == 1:
+        return codes
+    steps = codes.astype(np.float32) - ZERO
     return (np.clip(np.rint(scale * steps), -STEPS, STEPS) + ZERO).astype(np.uint8)

@@ -15,7 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from src.video.completeness import missing_bytes
-from src.video.container import decode_packet, open_container, read_packets, seconds_of, seek_back
+from src.video.container import decode_packet, read_packets, seconds_of, seek_back
 from src.video.deinterlacing import deinterlace
 from src.video.excerpt import FRAME_RATE, Excerpt
 from src.video.rules import VideoError, check_size, displayed_size
@@ -51,18 +51,21 @@ class FileReader:
     Attributes:
         num_frames: frames decoded so far; the true number once `pictures` has ended.
 
-    Raises:
-        VideoError: no readable file, empty, not a video, no decoder, or frames too large or too elongated.
+    Its methods raise VideoError: no readable file, empty, not a video, no decoder, or frames too large or elongated.
     """
 
     def __init__(self, excerpt: Excerpt):
         self.excerpt = excerpt
         self.path = Path(excerpt.path).absolute()
         self.num_frames = self._num_decoded = self._num_packets = 0
-        with open_container(self.path) as (_, stream):
+
+    def _open_near(self, seconds):
+        """`seek_back` in this file, whose frames must be of a usable size."""
+        for container, stream, moved in seek_back(self.path, seconds, MARGINS):
             self._pixel_aspect = pixel_aspect(stream)
             size = stream.codec_context.height, stream.codec_context.width
             check_size(self.path, *displayed_size(*size, self._pixel_aspect))
+            yield container, stream, moved
 
     def estimate(self) -> int:
         """Number of frames, counted by packets without decoding: of most files the true one, of all near it.
@@ -72,7 +75,7 @@ class FileReader:
                 excerpt that starts after the end.
         """
         begin, end = self._bounds
-        for container, stream, moved in seek_back(self.path, begin, MARGINS):
+        for container, stream, moved in self._open_near(begin):
             first, last, count, at_end, skipped = self._count_packets(container, stream, begin, end)
             if first and (not moved or seconds_of(first.dts, stream, inf) <= begin):
                 break
@@ -157,7 +160,7 @@ class FileReader:
 
     def _frames(self, begin):
         """Yields (seconds, frame), from the key frame before `begin` on, or from the first frame."""
-        for container, stream, moved in seek_back(self.path, begin, MARGINS):
+        for container, stream, moved in self._open_near(begin):
             frames = deinterlace(self._decode(container, stream, moved), stream)
             first = next(frames, None)
             if moved and (first is None or seconds_of(first.pts, stream, inf) > begin):
@@ -187,7 +190,7 @@ class FileReader:
     def _convert(self, frame, reformatter):
         """(uint8 (H, W, 3), BGR; its size as displayed), turned as a player does."""
         try:
-            image = reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
+            image = _view(reformatter.reformat(frame, format="bgr24", threads=1))
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(
                 f"{self.path}: must have frames that FFmpeg can convert; those of the format {frame.format.name} "
@@ -198,6 +201,12 @@ class FileReader:
         if turn not in TURNS:
             return image, size
         return cv2.rotate(image, TURNS[turn]), size if turn == 180 else size[::-1]
+
+
+def _view(frame):
+    """A BGR frame as an array (H, W, 3), without a copy."""
+    (plane,) = frame.planes
+    return np.ndarray((frame.height, frame.width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
 
 
 def _is_shown(packet):

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 
+from src.video.areas import mean_of_areas
 from src.video.file_reader import Picture
 from src.video.reading import resize
 from src.video.rules import stored_size
@@ -29,7 +30,7 @@ FAINT_SHARE = 0.3
 # At both ends of a clip a run has a change on one side only; it repeats if another run does, so many frames away.
 PATTERN = 2 * (MAX_REPEATS + 1)
 LOOK_AHEAD = PATTERN + MAX_REPEATS  # frames
-HELD_BYTES = 1 << 20  # an image up to this size, 640 × 540 pixels, is held as decoded
+HELD_BYTES = 1 << 22  # an image up to this size, 1280 × 1080 pixels, is held as decoded
 
 T = TypeVar("T")
 
@@ -136,6 +137,5 @@ def _is_run(changes, start, end, reference):
 
 def _largest_change(before, after):
     """Mean absolute difference of two grey images, grey levels, in the block where it is largest."""
-    difference = cv2.absdiff(before, after).astype(np.float32)
-    size = [max(1, side // REPEAT_BLOCK) for side in difference.shape[::-1]]
-    return float(cv2.resize(difference, size, interpolation=cv2.INTER_AREA).max())
+    height, width = (max(1, side // REPEAT_BLOCK) for side in after.shape)
+    return float(mean_of_areas(cv2.absdiff(before, after), height, width).max())
