@@ -31,16 +31,26 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     """
     # Not scikit-learn's CalibratedClassifierCV(method="temperature"): it calibrates a classifier, not scores, needs
     # five clips and every class in `labels`, which a small validation lacks, and keeps T private.
+    return _fit(_shifted_logits(scores), labels)
+
+
+def _shifted_logits(scores):
+    """`log_scores` less the highest of each clip, so that no exponential of their multiples is too large."""
     logits = log_scores(scores)
-    logits -= logits.max(axis=1, keepdims=True)
-    expected = (smooth_targets(labels, 1 / scores.shape[1], scores.shape) * logits).sum()
+    return logits - logits.max(axis=1, keepdims=True)
+
+
+def _fit(logits, labels):
+    """`fit_temperature` of `_shifted_logits`."""
+    clips = len(logits)
+    expected = (logits[np.arange(clips), labels].sum() + logits.mean()) / (1 + 1 / clips)  # with the pseudo-clip
 
     def slope(inverse):
         def measure(rows):
             weights = np.exp(inverse * logits[rows])
             return (np.vecdot(weights, logits[rows]) / weights.sum(axis=1)).sum()
 
-        return sum_blocks(measure, len(logits)) - expected
+        return sum_blocks(measure, clips) - expected
 
     if slope(0) >= 0:
         return float("inf")
@@ -88,12 +98,13 @@ def helpful_temperatures(
     folds, found = list(split_folds(labels, groups)), {}
     for stream, values in scores.items():
         raw = calibrated = 0.0
+        logits = _shifted_logits(values)
         for seen, held in folds:
-            temperature, logits = fit_temperature(values[seen], labels[seen]), log_scores(values[held])
-            raw += negative_log_likelihood(logits, labels[held]) * len(held)
-            calibrated += negative_log_likelihood(logits / temperature, labels[held]) * len(held)
+            temperature, others = _fit(logits[seen], labels[seen]), logits[held]
+            raw += negative_log_likelihood(others, labels[held]) * len(held)
+            calibrated += negative_log_likelihood(others / temperature, labels[held]) * len(held)
         if calibrated < raw:
-            found[stream] = fit_temperature(values, labels)
+            found[stream] = _fit(logits, labels)
     return found
 
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from src.fusion.blocks import sum_blocks
 
-ITERATIONS, TOLERANCE = 1000, 1e-10  # of the search; the relative decrease of the loss at which it ends
+ITERATIONS, TOLERANCE = 1000, 1e-7  # of the search; the relative decrease of the loss at which it ends
 
 
 def fit_svm(features: np.ndarray, classes: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
@@ -46,20 +46,20 @@ def _fit(features, classes, loss, curvature, penalty):
         bound[np.diag_indices_from(bound)] += 1e-9 * np.trace(bound) / len(bound)  # the bias may have no penalty
         # The bound of the loss's curvature is the unit matrix for root · weights: the search needs few steps for these.
         root = cholesky(bound)
-        inputs = solve_triangular(root, inputs.T, trans="T").T
+        inputs = (inputs @ solve_triangular(root, np.eye(len(root)))).astype(np.float32)
         penalty = solve_triangular(root, solve_triangular(root, np.diag(penalty), trans="T").T, trans="T")
 
         def objective(values):
             weights = values.reshape(len(root), -1)
 
             def measure(rows):
-                value, slopes = loss(inputs[rows] @ weights, classes[rows])
+                value, slopes = loss(inputs[rows] @ weights.astype(np.float32), classes[rows])
                 return np.append(inputs[rows].T @ slopes, value)
 
             total, shrunk = sum_blocks(measure, len(inputs)), penalty @ weights
             return total[-1] + (weights * shrunk).sum() / 2, total[:-1] + shrunk.ravel()
 
-        start = np.zeros(len(root) * (classes.max() + 1))
+        start = -objective(np.zeros(len(root) * (classes.max() + 1)))[1]  # the minimum of the bound
         options = {"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": TOLERANCE, "gtol": 0}
         found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
     weights = solve_triangular(root, found.reshape(len(root), -1))
@@ -72,7 +72,7 @@ def _squared_hinge(values, classes):
     values[own] *= -1
     values += 1
     np.maximum(values, 0, out=values)
-    total = np.vdot(values, values)
+    total = np.vdot(values, values)  # of a block; float32 will do
     values *= 2
     values[own] *= -1
     return total, values
