@@ -51,7 +51,7 @@ def main():
         print(f"{path.relative_to(ROOT)}: {'out of date' if arguments.check else 'updated'}")
     without = find_without_origin(ROOT / "docs" / "results")
     for section in without:
-        print(f"{section}: a table without a command or 'Measured by hand', a date and a machine")
+        print(f"{section}: a table without an origin: measure it, or say how, when and where it was measured by hand")
     if arguments.check and (stale or without):
         sys.exit(1)
 

@@ -188,6 +188,25 @@ def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "docs/results/format.md: out of date\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("| a |\n| --- |\n| 0.5 |", True),
+        ("| a |\n| --- |\n| one of 2016 |", False),  # no measured number
+        ("Measured by hand: 2026-11-27,\n2 cores.\n\n| 0.5 |", False),
+        ("Measured by hand on 2 cores.\n\n| 0.5 |", True),  # when?
+        ("Published:\n\n| 0.5 |", False),
+        ("<!-- table: speed -->\n| 0.5 |\n\n`speed.csv`: …\n<!-- end -->", False),
+        ("<!-- table: speed -->\n*Not measured yet: no `speed.csv`.*\n<!-- end -->", True),
+    ],
+)
+def test_a_table_says_where_its_numbers_are_from(text, without, tmp_path):
+    (tmp_path / "page.md").write_text(
+        f"# Page\n\n## Other\n\nMeasured by hand: 2026-11-27, 2 cores.\n\n## Speed\n\n{text}\n"
+    )
+    assert pages.find_without_origin(tmp_path) == (["page.md: Speed"] if without else [])
+
+
 def run_benchmark(monkeypatch, module, *arguments):
     """The table that the main function of a benchmark would write."""
     kept = []
