@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from conftest import make_subset, prepare, write_good
 
-from src.config import TrainConfig
+from src.config import ClipConfig, TrainConfig
+from src.cross_validation import HeldOut
 from src.inputs import read_clips
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ import ablation  # noqa: E402
 import command  # noqa: E402
 import fits  # noqa: E402
 import last_weights  # noqa: E402
+import looking  # noqa: E402
 import order  # noqa: E402
 import pages  # noqa: E402
 import recognition  # noqa: E402
@@ -188,6 +190,25 @@ def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "docs/results/format.md: out of date\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("| a |\n| --- |\n| 0.5 |", True),
+        ("| a |\n| --- |\n| one of 2016 |", False),  # no measured number
+        ("Measured by hand: 2026-11-27,\n2 cores.\n\n| 0.5 |", False),
+        ("Measured by hand on 2 cores.\n\n| 0.5 |", True),  # when?
+        ("Published:\n\n| 0.5 |", False),
+        ("<!-- table: speed -->\n| 0.5 |\n\n`speed.csv`: …\n<!-- end -->", False),
+        ("<!-- table: speed -->\n*Not measured yet: no `speed.csv`.*\n<!-- end -->", True),
+    ],
+)
+def test_a_table_says_where_its_numbers_are_from(text, without, tmp_path):
+    (tmp_path / "page.md").write_text(
+        f"# Page\n\n## Other\n\nMeasured by hand: 2026-11-27, 2 cores.\n\n## Speed\n\n{text}\n"
+    )
+    assert pages.find_without_origin(tmp_path) == (["page.md: Speed"] if without else [])
+
+
 def run_benchmark(monkeypatch, module, *arguments):
     """The table that the main function of a benchmark would write."""
     kept = []
@@ -309,6 +330,30 @@ def test_cost_of_a_store_is_that_of_its_files(tiny_store):
     files = [path for path in store.folder.rglob("*") if path.is_file() and path.parent != store.folder]
     assert cost["kB a clip"] == pytest.approx(sum(path.stat().st_size for path in files) / len(clips) / 1000)
     assert cost["s to extract a clip"] > 0
+
+
+def test_every_exchanged_label_is_found_where_all_answers_are_right():
+    labels = np.repeat(np.arange(4), 15)
+    scores = 0.1 + 0.6 * np.eye(4)[labels]
+    held_out = HeldOut(pd.DataFrame({"class_index": labels}), {"fused": scores}, None, "")
+    table = looking.find_flipped(held_out, list("abcd")).set_index("labels exchanged")
+    assert (table["among as many first"] == table.index).all() and (table.clips == 60).all()
+    assert (table["suspect"] <= table.index).all() and (table["suspect"] == table["suspect in all"]).all()
+
+
+def test_mask_is_cropped_as_the_streams_see_it():
+    mask = np.zeros((240, 320), bool)
+    mask[:, 160:] = True
+    found = looking.crop_mask(mask, 128, "spatial", TrainConfig(crop_size=64))
+    assert found.shape == (64, 64) and found[:, 32:].all() and not found[:, :32].any()
+
+
+def test_drawn_textures_rest_or_drift():
+    window = looking.draw_texture(np.random.default_rng(0), np.array([2, -1]), 2, 3, (40, 60))
+    assert window.shape == (2, 3, 40, 60)
+    np.testing.assert_array_equal(window[:, 0, 1:, :-2], window[:, 1, :-1, 2:])
+    frames, stacks = looking.draw_clip(np.random.default_rng(0), "still texture", ClipConfig(short_side=32))
+    assert frames.shape == (6, 32, 43, 3) and stacks.shape == (6, 32, 43, 20) and (stacks == 128).all()
 
 
 @pytest.mark.slow
