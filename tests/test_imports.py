@@ -109,10 +109,14 @@ def test_tensorflow_is_imported_in_one_place():
     assert users == ["src.training.devices"]
 
 
-def test_preprocessing_needs_neither_keras_nor_figures():
-    """Its processes start in a second, not in ten."""
-    program = "import sys, src.preprocessing; print(*{name.split('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [("src.preprocessing", {"matplotlib", "sklearn"}), ("src.plots", set()), ("run_notebooks", set())],
+)
+def test_what_needs_no_network_loads_no_keras(module, unneeded):
+    """The processes of the extraction start in a second, not in ten, and so does the first notebook."""
+    program = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     loaded = set(done.stdout.split())
-    assert {"cv2", "src"} <= loaded
-    assert not loaded & {"keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn"}
+    assert {"numpy", "src"} <= loaded
+    assert not loaded & {"keras", "tensorflow", "jax", "torch", *unneeded}
