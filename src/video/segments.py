@@ -90,7 +90,7 @@ def _make_segment(center, frames, window_length):
     indices = tuple(frame.index for frame in frames)
     (window,) = segment_windows(range(len(frames)), [np.searchsorted(indices, center)], window_length)
     shown = frames[window[middle(len(window))]]
-    return Segment(indices, gray, to_rgb(shown.image, gray.shape[1:]), window[0])
+    return Segment(indices, gray, to_rgb(shown.image(), gray.shape[1:]), window[0])
 
 
 def read_windows(path: str | Path | Excerpt, num_segments: int, length: int, height: int, width: int) -> np.ndarray:
