@@ -172,7 +172,9 @@ def device(folder):
     """The device that computes flow in (e), in words."""
     import keras  # in a process of its own: the peak memory of other ways would start at that of this process
 
-    return f"flow on {keras.distribution.list_devices()[0]} ({keras.backend.backend()})"
+    from src.training.devices import list_devices
+
+    return f"flow on {list_devices()[0]} ({keras.backend.backend()})"
 
 
 if __name__ == "__main__":

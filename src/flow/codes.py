@@ -63,10 +63,14 @@ def stack_fields(flow: np.ndarray, flow_length: int, bound: float) -> np.ndarray
 
     Missing fields are zero, on both sides, so that the motion is in the middle fields, as by `src.video.pad_window`.
     """
-    before = flow_length // 2 - len(flow) // 2
-    codes = np.full((flow_length, *flow.shape[1:]), ZERO, np.uint8)
-    codes[before : before + len(flow)] = quantize_flow(flow, bound)
-    return stack_flow(codes)
+    return stack_codes(quantize_flow(flow, bound), flow_length)
+
+
+def stack_codes(codes: np.ndarray, flow_length: int) -> np.ndarray:
+    """As `stack_fields`, of quantized fields: uint8 (T, H, W, 2) → uint8 (H, W, 2L)."""
+    before = flow_length // 2 - len(codes) // 2
+    missing = [(before, flow_length - len(codes) - before), (0, 0), (0, 0), (0, 0)]
+    return stack_flow(np.pad(codes, missing, constant_values=ZERO))
 
 
 def mean_flow(stack: np.ndarray, bound: float) -> np.ndarray:
