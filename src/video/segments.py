@@ -61,7 +61,7 @@ def read_segments(
     true_centers = segment_centers(reader.num_frames, num_segments)
     if not np.array_equal(centers, true_centers):
         segments = _read_around(reader, reader.num_frames, true_centers, short_side, *lengths)
-    if max(segment.gray.mean() for segment in segments) < BLACK:
+    if all(segment.gray.mean() < BLACK for segment in segments):
         raise VideoError(f"{Excerpt.of(path)}: black: all segments are black. Leave it out.")
     yield from segments
 
