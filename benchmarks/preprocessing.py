@@ -172,7 +172,8 @@ def device(folder):
     """The device that computes flow in (e), in words."""
     import keras  # in a process of its own: the peak memory of other ways would start at that of this process
 
-    return f"flow on {keras.distribution.list_devices()[0]} ({keras.backend.backend()})"
+    name = str(keras.ops.zeros(()).device).rpartition("device:")[2]  # TensorFlow's has a path before it
+    return f"flow on {name.lower()} ({keras.backend.backend()})"
 
 
 if __name__ == "__main__":

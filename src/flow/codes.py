@@ -22,12 +22,18 @@ def quantize_flow(flow: np.ndarray, bound: float) -> np.ndarray:
     Returns:
         uint8 (…).
     """
-    return _quantize(flow, np.float32(STEPS / bound))
+    flow = np.ascontiguousarray(flow)
+    codes = np.empty(flow.shape, np.uint8)
+    _quantize(flow.reshape(-1), np.float32(STEPS / bound), codes.reshape(-1))
+    return codes
 
 
-@with_cache(numba.vectorize, ["uint8(float32, float32)", "uint8(float64, float32)"])  # five times as fast as NumPy
-def _quantize(displacement, steps_per_px):
-    return min(max(np.rint(displacement * steps_per_px), -STEPS), STEPS) + ZERO
+@with_cache(numba.njit, nogil=True, error_model="numpy")  # NumPy takes eight times as long
+def _quantize(displacements, steps_per_px, codes):
+    most, zero = np.float32(STEPS), np.float32(ZERO)  # sums with integers would be of 64 bits
+    for i in range(len(codes)):
+        steps = np.rint(displacements[i] * steps_per_px)
+        codes[i] = np.uint8(np.int32(min(max(steps, -most), most) + zero))
 
 
 def dequantize_flow(codes: np.ndarray, bound: float) -> np.ndarray:
