@@ -60,7 +60,7 @@ def scored_crops(height: int, width: int, count: int, keep_aspect: bool) -> list
 def crop_frame(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     """Crops a frame: uint8 (H, W, C) → (size, size, C)."""
     resized = resize_square(_part(frame, crop), size)
-    return cv2.flip(resized, 1).reshape(resized.shape) if crop.flipped else resized
+    return flip_frame(resized) if crop.flipped else resized
 
 
 def crop_stack(stack: np.ndarray, crop: Crop, size: int, keep_aspect: bool) -> np.ndarray:
@@ -69,12 +69,11 @@ def crop_stack(stack: np.ndarray, crop: Crop, size: int, keep_aspect: bool) -> n
     Motion is faster in a smaller crop: u is multiplied by the width of a scored crop / the width of this one, and v by
     the ratio of heights, so that the displacements of a scored crop stay as stored.
     """
-    resized = crop_frame(stack, crop, size)
+    resized = resize_square(_part(stack, crop), size)
     height, width = (round(TEST_SCALE * side) for side in full_sides(*stack.shape[:2], keep_aspect))
-    if (height, width) == (crop.height, crop.width) and not crop.flipped:
-        return resized
-    table = _code_table(width / crop.width, height / crop.height, crop.flipped, stack.shape[-1])
-    return cv2.LUT(resized, table)
+    if (height, width) != (crop.height, crop.width):
+        resized = cv2.LUT(resized, _scaled_codes(width / crop.width, height / crop.height, stack.shape[-1]))
+    return flip_stack(resized) if crop.flipped else resized
 
 
 def crop_window(window: np.ndarray, crop: Crop, size: int) -> np.ndarray:
@@ -83,23 +82,22 @@ def crop_window(window: np.ndarray, crop: Crop, size: int) -> np.ndarray:
 
 
 def flip_frame(frame: np.ndarray) -> np.ndarray:
-    """Flips a frame horizontally: (…, H, W, C), any dtype."""
-    return frame[..., ::-1, :]
+    """Flips a frame horizontally: uint8 (…, H, W, C)."""
+    pixels = np.ascontiguousarray(frame).view(f"V{frame.shape[-1]}")  # NumPy moves all channels as one value
+    return np.ascontiguousarray(pixels[..., ::-1, :]).view(np.uint8)
 
 
 def flip_stack(stack: np.ndarray) -> np.ndarray:
     """The quantized flow of the flipped clip: the columns are reversed, and u is negated (256 minus its code).
 
     Args:
-        stack: uint8 (…, H, W, 2L), channels u1, v1, u2, v2, …
+        stack: uint8 (…, H, W, 2L), channels u1, v1, u2, v2, …; a u of 0, which lossy storage can leave, counts as 1.
 
     Returns:
         uint8 (…, H, W, 2L).
     """
-    flipped = stack[..., ::-1, :].copy()
-    horizontal = np.maximum(flipped[..., 0::2], 1).astype(np.int16)  # lossy storage can leave a 0: below the range
-    flipped[..., 0::2] = 2 * ZERO - horizontal
-    return flipped
+    rows = flip_frame(stack).reshape(-1, *stack.shape[-2:])
+    return cv2.LUT(rows, _negated_codes(stack.shape[-1])).reshape(stack.shape)
 
 
 def full_sides(height: int, width: int, keep_aspect: bool) -> tuple[int, int]:
@@ -118,17 +116,19 @@ def _part(image, crop):
 
 
 @functools.lru_cache(256)
-def _code_table(horizontal, vertical, flipped, channels):
-    """The codes of displacements that are scaled by these factors, and u flipped after: uint8 (1, 256, channels)."""
-    u, v = _scaled_codes(horizontal), _scaled_codes(vertical)
-    u = 2 * ZERO - np.maximum(u, 1).astype(int) if flipped else u
+def _scaled_codes(horizontal, vertical, channels):
+    """Table of the codes of scaled displacements, u and v in turn: uint8 (1, 256, channels)."""
+    steps = np.arange(256, dtype=np.float32) - ZERO
+    codes = [np.clip(np.rint(scale * steps), -STEPS, STEPS) + ZERO for scale in (horizontal, vertical)]
+    return _alternate(*codes, channels)
+
+
+@functools.lru_cache
+def _negated_codes(channels):
+    """The same table for u of the other sign, and v as it is."""
+    codes = np.arange(256)
+    return _alternate(2 * ZERO - np.maximum(codes, 1), codes, channels)
+
+
+def _alternate(u, v, channels):
     return np.tile(np.stack([u, v], axis=-1).astype(np.uint8), channels // 2)[None]
-
-
-def _scaled_codes(scale):
-    """Table of the codes of scaled displacements: uint8 (256,)."""
-    codes = np.arange(256, dtype=np.uint8)
-    if scale == 1:
-        return codes
-    steps = codes.astype(np.float32) - ZERO
-    return (np.clip(np.rint(scale * steps), -STEPS, STEPS) + ZERO).astype(np.uint8)
