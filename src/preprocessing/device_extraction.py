@@ -86,6 +86,6 @@ def _compile(shape, bound):
     frames = keras.Input(shape[1:], dtype="uint8")
     steps = ops.round(FarnebackFlow()(frames) * float(np.float32(STEPS / bound)))
     network = keras.Model(frames, ops.cast(ops.clip(steps, -STEPS, STEPS) + ZERO, "uint8"))
-    network.compile(jit_compile=True)
+    network.compile(jit_compile=keras.backend.backend() != "torch")  # whose compilation takes minutes
     network.predict_on_batch(np.zeros(shape, np.uint8))
     return network
