@@ -62,7 +62,7 @@ FULL = Sizes()
 TINY = Sizes(
     frames=((32, 40),), clips=(1,), copied=1 << 16, product=64, network="compact", crop=32, batches=(4,),
     motion="small", clip_batch=2, segments=2, steps=2, short_side=32, latency=(1,), heads=((40, 8, 3),), videos=1,
-    workers=(2,), few_workers=(1,), clips_of_worker=10, repeats=1, seconds=0.0,
+    workers=(2,), few_workers=(1,), clips_of_worker=3, repeats=1, seconds=0.0,
 )  # fmt: skip
 
 
