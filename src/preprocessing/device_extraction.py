@@ -16,7 +16,7 @@ from src.preprocessing.watchdog import Watchdog
 from src.preprocessing.workers import run_tasks
 from src.store import ClipStore
 
-PIXELS = 1 << 22  # of pairs in a batch: 83 of 224 × 224, with which a large GPU is near its full speed
+PIXELS = 1 << 21  # of the pairs in a batch, 95 of 128 × 171: about 2 GB in work, and a large GPU near its full speed
 SIZES = 8  # compiled networks to keep, one per frame size
 PROCESSES = 2  # for each worker, because one waits for its flow while another decodes or encodes
 
@@ -86,6 +86,6 @@ def _compile(shape, bound):
     frames = keras.Input(shape[1:], dtype="uint8")
     steps = ops.round(FarnebackFlow()(frames) * float(np.float32(STEPS / bound)))
     network = keras.Model(frames, ops.cast(ops.clip(steps, -STEPS, STEPS) + ZERO, "uint8"))
-    network.compile(jit_compile=True)
+    network.compile(jit_compile=keras.backend.backend() != "torch")  # whose compilation takes minutes
     network.predict_on_batch(np.zeros(shape, np.uint8))
     return network

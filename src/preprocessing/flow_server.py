@@ -11,6 +11,7 @@ from multiprocessing.connection import Client, Listener
 import numpy as np
 
 COMPUTING = 2  # batches at a time: one is on the device while another is put together, or sent back
+INSTEAD = "Set accelerator=False to compute it on the cores."
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class FlowServer:
                     self.waiting.append(request)
                     self.changed.notify()
                 error = request.codes.exception()
-                failed = f"flow could not be computed on the device: {type(error).__name__}: {error}"
+                failed = f"flow could not be computed on the device ({type(error).__name__}: {error}). {INSTEAD}"
                 connection.send(RuntimeError(failed) if error else request.codes.result())
         except (OSError, EOFError, CancelledError):
             pass  # the process has died, or the job ends

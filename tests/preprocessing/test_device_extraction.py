@@ -8,9 +8,11 @@ import pytest
 from conftest import FIGHTS, TINY_CONFIG, make_subset, moving_texture, prepare, read_content, write_good, write_video
 
 from src.config import ClipConfig
+from src.flow import compute_flow, stack_fields, unstack_flow
 from src.preprocessing import device_extraction
 from src.preprocessing.device_extraction import compute_codes, extract_on_device
 from src.preprocessing.extraction import extract_clip, extract_windows
+from src.preprocessing.job import preprocess
 from src.preprocessing.plan import choose_extraction, plan_preprocessing
 from src.store import ClipStore
 
@@ -88,6 +90,34 @@ def test_the_reports_are_the_same(both):
     pd.testing.assert_frame_equal(cores.failures, device.failures)
     assert device.failures.video_id.tolist() == ["single", "text"] and device.computed == 9
     assert set(device.stage_seconds) >= {"decode", "flow", "encode"}
+
+
+def test_the_store_is_that_of_cores_to_the_byte_if_the_flow_is(videos, both, tmp_path, monkeypatch):
+    def compute(pairs, bound):
+        return np.stack([unstack_flow(stack_fields(compute_flow(pair), 1, bound))[0] for pair in pairs])
+
+    monkeypatch.setattr(device_extraction, "compute_codes", compute)
+    prepare(make_subset(videos), tmp_path, workers=2, extract=extract_on_device)
+    assert read_content(ClipStore(tmp_path)) == read_content(both["cores"][1])
+
+
+def test_one_worker_is_this_process(videos, both, tmp_path):
+    report = prepare(make_subset(videos[:2]), tmp_path, workers=1, extract=extract_on_device)
+    assert report.computed == 2 and report.stage_seconds["flow"] > 0
+    content, expected = read_content(ClipStore(tmp_path)), read_content(both["device"][1])
+    clips = {path: data for path, data in content.items() if path.name.endswith(".jpg")}
+    assert clips and clips.items() <= expected.items()
+
+
+def test_an_error_of_the_device_ends_the_job(videos, tmp_path, monkeypatch):
+    def fail(pairs, bound):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(device_extraction, "compute_codes", fail)
+    plan = plan_preprocessing(make_subset(videos[:2]), tmp_path, TINY_CONFIG, 2, extract=extract_on_device)
+    with pytest.raises(RuntimeError, match=r"on the device \(MemoryError: no room\). Set accelerator=False"):
+        preprocess(plan)
+    assert ClipStore(tmp_path, TINY_CONFIG).names() == set()
 
 
 def test_the_plan_measures_this_way(videos, tmp_path):
