@@ -16,8 +16,13 @@ def sum_blocks(function: Callable[[slice], np.ndarray | float], count: int) -> n
     Blocks are computed in threads, so the function should leave its work to NumPy. They are added in their order: the
     result does not depend on the number of cores.
     """
-    blocks = [slice(first, first + BLOCK) for first in range(0, count, BLOCK)]
+    blocks = list_blocks(count)
     return sum(_threads().map(function, blocks) if len(blocks) > 1 else map(function, blocks))
+
+
+def list_blocks(count: int) -> list[slice]:
+    """Slices that cover `count` rows."""
+    return [slice(first, first + BLOCK) for first in range(0, count, BLOCK)]
 
 
 @cache
