@@ -39,6 +39,7 @@ SHARED = {
     "accelerator_rows",
     "command",
     "fits",
+    "large_sets_stages",
     "tables",
 }  # modules without a command of their own
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
