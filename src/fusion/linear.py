@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from src.fusion.blocks import list_blocks, sum_blocks
 
-ITERATIONS, TOLERANCE = 1000, 1e-7  # of the search; the relative decrease of the loss at which it ends
+ITERATIONS, TOLERANCE = 1000, 1e-6  # of the search; the relative decrease of the loss at which it ends
 
 
 def fit_svm(features: np.ndarray, classes: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +79,7 @@ def _squared_hinge(values, classes):
     values[own] *= -1
     values += 1
     np.maximum(values, 0, out=values)
-    total = np.vdot(values, values)  # of a block; float32 will do
+    total = np.square(values).sum(dtype=np.float64)
     values *= 2
     values[own] *= -1
     return total, values
@@ -88,9 +88,9 @@ def _squared_hinge(values, classes):
 def _cross_entropy(values, classes):
     own = np.arange(len(classes)), classes
     values -= values.max(axis=1, keepdims=True)
-    total = -values[own].sum()
+    total = -values[own].sum(dtype=np.float64)
     np.exp(values, out=values)
     sums = values.sum(axis=1, keepdims=True)
     values /= sums
     values[own] -= 1
-    return total + np.log(sums).sum(), values
+    return total + np.log(sums).sum(dtype=np.float64), values
