@@ -1,9 +1,11 @@
 """Time and memory of what is done once for a whole set, by its number of clips.
 
     python benchmarks/large_sets.py scores [--clips 1000 10000 25000]
+    python benchmarks/large_sets.py fits [--clips 1000 10000]
     python benchmarks/large_sets.py clips [--clips 1000 10000]
 
 "scores" are drawn scores of validation and test, as many of each as `clips`: 174 classes, groups of about three.
+"fits" are those of classifiers to drawn numbers: the trees of one baseline, and a head on kept features, 12 classes.
 "clips" is a data folder whose videos and clips are links to a few of the sample's, 32 pixels high with one segment, and
 networks of one layer: what is measured is the work of the main process, not that of extraction and of networks.
 
@@ -28,7 +30,7 @@ import psutil
 from tables import format_value, write_table
 
 LARGEST = 100_000
-CLIPS = {"scores": [1_000, 10_000, 25_000], "clips": [1_000, 10_000]}
+CLIPS = {"scores": [1_000, 10_000, 25_000], "fits": [1_000, 10_000], "clips": [1_000, 10_000]}
 PRELOADED = ["large_sets_stages", "src.preprocessing", "src.atlas", "src.cross_validation"]  # imported once
 INTERVAL = 0.005  # seconds between looks at the memory
 

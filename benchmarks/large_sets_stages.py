@@ -252,9 +252,8 @@ STAGES = {
         "doubtful labels": doubt_labels,
         "predictions as CSV": tabulate_predictions,
         f"comparison of {RUNS} runs": compare,
-        "trees of a baseline": grow_trees,
-        "head on kept features": fit_a_head,
     },
+    "fits": {"trees of a baseline": grow_trees, "head on kept features": fit_a_head},
     "clips": {
         "planning": plan,
         "planning and preparing what is there": prepare_again,
