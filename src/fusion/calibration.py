@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from src.fusion.blocks import sum_blocks
+from src.fusion.blocks import map_blocks, sum_blocks
 
 FOLDS = 5
 LEAST_SCORE = 1e-10  # float32 scores can be exactly zero, which has no logarithm; as in `models.fusion_layer`
@@ -36,8 +36,12 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def _shifted_logits(scores):
     """`log_scores` less the highest of each clip, so that no exponential of their multiples is too large."""
-    logits = log_scores(scores)
-    return logits - logits.max(axis=1, keepdims=True)
+
+    def shift(rows):
+        logits = log_scores(scores[rows])
+        return logits - logits.max(axis=1, keepdims=True)
+
+    return map_blocks(shift, len(scores))
 
 
 def _fit(logits, labels):
@@ -76,7 +80,7 @@ def smooth_targets(labels: np.ndarray, pseudo: np.ndarray | float, shape: tuple[
 
 def apply_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
     """softmax(log(scores) / temperature): float (N, C), rows sum to 1; the ranking of the classes stays."""
-    return softmax(log_scores(scores) / temperature, axis=1)
+    return map_blocks(lambda rows: softmax(log_scores(scores[rows]) / temperature, axis=1), len(scores))
 
 
 def helpful_temperatures(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from src.config import STREAMS
+from src.fusion.blocks import map_blocks
 from src.fusion.calibration import apply_temperature, helpful_temperatures, split_folds
 from src.fusion.learning import (
     combine,
@@ -64,7 +65,11 @@ class Fusion:
         if _check_scores(scores) != self.num_classes:
             received = scores["spatial"].shape[1]
             raise ValueError(f"scores must be of validation's {self.num_classes} classes. Received: {received} classes")
-        return combine(scores, **self.parameters)
+        parameters = {name: np.array(value) if name == "kernel" else value for name, value in self.parameters.items()}
+        return map_blocks(
+            lambda rows: combine({stream: scores[stream][rows] for stream in STREAMS}, **parameters),
+            len(scores["spatial"]),
+        )
 
 
 def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:

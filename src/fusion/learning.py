@@ -73,19 +73,22 @@ def learn_log_linear(scores, labels):
     catalytic prior, Huang et al. 2020). One more pseudo-clip of unknown class keeps the weights finite where all clips
     are right. `benchmarks/fusion_kinds.py` compares it with the other kinds.
     """
-    logits = np.stack([log_scores(scores[stream]) for stream in STREAMS])
-    logits -= logits.mean(axis=2, keepdims=True)
-    scale = np.maximum(np.abs(logits).mean(axis=(1, 2), keepdims=True), 1e-9)  # the search needs numbers around 1
-    logits /= scale
-    calibrated = [apply_temperature(scores[stream], fit_temperature(scores[stream], labels)) for stream in STREAMS]
-    shape = logits.shape[1:]
-    targets = smooth_targets(labels, PSEUDO_CLIPS * np.mean(calibrated, axis=0) + 1 / shape[1], shape)
-
-    expected = (targets * logits).sum(axis=(1, 2))
+    logits = [log_scores(scores[stream]) for stream in STREAMS]
+    for part in logits:
+        part -= part.mean(axis=1, keepdims=True)
+    scale = np.maximum([np.abs(part).mean() for part in logits], 1e-9)  # the search needs numbers around 1
+    for part, size in zip(logits, scale, strict=True):
+        part /= size
+    spatial, temporal = (
+        apply_temperature(scores[stream], fit_temperature(scores[stream], labels)) for stream in STREAMS
+    )
+    pseudo = PSEUDO_CLIPS / 2 * (spatial + temporal) + 1 / spatial.shape[1]
+    targets = smooth_targets(labels, pseudo, pseudo.shape)
+    expected = np.array([np.vdot(targets, part) for part in logits])
 
     def loss(weights):
         def measure(rows):
-            fused = weights[0] * logits[0, rows] + weights[1] * logits[1, rows]
+            fused = weights[0] * logits[0][rows] + weights[1] * logits[1][rows]
             top = fused.max(axis=1)
             shares = np.exp(fused - top[:, None])
             sums = shares.sum(axis=1)
@@ -95,7 +98,7 @@ def learn_log_linear(scores, labels):
         total, *slopes = sum_blocks(measure, len(labels))
         return total - weights @ expected, slopes - expected
 
-    found = minimize(loss, [0.5, 0.5], jac=True, bounds=[(0, None)] * 2, method="L-BFGS-B").x / scale.ravel()
+    found = minimize(loss, [0.5, 0.5], jac=True, bounds=[(0, None)] * 2, method="L-BFGS-B").x / scale
     text = f"{found[0]:.2f} log spatial + {found[1]:.2f} log temporal"
     return text, {"features": "log scores", "weights": found.tolist()}
 
@@ -114,7 +117,7 @@ def learn_logistic(scores, labels):
     """A multinomial logistic regression on both streams' log-scores."""
     present, classes = np.unique(labels, return_inverse=True)
     c = LOGISTIC_C / 2 if len(present) == 2 else LOGISTIC_C  # as if one class's logit were 0, for which C was chosen
-    kernel, bias = fit_logistic(log_scores(_concatenate(scores)), classes, c)
+    kernel, bias = fit_logistic(log_scores(_concatenate(scores)).astype(np.float32), classes, c)
     text = f"logistic regression, C = {LOGISTIC_C:g}, {len(labels)} clips"
     return text, {"features": "log scores"} | _decision_parameters(kernel, bias, present, scores["spatial"].shape[1])
 

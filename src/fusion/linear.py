@@ -8,9 +8,9 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from src.fusion.blocks import sum_blocks
+from src.fusion.blocks import list_blocks, sum_blocks
 
-ITERATIONS, TOLERANCE = 1000, 1e-7  # of the search; the relative decrease of the loss at which it ends
+ITERATIONS, TOLERANCE = 1000, 1e-6  # of the search; the relative decrease of the loss at which it ends
 
 
 def fit_svm(features: np.ndarray, classes: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
@@ -40,14 +40,16 @@ def _fit(features, classes, loss, curvature, penalty):
         curvature: the largest second derivative of the loss.
         penalty: float (F + 1,), of each row of the kernel, then of the bias.
     """
-    inputs = np.column_stack([features, np.ones(len(features))])
+    inputs = np.column_stack([features.astype(np.float32, copy=False), np.ones(len(features), np.float32)])
     with threadpool_limits(1, "blas"):  # blocks are computed in threads of our own
-        bound = curvature * sum_blocks(lambda rows: inputs[rows].T @ inputs[rows], len(inputs)) + np.diag(penalty)
+        bound = curvature * sum_blocks(lambda rows: _product(inputs[rows]), len(inputs)) + np.diag(penalty)
         bound[np.diag_indices_from(bound)] += 1e-9 * np.trace(bound) / len(bound)  # the bias may have no penalty
         # The bound of the loss's curvature is the unit matrix for root · weights: the search needs few steps for these.
         root = cholesky(bound)
-        inputs = (inputs @ solve_triangular(root, np.eye(len(root)))).astype(np.float32)
-        penalty = solve_triangular(root, solve_triangular(root, np.diag(penalty), trans="T").T, trans="T")
+        inverse = solve_triangular(root, np.eye(len(root)))
+        for rows in list_blocks(len(inputs)):
+            inputs[rows] = inputs[rows] @ inverse
+        penalty = inverse.T @ (penalty[:, None] * inverse)
 
         def objective(values):
             weights = values.reshape(len(root), -1)
@@ -62,8 +64,13 @@ def _fit(features, classes, loss, curvature, penalty):
         start = -objective(np.zeros(len(root) * (classes.max() + 1)))[1]  # the minimum of the bound
         options = {"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": TOLERANCE, "gtol": 0}
         found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-    weights = solve_triangular(root, found.reshape(len(root), -1))
+    weights = inverse @ found.reshape(len(root), -1)
     return weights[:-1], weights[-1]
+
+
+def _product(part):
+    part = part.astype(np.float64)
+    return part.T @ part
 
 
 def _squared_hinge(values, classes):
@@ -72,7 +79,7 @@ def _squared_hinge(values, classes):
     values[own] *= -1
     values += 1
     np.maximum(values, 0, out=values)
-    total = np.vdot(values, values)  # of a block; float32 will do
+    total = np.square(values).sum(dtype=np.float64)
     values *= 2
     values[own] *= -1
     return total, values
@@ -81,9 +88,9 @@ def _squared_hinge(values, classes):
 def _cross_entropy(values, classes):
     own = np.arange(len(classes)), classes
     values -= values.max(axis=1, keepdims=True)
-    total = -values[own].sum()
+    total = -values[own].sum(dtype=np.float64)
     np.exp(values, out=values)
     sums = values.sum(axis=1, keepdims=True)
     values /= sums
     values[own] -= 1
-    return total + np.log(sums).sum(), values
+    return total + np.log(sums).sum(dtype=np.float64), values

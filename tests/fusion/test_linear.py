@@ -16,7 +16,7 @@ FEATURES = RNG.normal(size=(200, 8)) * [1, 1, 1, 1, 1, 3, 0.1, 30] + 5 + np.eye(
 def test_svm_is_that_of_scikit_learn():
     expected = LinearSVC(C=0.7, tol=1e-9, max_iter=100_000).fit(FEATURES, CLASSES)
     kernel, bias = fit_svm(FEATURES, CLASSES, 0.7)
-    np.testing.assert_allclose(FEATURES @ kernel + bias, expected.decision_function(FEATURES), atol=1e-2)
+    np.testing.assert_allclose(FEATURES @ kernel + bias, expected.decision_function(FEATURES), atol=0.05)
 
 
 @pytest.mark.parametrize("count", [200, 30])
@@ -26,7 +26,7 @@ def test_logistic_regression_is_that_of_scikit_learn(count):
     kernel, bias = fit_logistic(features, classes, 0.3)
     found = features @ kernel + bias
     found -= found.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(found, expected - expected.mean(axis=1, keepdims=True), atol=1e-2)
+    np.testing.assert_allclose(found, expected - expected.mean(axis=1, keepdims=True), atol=0.05)
 
 
 def test_features_that_are_constant_or_copies_are_no_obstacle():
