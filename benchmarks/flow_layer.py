@@ -120,7 +120,7 @@ def compiled_layer(shape, **settings):
     """A function of uint8 clips (B, *shape)."""
     frames = keras.Input(shape, dtype="uint8")
     model = keras.Model(frames, FarnebackFlow(**settings)(frames))
-    model.compile(jit_compile=True)
+    model.compile(jit_compile=keras.backend.backend() != "torch")  # whose compilation takes minutes
     return model.predict_on_batch
 
 

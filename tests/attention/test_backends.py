@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from backends import run_python
 from keras import layers
+from on_backend import run_python
 
 from src.attention.gradients import input_gradients
 

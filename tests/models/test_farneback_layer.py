@@ -14,6 +14,7 @@ from keras import ops
 from networks import dtype_policy
 
 from models.farneback import FarnebackFlow
+from src.training.devices import jit_compile
 from src.video import read_frames
 
 DEFAULTS = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2}
@@ -168,7 +169,7 @@ def test_compiled_and_in_a_model_it_is_the_same():
     frames = keras.Input((3, 48, 64), dtype="uint8")
     model = keras.Model(frames, FarnebackFlow(name="flow")(frames))
     assert model.output.shape == (None, 2, 48, 64, 2) and model.output.dtype == "float32"
-    model.compile(jit_compile=True)
+    model.compile(jit_compile=jit_compile(True))
     np.testing.assert_allclose(model.predict_on_batch(grey), ops.convert_to_numpy(FarnebackFlow()(grey)), atol=1e-4)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from backends import ROOT, run_python
 from keras import layers
+from on_backend import ROOT, run_python
 
 from src.config import TrainConfig
 from src.training.callbacks import StartRound
