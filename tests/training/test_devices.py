@@ -18,7 +18,7 @@ from keras import layers
 from src.config import TrainConfig
 from src.training.callbacks import StartRound
 from src.training.compiling import compile_model
-from src.training.devices import EvenBatches, list_devices, on_devices, predict, synchronized_batch_norm
+from src.training.devices import EvenBatches, on_devices, predict, synchronized_batch_norm
 
 ROOT = Path(__file__).parents[2]
 TWO = ["single", "parallel", "resumed", "ragged", "xla", "distribution"]
@@ -322,10 +322,3 @@ def test_a_backend_that_cannot_share_is_refused(monkeypatch):
     refused = pytest.raises(ValueError, match="TensorFlow or JAX. Received: the backend torch. Set KERAS_BACKEND")
     with refused, on_devices(data_parallel=True):
         pass
-
-
-def test_under_pytorch_the_device_is_that_of_a_tensor(monkeypatch):
-    assert list_devices() == keras.distribution.list_devices()
-    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    monkeypatch.setattr(keras.distribution, "list_devices", None)  # which Keras has not for this backend
-    assert list_devices() == [str(keras.ops.zeros(()).device)]
