@@ -116,10 +116,10 @@ def bytes_per_pair(height: int, width: int) -> int:
 
 
 def compiled_layer(shape, **settings):
-    """A function of uint8 clips (B, *shape)."""
+    """A function of uint8 clips (B, *shape), compiled with XLA; PyTorch, which would unroll all loops, is eager."""
     frames = keras.Input(shape, dtype="uint8")
     model = keras.Model(frames, FarnebackFlow(**settings)(frames))
-    model.compile(jit_compile=True)
+    model.compile(jit_compile=keras.backend.backend() != "torch")
     return model.predict_on_batch
 
 
