@@ -11,7 +11,7 @@ import command
 import keras
 import pandas as pd
 
-from models import build_temporal_cnn, measure_flow_scale
+from models import build_finetuned_resnet, build_temporal_cnn, measure_flow_scale
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
 from src.store import ClipStore, manifest_digest
@@ -82,6 +82,13 @@ def build_temporal(batches: TrainingBatches, class_names: list[str], config: Tra
         config.temporal_head, config.subtract_mean, None, scale, config.dropout,
         batches.num_segments if config.fixed_segments else None, config.consensus, config.temporal_shift,
     )  # fmt: skip
+
+
+def build_scratch(stream: str, batches: TrainingBatches, class_names: list[str], config: TrainConfig) -> keras.Model:
+    """An untrained network of a stream; the spatial one is compact."""
+    if stream == "temporal":
+        return build_temporal(batches, class_names, config)
+    return build_finetuned_resnet(len(class_names), config.crop_size, None, "compact", dropout=config.dropout)
 
 
 def run_folder(name: str, clips: pd.DataFrame, store: ClipStore, config: TrainConfig) -> Path:

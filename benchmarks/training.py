@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 from tables import write_table
 
-from models import build_finetuned_resnet
 from src.config import TrainConfig
 from src.inputs import TrainingBatches, read_clips
 from src.store import manifest_digest
@@ -106,10 +105,7 @@ def prepare(stream, data, config):
     for clip in batches.clips:
         for segment in range(store.config.num_segments):
             batches.inputs.read(clip, segment)
-    if stream == "temporal":
-        model = fits.build_temporal(batches, class_names, config)
-    else:
-        model = build_finetuned_resnet(len(class_names), config.crop_size, None, "compact")
+    model = fits.build_scratch(stream, batches, class_names, config)
     compile_model(model, 1e-3, 1000, config)
     fit(model, batches, 0)
     return model, batches

@@ -11,7 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    *("src.config_checks", "src.config", "src.progress", "src.units", "src.files", "src.image_folder", "src.ownership"),
+    *(
+        "src.config_checks",
+        "src.config",
+        "src.devices",
+        "src.progress",
+        "src.units",
+        "src.files",
+        "src.image_folder",
+        "src.ownership",
+    ),
     *("src.sample", "src.sources", "src.flow", "src.video", "src.subsets", "src.fingerprint", "models", "src.store"),
     *("src.preprocessing", "src.inputs", "src.training", "src.metrics", "src.fusion", "src.attention"),
     *("src.evaluation", "src.cross_validation", "src.inference", "src.plots", "src.atlas"),

@@ -14,6 +14,7 @@ from src.inputs import scored_segments
 from src.metrics import class_scores
 from src.store import ClipStore
 
+MOST_CLIPS = 2_000  # of a larger split as many are drawn: there are eleven probes, each as long as scoring
 ORDERS = {  # probe of the order of segments → their places; all are scored in one pass over the clips
     "one segment": lambda segments: np.full_like(segments, segments[len(segments) // 2]),
     "segments reversed": lambda segments: segments[::-1],
@@ -34,7 +35,8 @@ def probe_streams(
       "fields shuffled" shuffles its fields, and "one field" repeats its middle field L times, which removes changes of
       the motion, too.
 
-    Where the accuracy stays the same, the stream does not use what was taken away.
+    Where the accuracy stays the same, the stream does not use what was taken away. Of a split of more than 2,000 clips,
+    as many random ones are probed.
 
     Args:
         spatial, temporal: the streams.
@@ -46,6 +48,8 @@ def probe_streams(
         A row per class; columns "spatial", "spatial, one segment", …, "temporal", "temporal, one segment", …,
         "temporal, fields reversed", …: accuracies 0 … 1, NaN for a class without clips; and "clips".
     """
+    rows = clips[clips.split == split]
+    clips = rows.sample(MOST_CLIPS, random_state=config.seed) if len(rows) > MOST_CLIPS else rows
     scores, names, places = {}, ["", *(f", {name}" for name in ORDERS)], np.arange(len(scored_segments(store, config)))
     orders = [places, *(order(places) for order in ORDERS.values())]
     for stream, model in (("spatial", spatial), ("temporal", temporal)):
@@ -56,7 +60,7 @@ def probe_streams(
     for name, (network, change) in fields.items():
         found = predict_scores(network, clips, store, "temporal", split, class_names, config, change)
         scores[f"temporal, {name}"] = found
-    labels = clips[clips.split == split].class_index.to_numpy()
+    labels = clips.class_index.to_numpy()
     by_class = {name: class_scores(values, labels, class_names) for name, values in scores.items()}
     recalls = pd.DataFrame({name: table["recall"] for name, table in by_class.items()})
     return recalls.assign(clips=by_class["spatial"]["clips"])

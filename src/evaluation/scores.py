@@ -46,10 +46,10 @@ def predict_scores(
     )
     # predict_on_batch runs in inference mode: without dropout, and with the moving statistics of batch norm
     scores = [
-        np.asarray(model.predict_on_batch(batches[index][0]))
+        average_crops(np.asarray(model.predict_on_batch(batches[index][0])), class_names, config)
         for index in progress(range(len(batches)), label=f"{stream} scores, {split}", unit="batch")
     ]
-    return average_crops(np.concatenate(scores), class_names, config)
+    return np.concatenate(scores)
 
 
 def average_crops(scores: np.ndarray, class_names: list[str], config: TrainConfig) -> np.ndarray:

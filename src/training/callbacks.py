@@ -21,12 +21,14 @@ from src.training.saving import write_weights
 class StartRound(keras.callbacks.Callback):
     """Sets the random state of batches and dropout before each round, so that a resumed round repeats exactly."""
 
-    def __init__(self, batches):
+    def __init__(self, batches, seed: int):
         super().__init__()
-        self.batches = batches
+        self.batches, self.seed = batches, seed
 
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
+        # Dropout under PyTorch draws from the state of the backend, that of other backends from states of its own.
+        keras.utils.set_random_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         for state in self.model.variables:
             if state.name == "seed_generator_state":  # dropout's (seed, draws so far), which weight files do not hold
                 state.assign([state[0], epoch * len(self.batches)])

@@ -36,13 +36,20 @@ def on_devices(
         the number of devices that share a batch.
 
     Raises:
-        ValueError: unknown precision; or, for several devices, a batch_size that is not a multiple of them, XLA under
-            TensorFlow, or a backend that Keras cannot distribute.
+        ValueError: unknown precision; `xla` or `data_parallel` under PyTorch; or, for several devices, a batch_size
+            that is not a multiple of them, or XLA under TensorFlow.
 
     Micikevicius et al. 2018 (mixed precision); `keras.distribution.DataParallel`, `tf.distribute.MirroredStrategy`.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {PRECISIONS}. Received: {precision!r}")
+    backend = keras.backend.backend()
+    for name, asked in {"data_parallel": data_parallel, "xla": xla}.items():
+        if asked and backend not in ("tensorflow", "jax"):
+            raise ValueError(
+                f"{name} needs TensorFlow or JAX. Received: the backend {backend}. Set KERAS_BACKEND to one of them "
+                f"before keras is imported, or {name} to False."
+            )
     devices = _list_devices(xla, batch_size) if data_parallel else []
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
@@ -53,16 +60,13 @@ def on_devices(
         keras.config.set_dtype_policy(before)
 
 
-def list_devices() -> list[str]:
-    """The devices of the backend, such as "gpu:0"; under PyTorch the one that Keras uses, because Keras lists none."""
-    if keras.backend.backend() == "torch":
-        return [str(keras.ops.zeros(()).device)]
-    return keras.distribution.list_devices()
-
-
 def jit_compile(xla: bool) -> bool:
-    """The argument `jit_compile` of `model.compile`. Always true for JAX: without it, an epoch would take minutes."""
-    return xla or keras.backend.backend() == "jax"
+    """The argument `jit_compile` of `model.compile`: whether XLA compiles the steps.
+
+    Always true for JAX: without it, an epoch would take minutes. Never for PyTorch, which has no XLA: Keras would hand
+    whole steps to `torch.compile`, which takes minutes where a network computes flow, and makes none faster.
+    """
+    return keras.backend.backend() == "jax" or (xla and keras.backend.backend() != "torch")
 
 
 @contextlib.contextmanager
@@ -128,14 +132,8 @@ def _repeat_last(array, times):
 
 def _list_devices(xla, batch_size):
     """Names of the devices that will share a batch, such as "gpu:0"."""
-    backend = keras.backend.backend()
-    if backend not in ("tensorflow", "jax"):
-        raise ValueError(
-            f"data_parallel needs TensorFlow or JAX. Received: the backend {backend}. Set KERAS_BACKEND to one of them "
-            "before keras is imported, or data_parallel to False."
-        )
     devices = keras.distribution.list_devices()
-    if len(devices) > 1 and xla and backend == "tensorflow":
+    if len(devices) > 1 and xla and keras.backend.backend() == "tensorflow":
         raise ValueError(
             f"TensorFlow cannot compile a model with XLA for {len(devices)} devices. Set xla or data_parallel to "
             'False, or KERAS_BACKEND to "jax".'

@@ -14,7 +14,7 @@ from src.config import TrainConfig
 from src.inputs import ValidationBatches
 from src.training.callbacks import Backup, History, OwnTask, StartRound, StepBar, find_backups
 from src.training.compiling import compile_model
-from src.training.devices import EvenBatches, on_devices, synchronized_batch_norm
+from src.training.devices import EvenBatches, jit_compile, on_devices, synchronized_batch_norm
 from src.training.event_log import EventLog
 from src.training.runs import Run
 from src.training.saving import write_model
@@ -91,7 +91,7 @@ def fit_stream(
         weights.unlink()
     model = keras.models.load_model(finished)
     if takes_frames(model):
-        model.compile(jit_compile=True)  # prediction is several times as fast
+        model.compile(jit_compile=jit_compile(True))  # prediction is several times as fast
     return model, history.table
 
 
@@ -123,7 +123,7 @@ def _fit_phase(model, stream, phase, seen, backup, devices, config):
         epochs=phase.rounds,
         validation_data=validation if network is model else None,
         callbacks=[
-            StartRound(phase.training),
+            StartRound(phase.training, config.seed),
             *([] if network is model else [OwnTask(model, validation)]),
             *seen,
             StepBar(f"{stream} stream, {phase.name}", phase.rounds, len(phase.training)),

@@ -1,19 +1,13 @@
 """Gradients under each backend of Keras are those of the backend in use."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
+from on_backend import run_python
 
 from src.attention.gradients import input_gradients
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys, keras, numpy as np
 from src.attention import find_attention
@@ -57,8 +51,6 @@ def test_gradients_are_differences_and_leave_the_network_as_it_is():
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_backends_agree(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend}, the Keras backend of this test, is not installed")
     from models import build_temporal_cnn
     from src.attention import find_attention
 
@@ -69,10 +61,7 @@ def test_backends_agree(backend, tmp_path):
     stream.save(tmp_path / "temporal.keras")
     tail.save(tmp_path / "tail.keras")
     np.savez(tmp_path / "data.npz", inputs=inputs, classes=classes, maps=maps, weights=weights)
-    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0 and done.stdout.split()[-1] == backend, done.stderr[-3000:]
+    assert run_python(backend, "-c", PROGRAM, str(tmp_path)).split()[-1] == backend
     found = np.load(tmp_path / "found.npz")
     np.testing.assert_allclose(found["gradients"], input_gradients(tail, maps, weights), atol=1e-5)
     np.testing.assert_allclose(found["maps"], find_attention(stream, inputs, classes), atol=1e-4)

@@ -39,6 +39,15 @@ def test_the_direction_of_uniform_motion_is_lost_on_fields_played_backwards_only
         assert table[f"temporal{name}"].tolist() == [1, 1, 1]
 
 
+def test_of_a_large_split_some_clips_are_probed(two_stream, tiny_store, monkeypatch):
+    whole = probe(two_stream, tiny_store)
+    monkeypatch.setattr(probes, "MOST_CLIPS", 4)
+    table = probe(two_stream, tiny_store)
+    assert table.clips.sum() == 4 and table.clips.max() <= 2
+    known = table.clips > 0
+    pd.testing.assert_series_equal(table["temporal"][known], whole["temporal"][known])
+
+
 @pytest.mark.parametrize("consensus", ["average", "ordered"])
 def test_the_order_of_segments_matters_to_streams_that_know_it_alone(consensus, tmp_path):
     """Three clips of each class: the frames of "brighter" are grey levels in rising order, of "darker" in falling. The

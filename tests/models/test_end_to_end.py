@@ -176,7 +176,7 @@ def test_the_saved_model_gives_the_same_scores_and_the_names_of_the_classes(mode
     clips = make_clips((2, 1), (0, -1))
     end_to_end.save(tmp_path / "end_to_end.keras")
     loaded = keras.models.load_model(tmp_path / "end_to_end.keras")
-    np.testing.assert_array_equal(loaded(clips), end_to_end(clips))
+    np.testing.assert_array_equal(loaded.predict_on_batch(clips), end_to_end.predict_on_batch(clips))
     assert loaded.get_layer("fused").class_names == NAMES
 
 

@@ -1,11 +1,7 @@
 """Mixed precision, XLA, and several virtual CPU devices, which must compute what one device computes."""
 
 import functools
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import textwrap
 from pathlib import Path
@@ -14,19 +10,23 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from on_backend import ROOT, run_python
 
 from src.config import TrainConfig
 from src.training.callbacks import StartRound
 from src.training.compiling import compile_model
-from src.training.devices import EvenBatches, list_devices, on_devices, predict, synchronized_batch_norm
+from src.training.devices import EvenBatches, jit_compile, on_devices, predict, synchronized_batch_norm
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 TWO = ["single", "parallel", "resumed", "ragged", "xla", "distribution"]
 CASES = {  # (backend, devices) → keys of `TASKS`
     ("tensorflow", 2): [*TWO, "not synchronized"],
     ("tensorflow", 4): ["single", "parallel"],
     ("jax", 2): [*TWO, "single with dropout", "parallel with dropout"],
 }
+not_on_torch = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="PyTorch has no XLA, Keras no devices of it"
+)
 SIDE, CLASSES, BATCH, TRAIN, VALIDATION, EPOCHS, RATE = 8, 3, 8, 20, 13, 2, 1e-3
 
 
@@ -77,7 +77,7 @@ def fit(model, devices, epochs=EPOCHS, first=0, full=True):
     """Fits a model; returns its history."""
     batches, validation = Batches(TRAIN, full), EvenBatches(Batches(VALIDATION, full=False), devices)
     fitted = model.fit(
-        batches, validation_data=validation, callbacks=[StartRound(batches)], initial_epoch=first, epochs=epochs,
+        batches, validation_data=validation, callbacks=[StartRound(batches, 0)], initial_epoch=first, epochs=epochs,
         shuffle=False, verbose=0,
     )  # fmt: skip
     return fitted.history
@@ -145,21 +145,16 @@ def refusal(**arguments):
 @functools.cache
 def results_of(backend, devices):
     """Results of all tasks of a case, by name."""
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend}, the Keras backend of this test, is not installed")
-    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     script = f"""
         import sys
-        sys.path[:0] = {[str(ROOT), str(Path(__file__).parent)]}
+        sys.path[:0] = {[str(path) for path in (ROOT, HERE, HERE.parent)]}
         from test_devices import run_as_script
         run_as_script({devices}, {CASES[backend, devices]})
     """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
+    flags = f"--xla_force_host_platform_device_count={devices}"
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+        printed = run_python(backend, "-c", textwrap.dedent(script), folder=folder, XLA_FLAGS=flags)
+    return json.loads(printed.splitlines()[-1])
 
 
 def each_case_with(task):
@@ -238,6 +233,7 @@ def test_batches_that_devices_cannot_share_are_refused_and_afterwards_nothing_is
     assert results["distribution"] == "None"
 
 
+@not_on_torch
 def test_one_device_shares_nothing():
     with on_devices(data_parallel=True, xla=True, batch_size=7) as devices:
         assert devices == len(keras.distribution.list_devices()) == 1
@@ -270,6 +266,7 @@ def test_mixed_precision_computes_in_16_bits_and_trains_as_single_precision(prec
 
 
 @pytest.mark.slow
+@not_on_torch
 def test_xla_computes_what_the_plain_step_computes():
     results = []
     for xla in (False, True):
@@ -317,15 +314,16 @@ def test_an_unknown_precision_is_refused_and_the_policy_is_restored():
     assert keras.config.dtype_policy() == before
 
 
-def test_a_backend_that_cannot_share_is_refused(monkeypatch):
+@pytest.mark.parametrize("name", ["data_parallel", "xla"])
+def test_what_pytorch_has_not_is_refused(name, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    refused = pytest.raises(ValueError, match="TensorFlow or JAX. Received: the backend torch. Set KERAS_BACKEND")
-    with refused, on_devices(data_parallel=True):
+    refused = pytest.raises(ValueError, match=f"{name} needs TensorFlow or JAX. Received: the backend torch. Set KERAS")
+    with refused, on_devices(**{name: True}):
         pass
 
 
-def test_under_pytorch_the_device_is_that_of_a_tensor(monkeypatch):
-    assert list_devices() == keras.distribution.list_devices()
-    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    monkeypatch.setattr(keras.distribution, "list_devices", None)  # which Keras has not for this backend
-    assert list_devices() == [str(keras.ops.zeros(()).device)]
+def test_pytorch_compiles_nothing(monkeypatch):
+    """A network that computes flow would be compiled else, for minutes."""
+    for backend, compiled in {"tensorflow": [False, True], "jax": [True, True], "torch": [False, False]}.items():
+        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        assert [jit_compile(False), jit_compile(True)] == compiled

@@ -1,0 +1,41 @@
+"""What uses Keras passes its tests under the other backends, too, without TensorFlow, where they are installed."""
+
+import json
+
+import pytest
+from on_backend import run_python
+
+# Where tensorflow is None, importing it fails as where it is not installed.
+PYTEST = "import sys; sys.modules['tensorflow'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+FOLDERS = ("models", "inputs", "training", "evaluation", "attention", "cross_validation", "inference")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_folder_passes(backend, folder):
+    run_python(backend, "-c", PYTEST, "-m", "not slow", "-p", "no:cacheprovider", f"tests/{folder}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_both_notebooks_run(backend):
+    run_python(backend, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_notebooks.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["spatial", "temporal"])
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_same_steps_reach_the_same_loss(backend, stream, tiny_store, tmp_path):
+    """From the same weights, on the same batches, as benchmarks/backends.py measures them."""
+    fit = (
+        "benchmarks/backends.py",
+        str(tiny_store[0]),
+        "--steps",
+        "3",
+        "--fit",
+        stream,
+        f"{tmp_path}/first.weights.h5",
+    )
+    losses = [json.loads(run_python(name, *fit).splitlines()[-1])["loss"] for name in (backend, "tensorflow")]
+    assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-3)
