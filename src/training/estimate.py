@@ -82,6 +82,7 @@ def _time_step(network: keras.Model, batches: keras.utils.PyDataset) -> float:
     """Median seconds of a step, with the reading of its batch; the first one, which compiles, is not counted."""
     ends = []
     measure = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter()))
+    network.optimizer.build(network.trainable_variables)  # as a training does; in the first step it takes longer
     steps = min(len(batches), MEASURED + 1)
     network.fit(
         batches,
