@@ -1,16 +1,14 @@
 """Reads a video file: its frames in order, turned and deinterlaced as a player shows them, or those of an excerpt."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from collections.abc import Iterator
+from functools import cached_property
 from heapq import heappop, heappush
 from itertools import chain
 from math import inf, isnan
 from pathlib import Path
-from typing import NamedTuple
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
@@ -18,35 +16,16 @@ from src.video.completeness import missing_bytes
 from src.video.container import decode_packet, read_packets, seconds_of, seek_back
 from src.video.deinterlacing import deinterlace
 from src.video.excerpt import FRAME_RATE, Excerpt
+from src.video.picture import DecodedPicture
 from src.video.rules import VideoError, check_size, displayed_size
 
 DECODED_SHARE = 0.75  # a file of which a smaller share of packets decodes is damaged; not 1, as VP8 has hidden frames
 MAX_PIXEL_ASPECT = 4  # a larger one is an error in the header
-TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 ROUNDING = 0.001  # seconds: timestamps of WebM and MKV are rounded to it
 FAR = 1.0  # seconds: an excerpt that starts so much after the last packet is not looked for by decoding
 KEPT_BYTES = 1 << 23  # a file up to this size is read once, for the number of its packets and for its frames
 SWAPPED = 2  # frames whose times are sorted
 MARGINS = (0.0, 2.0, 10.0, 60.0)  # seconds before the start of an excerpt where a key frame is looked for
-
-
-class Picture(NamedTuple):
-    """A frame as decoded.
-
-    Attributes:
-        index: number of frames before it in the excerpt.
-        seconds: since the first frame of the excerpt.
-        image: uint8 (H, W, 3), BGR.
-        display_size: (height, width) with square pixels.
-        again: gives `image` once more, from what the codec decoded, which takes half of its memory; None if there is
-            only the image.
-    """
-
-    index: int
-    seconds: float
-    image: np.ndarray
-    display_size: tuple[int, int]
-    again: Callable[[], np.ndarray] | None = None
 
 
 class FileReader:
@@ -132,15 +111,14 @@ class FileReader:
             count += begin <= seconds < end and _is_shown(packet)
         return first, seconds, count, True, skipped
 
-    def pictures(self, wanted: np.ndarray | None = None) -> Iterator[Picture]:
-        """Decodes the frames, and converts and yields those that are wanted.
+    def pictures(self, wanted: np.ndarray | None = None) -> Iterator[DecodedPicture]:
+        """Decodes the frames, and yields those that are wanted.
 
         Args:
             wanted: bool (T,); None is all.
 
         Raises:
-            VideoError: clearly fewer frames decode than the file holds, which is known at its end; or frames cannot be
-                converted.
+            VideoError: clearly fewer frames decode than the file holds, which is known at its end.
         """
         begin, end = self._bounds
         self.num_frames = self._num_decoded = self._num_packets = 0
@@ -153,8 +131,8 @@ class FileReader:
             zero = seconds if zero is None else zero
             index, self.num_frames = self.num_frames, self.num_frames + 1
             if wanted is None or (index < len(wanted) and wanted[index]):
-                convert = partial(self._convert, frame, reformatter)
-                yield Picture(index, seconds - zero, convert(), self._size_of(frame), convert)
+                size = self._size_of(frame)
+                yield DecodedPicture(index, seconds - zero, frame, size, self.path, reformatter)
         if self.excerpt.is_whole and self._num_decoded < DECODED_SHARE * self._num_packets:
             raise VideoError(
                 f"{self.path}: damaged: it holds {self._num_packets} frames, of which only {self._num_decoded} can be "
@@ -202,28 +180,10 @@ class FileReader:
                 begins_late = False
                 yield frame
 
-    def _convert(self, frame, reformatter):
-        """uint8 (H, W, 3), BGR, turned as a player does."""
-        try:
-            image = _view(reformatter.reformat(frame, format="bgr24", threads=1))
-        except (av.FFmpegError, ValueError) as error:
-            raise VideoError(
-                f"{self.path}: must have frames that FFmpeg can convert; those of the format {frame.format.name} "
-                f"cannot be: {error}. Encode it where it plays (ffmpeg -i IN OUT.mp4)."
-            ) from error
-        turn = frame.rotation % 360
-        return cv2.rotate(image, TURNS[turn]) if turn in TURNS else image
-
     def _size_of(self, frame):
         """(height, width) of a frame as displayed."""
         size = displayed_size(frame.height, frame.width, self._pixel_aspect)
         return size[::-1] if frame.rotation % 180 == 90 else size
-
-
-def _view(frame):
-    """A BGR frame as an array (H, W, 3), without a copy."""
-    (plane,) = frame.planes
-    return np.ndarray((frame.height, frame.width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
 
 
 def _is_shown(packet):

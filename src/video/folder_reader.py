@@ -12,7 +12,7 @@ import PIL.Image
 
 from src.image_folder import list_images
 from src.video.excerpt import FRAME_RATE, Excerpt
-from src.video.file_reader import Picture
+from src.video.picture import Picture
 from src.video.rules import VideoError, check_size
 
 ROUNDING = 1e-6  # frames

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from src.video.areas import mean_of_areas
-from src.video.file_reader import Picture
+from src.video.picture import DecodedPicture, Picture
 from src.video.reading import resize
 from src.video.rules import stored_size
 
@@ -44,7 +44,7 @@ class HeldFrame(NamedTuple):
     image: Callable[[], np.ndarray]  # gives uint8 (…, …, 3), BGR: of the decoded size, or of the stored one
 
 
-def measure_changes(pictures: Iterable[Picture], short_side: int) -> Iterator[tuple[HeldFrame, float]]:
+def measure_changes(pictures: Iterable[Picture | DecodedPicture], short_side: int) -> Iterator[tuple[HeldFrame, float]]:
     """Yields each frame at the stored size, and its change from the frame before it.
 
     Args:
@@ -57,7 +57,7 @@ def measure_changes(pictures: Iterable[Picture], short_side: int) -> Iterator[tu
     size, before = None, None
     for picture in pictures:
         size = size or stored_size(*picture.display_size, short_side)
-        gray = resize(cv2.cvtColor(picture.image, cv2.COLOR_BGR2GRAY), size)
+        gray = resize(picture.to_gray(), size)
         held = HeldFrame(picture.index, picture.seconds, gray, _hold(picture, size))
         follows = before is not None and before.index == picture.index - 1
         yield held, _largest_change(before.gray, gray) if follows else inf
@@ -66,10 +66,10 @@ def measure_changes(pictures: Iterable[Picture], short_side: int) -> Iterator[tu
 
 def _hold(picture, size):
     """What gives the image later. Few are needed in colour, so only one that would fill the memory is resized now."""
-    image, again = picture.image, picture.again
-    if image.nbytes > HELD_BYTES * (2 if again else 1):
-        image, again = resize(image, size), None
-    return again or (lambda: image)
+    if picture.num_bytes <= HELD_BYTES:
+        return lambda: picture.image
+    image = resize(picture.image, size)
+    return lambda: image
 
 
 def drop_repeats(frames: Iterable[tuple[T, float]]) -> Iterator[T]:

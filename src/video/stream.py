@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from src.video.excerpt import Excerpt
-from src.video.file_reader import Picture
+from src.video.picture import Picture
 from src.video.reading import open_reader, to_rgb
 from src.video.repeats import drop_repeats, measure_changes
 from src.video.rules import VideoError, check_length

@@ -16,7 +16,7 @@ from src.inference.prediction import predict_video, score_clip
 from src.inference.recent_windows import RecentWindows
 from src.preprocessing import extract_clip
 from src.video import VideoError
-from src.video.file_reader import Picture
+from src.video.picture import Picture
 from src.video.reading import resize
 from src.video.stream import Frame
 

@@ -11,6 +11,7 @@ from write_videos import encode, garbled
 from src.flow import compute_flow
 from src.video import Excerpt, file_reader, segments
 from src.video.file_reader import FileReader
+from src.video.picture import DecodedPicture
 from src.video.reading import count_frames, read_frames
 from src.video.repeats import LOOK_AHEAD, MAX_REPEATS
 from src.video.segments import pad_window, read_segments, read_windows
@@ -83,9 +84,9 @@ def test_windows_come_from_the_middles_of_segments_and_are_extended_on_both_side
 
 def test_a_file_is_decoded_once_to_its_end_and_few_frames_are_converted(long_webm, monkeypatch):
     decoded, converted = [], []
-    decode, convert = file_reader.decode_packet, FileReader._convert
+    decode, convert = file_reader.decode_packet, DecodedPicture._reformat
     monkeypatch.setattr(file_reader, "decode_packet", lambda packet: decoded.append(packet.size) or decode(packet))
-    monkeypatch.setattr(FileReader, "_convert", lambda *given: converted.append(1) or convert(*given))
+    monkeypatch.setattr(DecodedPicture, "_reformat", lambda *given: converted.append(1) or convert(*given))
     (segment,) = read_segments(long_webm, 1, 5, 32)
     assert segment.indices == (198, 199, 200, 201, 202)
     assert sum(size > 0 for size in decoded) == 400
