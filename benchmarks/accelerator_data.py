@@ -1,5 +1,6 @@
 """The sections "data" and "head" of accelerator.py: extraction, training from the store, and heads of kept features."""
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from accelerator_rows import Held, Rows, Sizes, seconds_of_step
 
 import preprocessing
 from src.config import ClipConfig, TrainConfig
-from src.inputs import StreamInputs, TrainingBatches, read_clips
+from src.inputs import READERS, StreamInputs, TrainingBatches, read_clips
 from src.preprocessing import choose_extraction, plan_preprocessing, preprocess
 from src.sample import ACTIONS, write_sample
 from src.sources import read_source
@@ -19,6 +20,7 @@ from src.training import compile_model, fit_head
 
 FRAMES_OF_CLIP = 2  # in a training sample of the spatial stream
 PRECISION = "mixed_bfloat16"
+STEPS_FROM_STORE = 2  # times the steps of other trainings: a wait is a difference of two times
 
 
 def measure(rows: Rows, sizes: Sizes) -> None:
@@ -84,19 +86,21 @@ def extract(subset, config, workers, accelerator, repeats):
 def training(rows, sizes, data):
     """Rows of the spatial network's batches, alone and with the network; frames decoded once, and in each batch."""
     clips, store, class_names = data
-    named = {"images": sizes.batches[0], "crop": sizes.crop}
+    named = {"images": sizes.batches[0], "crop": sizes.crop, "readers": READERS}
     batches = {kept: make_batches(sizes, data, kept) for kept in (True, False)}
     for kept, made in batches.items():
         rows.measure("batches", named | {"frames kept": kept}, lambda made=made: measure_batches(made), cores=True)
-    model = None
+
+    @functools.cache
+    def fit_held():
+        """(model, seconds of a step on a batch that stays on the device)."""
+        model = build_spatial(sizes.network, sizes.crop, len(class_names), PRECISION)
+        compile_model(model, 1e-3, 1000, TrainConfig(precision=PRECISION))
+        return model, seconds_of_step(model, Held(batches[True][0], len(batches[True])))
 
     def fit(made):
-        nonlocal model
-        if model is None:
-            model = build_spatial(sizes.network, sizes.crop, len(class_names), PRECISION)
-        compile_model(model, 1e-3, 1000, TrainConfig(precision=PRECISION))
+        model, held = fit_held()
         real = seconds_of_step(model, made)
-        held = seconds_of_step(model, Held(made[0], len(made)))
         return {"images/s": sizes.batches[0] / real, "% of time waiting for data": 100 * (1 - held / real)}
 
     named |= {"network": sizes.network, "precision": PRECISION}
@@ -108,13 +112,13 @@ def make_batches(sizes, data, kept):
     """The product's training batches, whose segments stay in memory or not."""
     clips, store, class_names = data
     config = TrainConfig(batch_size=sizes.batches[0] // FRAMES_OF_CLIP, crop_size=sizes.crop, consensus="average")
-    batches = TrainingBatches(clips, store, "spatial", class_names, config, max(2, sizes.steps // 2))
+    batches = TrainingBatches(clips, store, "spatial", class_names, config, STEPS_FROM_STORE * sizes.steps)
     batches.inputs = StreamInputs(store, "spatial", config, cache=kept)
     return batches
 
 
 def measure_batches(batches):
-    """images/s, after a first batch, which finds the files."""
+    """images/s from the end of a first batch, which finds the files, to the end of the last one."""
     batches[0]
     start = time.perf_counter()
     images = sum(np.prod(batches[index][0].shape[:2]) for index in range(1, len(batches)))

@@ -183,9 +183,14 @@ def _wait(result):
 
 
 class EpochSeconds(keras.callbacks.Callback):
-    """`last`: the seconds of the last epoch of a fit."""
+    """`last`: the seconds of the last epoch of a fit. Tells the batches their epoch, so that none is made in vain."""
+
+    def __init__(self, batches: keras.utils.PyDataset):
+        super().__init__()
+        self.batches = batches
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -208,6 +213,6 @@ class Held(keras.utils.PyDataset):
 
 def seconds_of_step(model: keras.Model, batches: keras.utils.PyDataset) -> float:
     """Seconds of a training step in the second epoch of a fit; the first one compiles."""
-    epochs = EpochSeconds()
+    epochs = EpochSeconds(batches)
     model.fit(batches, epochs=2, shuffle=False, verbose=0, callbacks=[epochs])
     return epochs.last / len(batches)

@@ -8,7 +8,8 @@ from src.video import crops
 SCALES = (1.0, 0.875, 0.75, 0.66)  # sides of training crops (TSN, Wang et al. 2016: 256, 224, 192 and 168 of 256)
 JITTER = 0.4  # brightness, contrast and saturation each change by at most this share
 _SCALE_PAIRS = [(i, j) for i in range(len(SCALES)) for j in range(len(SCALES)) if abs(i - j) <= 1]  # height, width
-_GREY = np.array([0.299, 0.587, 0.114])
+# Maps of (red, green, blue, 1) to the colour itself, to its grey, and to 1.
+_COLOUR, _GREY, _CONSTANT = np.eye(3, 4), np.tile([0.299, 0.587, 0.114, 0], (3, 1)), np.tile([0, 0, 0, 1], (3, 1))
 
 
 def random_crop(generator: np.random.Generator, height: int, width: int, keep_aspect: bool) -> crops.Crop:
@@ -31,7 +32,7 @@ def jitter_colour(generator: np.random.Generator, frames: np.ndarray) -> np.ndar
     """
     brightness, contrast, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3)
     pixels = frames.reshape(-1, frames.shape[-2], 3)
-    grey = saturation * np.eye(3) + (1 - saturation) * _GREY  # each row: a colour of the desaturated pixel
-    mean = _GREY @ cv2.mean(pixels)[:3]
-    matrix = np.column_stack([brightness * contrast * grey, np.full(3, brightness * (1 - contrast) * mean)])
+    offset = brightness * (1 - contrast) * np.dot(_GREY[0, :3], cv2.mean(pixels)[:3])
+    gain = brightness * contrast
+    matrix = gain * saturation * _COLOUR + gain * (1 - saturation) * _GREY + offset * _CONSTANT
     return cv2.transform(pixels, matrix).reshape(frames.shape)

@@ -21,7 +21,7 @@ EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without 
 SEGMENT_SEED = 1  # appended to a sample's seed: drawing segments must not change the other draws
 ORDER_SEED = 2  # the same for the order of a pass
 SPATIAL_SEGMENTS = 2  # frames of a clip in a sample, if any number will do: they resemble one another
-READERS = max(4, joblib.cpu_count())  # threads that make a batch; more than the cores, where these are few: disks wait
+READERS = max(4, joblib.cpu_count())  # threads that make a batch: one a core, and at least four to wait for a disk
 
 
 class Batches(keras.utils.PyDataset):

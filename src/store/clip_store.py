@@ -36,7 +36,7 @@ from src.config import ClipConfig, differences
 from src.files import check_path, write_json
 from src.flow import compute_flow, stack_fields
 from src.store.contents import FEATURES, claim_root, is_feature_folder, read_config_file
-from src.store.encoding import AGAIN, Clip, decode_image, decode_segment, encode_clip, split_tiles
+from src.store.encoding import AGAIN, Clip, decode_segment, encode_clip, read_image, split_tiles
 from src.store.wholeness import find_defect, find_foreign_files, read_info
 from src.video import pad_window
 
@@ -148,8 +148,7 @@ class ClipStore:
 
     def read_frame(self, name: str, segment: int) -> np.ndarray:
         """The RGB frame of a segment: uint8 (H, W, 3)."""
-        path = self.folder / name / f"frame_{segment}.jpg"
-        return decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB, path)
+        return read_image(f"{self.folder}/{name}/frame_{segment}.jpg", cv2.IMREAD_COLOR_RGB)
 
     def read_stack(self, name: str, segment: int) -> np.ndarray:
         """The flow stack of a segment: uint8 (H, W, 2L), quantized; channels u1, v1, u2, v2, …
@@ -161,8 +160,8 @@ class ClipStore:
             frames, start = self.read_segment(name, segment)
             flow = compute_flow(frames[start : start + self.config.window_length], self.config.flow_algorithm)
             return stack_fields(flow, length, self.config.flow_bound)
-        info, path = self.read_info(name), self.folder / name / f"flow_{segment}.jpg"
-        tiles = decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE, path)
+        info, path = self.read_info(name), f"{self.folder}/{name}/flow_{segment}.jpg"
+        tiles = read_image(path, cv2.IMREAD_GRAYSCALE)
         try:
             return split_tiles(tiles, length, info["height"], info["width"])
         except ValueError:

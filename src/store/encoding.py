@@ -72,7 +72,13 @@ def decode_segment(data: bytes, info: dict, segment: int, path: Path) -> list[np
     return [decode_image(image, cv2.IMREAD_GRAYSCALE, path) for image in images]
 
 
-def decode_image(data: np.ndarray, flags: int, path: Path) -> np.ndarray:
+def read_image(path: str, flags: int) -> np.ndarray:
+    """The image in a file, as `decode_image` gives it."""
+    with open(path, "rb") as file:  # half the time of np.fromfile
+        return decode_image(np.frombuffer(file.read(), np.uint8), flags, path)
+
+
+def decode_image(data: np.ndarray, flags: int, path: str | Path) -> np.ndarray:
     """The image in uint8 (num_bytes,), as `cv2.imdecode` gives it.
 
     Raises:

@@ -83,8 +83,7 @@ def crop_window(window: np.ndarray, crop: Crop, size: int) -> np.ndarray:
 
 def flip_frame(frame: np.ndarray) -> np.ndarray:
     """Flips a frame horizontally: uint8 (…, H, W, C)."""
-    pixels = np.ascontiguousarray(frame).view(f"V{frame.shape[-1]}")  # NumPy moves all channels as one value
-    return np.ascontiguousarray(pixels[..., ::-1, :]).view(np.uint8)
+    return cv2.flip(frame.reshape(-1, *frame.shape[-2:]), 1).reshape(frame.shape)
 
 
 def flip_stack(stack: np.ndarray) -> np.ndarray:

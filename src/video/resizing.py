@@ -11,7 +11,7 @@ import numpy as np
 
 from src.flow import compile_exact
 
-OPENCV_CHANNELS = 4  # at most, of an image that `cv2.resize` shrinks by area
+OPENCV_CHANNELS = (1, 3, 4)  # of images that `cv2.resize` shrinks by area; of two, it rounds halves in another way
 _FIRST, _SHARES = numba.int64[::1], numba.float32[:, ::1]
 
 
@@ -28,7 +28,7 @@ def resize_square(image: np.ndarray, size: int) -> np.ndarray:
     height, width, channels = image.shape
     if (height, width) == (size, size):
         return image.copy()
-    if min(height, width) < size or channels <= OPENCV_CHANNELS:
+    if min(height, width) < size or channels in OPENCV_CHANNELS:
         interpolation = cv2.INTER_LINEAR if min(height, width) < size else cv2.INTER_AREA
         return cv2.resize(image, (size, size), interpolation=interpolation).reshape(size, size, channels)
     whole = height % size == width % size == 0  # OpenCV then adds pixels as integers, and divides their sum

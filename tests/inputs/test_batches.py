@@ -126,6 +126,15 @@ def test_batches_depend_on_seed_and_epoch_alone(data):
         assert not np.array_equal(inputs, read_all(make_training(data, **other))[0])
 
 
+def test_readers_share_the_samples_of_a_batch_and_pass_an_error_on(data):
+    batches, written = make_training(data), []
+    batches.share(written.append, 100)
+    assert sorted(written) == list(range(100))
+    batches.inputs.read = lambda *where: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        batches[0]
+
+
 def test_each_pass_has_every_training_clip_once_in_its_own_order(data):
     """Defect 6: and no clip of another split. Batches go on where the last one ended, also in the next part."""
     clips, orders = data[0], []

@@ -36,6 +36,15 @@ def test_scored_inputs_are_the_scored_crops_each_of_all_segments():
     np.testing.assert_array_equal(compute_stacks(windows, 20), stacks)
 
 
+@pytest.mark.parametrize("stream, clip_config", [("spatial", STORE), ("temporal", STORE), ("temporal", LAYER)])
+@pytest.mark.parametrize("flow_length", [None, 2])
+def test_the_shape_is_that_of_a_crop(stream, clip_config, flow_length):
+    stored = (48, 64, 3) if stream == "spatial" else (4, 48, 64) if clip_config is LAYER else (48, 64, 6)
+    inputs = InputFormat(stream, clip_config, dataclasses.replace(CONFIG, flow_length=flow_length))
+    crop = inputs.crop(inputs.select(np.zeros(stored, np.uint8)), Crop(0, 0, 40, 40))
+    assert crop.shape == inputs.shape
+
+
 def test_flow_length_selects_the_middle_fields_and_frames_and_flow_input_the_kind():
     stack, window = np.arange(6, dtype=np.uint8) * np.ones((4, 4, 1), np.uint8), moving_window(4, 2, 1)
     one = dataclasses.replace(CONFIG, flow_length=1)

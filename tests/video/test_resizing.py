@@ -25,8 +25,10 @@ def test_many_channels_are_resized_to_the_bytes_of_opencv(channels):
         np.testing.assert_array_equal(resize_square(image, size), by_opencv(image, size), f"{height, width} → {size}")
 
 
-def test_halves_of_exactly_halved_sides_are_rounded_up_in_any_number_of_channels():
-    image = np.zeros((8, 8, 10), np.uint8)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 10, 20])
+def test_halves_of_exactly_halved_sides_are_rounded_up_in_any_number_of_channels(channels):
+    """OpenCV rounds them to even in images of two channels, of which stacks of 5 or 7 fields were once made up."""
+    image = np.zeros((8, 8, channels), np.uint8)
     image[::2] = 1  # each mean is 0.5
     assert (resize_square(image, 4) == 1).all()
 
