@@ -8,7 +8,8 @@ rounds of a third of the clips, so that changes of the machine's load affect all
 (a) earlier code: every frame is decoded, one process, OpenCV's Farneback with the threads that it takes, pair by pair
     at the stored size, float32 arrays saved;
 (b) this project, one worker;  (c) this project, all workers;  (d) as (c), with DIS;
-(e) all workers decode, and flow is computed in batches on the device that Keras uses, without compilation time.
+(e) all workers decode, and flow is computed in batches on the device that Keras uses, without compilation time; the
+    seconds of flow are those that the workers waited.
 
 The wall time is that of the extraction; starting processes, loading compiled code and hashing take a few seconds before
 it, whatever the number of clips. flow MP/s counts the computed flow fields, in megapixels. "of the ideal" compares (c)

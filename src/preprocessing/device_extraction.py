@@ -16,7 +16,7 @@ from src.preprocessing.watchdog import Watchdog
 from src.preprocessing.workers import run_tasks
 from src.store import ClipStore
 
-PIXELS = 1 << 21  # of the pairs in a batch, 95 of 128 × 171: about 2 GB in work, and a large GPU near its full speed
+PAIRS = 96  # in a batch, two clips of 48 frames: with 128 × 171 pixels, near the full speed of a large GPU
 SIZES = 8  # compiled networks to keep, one per frame size
 PROCESSES = 2  # for each worker, because one waits for its flow while another decodes or encodes
 
@@ -57,7 +57,7 @@ def extract_on_device(
 def _extract(tasks, store, watchdog, workers, write):
     share = 1 if workers == 1 else PROCESSES
     compute = functools.partial(compute_codes, bound=store.config.flow_bound)
-    with FlowServer(compute, PIXELS) as address:
+    with FlowServer(compute, PAIRS) as address:
         function = functools.partial(extract_with_server, store=store, watchdog=watchdog, write=write, address=address)
         attempt_files = [watchdog.attempt_file(task.clip) for task in tasks]
         for outcome in run_tasks(function, tasks, attempt_files, workers * share):

@@ -35,13 +35,13 @@ class FlowServer:
     A worker waits for its answer, so that memory holds as many clips as there are workers.
 
     Args:
-        compute: uint8 (N, 2, H, W), pairs of grey frames → uint8 (N, H, W, 2), codes of their flow. N is the same for
-            all batches of a frame size; what is missing is black. It is called by `COMPUTING` threads.
-        pixels: of the first frames of a batch, at most: N · H · W.
+        compute: uint8 (N, 2, H, W), pairs of grey frames → uint8 (N, H, W, 2), codes of their flow. It is called by
+            `COMPUTING` threads.
+        size: N, of every batch; pairs that are missing are black.
     """
 
-    def __init__(self, compute: Callable[[np.ndarray], np.ndarray], pixels: int):
-        self.compute, self.pixels = compute, pixels
+    def __init__(self, compute: Callable[[np.ndarray], np.ndarray], size: int):
+        self.compute, self.size = compute, size
         self.waiting: list[_Request] = []
         self.changed, self.is_open = threading.Condition(), True
 
@@ -108,7 +108,7 @@ class FlowServer:
             if not self.is_open:
                 return []
             shape = self.waiting[0].frames.shape[1:]
-            taken, room = [], self._pairs(shape)
+            taken, room = [], self.size
             for request in self.waiting:
                 if request.frames.shape[1:] == shape and (len(request.pairs) <= room or not taken):
                     taken.append(request)
@@ -116,14 +116,10 @@ class FlowServer:
             self.waiting = [request for request in self.waiting if request not in taken]
             return taken
 
-    def _pairs(self, shape):
-        return max(1, self.pixels // (shape[0] * shape[1]))
-
     def _compute(self, requests):
         """The codes of each request."""
-        shape = requests[0].frames.shape[1:]
-        size, bounds = self._pairs(shape), np.cumsum([0, *(len(request.pairs) for request in requests)])
-        pairs = np.zeros((-(-bounds[-1] // size) * size, 2, *shape), np.uint8)
+        bounds, size = np.cumsum([0, *(len(request.pairs) for request in requests)]), self.size
+        pairs = np.zeros((-(-bounds[-1] // size) * size, 2, *requests[0].frames.shape[1:]), np.uint8)
         for request, first, end in zip(requests, bounds, bounds[1:], strict=False):
             np.take(request.frames, request.pairs, axis=0, out=pairs[first:end], mode="clip")  # "raise" is slower
         parts = [self.compute(pairs[first : first + size]) for first in range(0, len(pairs), size)]

@@ -1,6 +1,7 @@
 """Requests of several threads are answered together, each with its own codes, whatever the others do."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -27,42 +28,35 @@ def expected(frames, pairs):
     return sums(frames[pairs])
 
 
-def batches_of(size):
-    """Pixels of a batch of `size` pairs."""
-    return size * HEIGHT * WIDTH
-
-
 @pytest.mark.parametrize("size", [1, 3, 5, 8, 100])
 def test_each_request_gets_its_own_codes(size):
     shapes = [(HEIGHT, WIDTH), (WIDTH, HEIGHT)]
     requests = [make_request(seed, 1 + seed % 7, shapes[seed % 2]) for seed in range(40)]
-    with FlowServer(sums, batches_of(size)) as address, ThreadPoolExecutor(8) as workers:
+    with FlowServer(sums, size) as address, ThreadPoolExecutor(8) as workers:
         found = list(workers.map(lambda request: request_flow(address, *request), requests))
     for request, codes in zip(requests, found, strict=True):
         np.testing.assert_array_equal(codes, expected(*request))
 
 
 def test_batches_have_one_shape_and_hold_what_waits():
-    shapes, started, ready = [], threading.Event(), threading.Event()
+    shapes, taken, ready = [], [], threading.Event()
 
     def slow(pairs):
         shapes.append(pairs.shape)
-        started.set()
+        taken.append(np.count_nonzero(pairs.any(axis=(1, 2, 3))) // 5)
         ready.wait(10)
         return sums(pairs)
 
-    server = FlowServer(slow, batches_of(12))
-    with server as address, ThreadPoolExecutor(8) as workers:
-        first = [workers.submit(request_flow, address, *make_request(0)) for _ in range(2)]
-        started.wait(10)
-        others = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(4)]
-        while sum(map(len, ([*shapes], server.waiting))) < 6 and len(server.waiting) < 4:
-            started.wait(0.01)
+    server = FlowServer(slow, 12)
+    with server as address, ThreadPoolExecutor(6) as workers:
+        futures = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(6)]
+        while sum(taken) + len(server.waiting) < 6:
+            time.sleep(0.01)
         ready.set()
-        for future in first + others:
+        for future in futures:
             future.result(10)
-    assert set(shapes) == {(12, 2, HEIGHT, WIDTH)}
-    assert 3 <= len(shapes) <= 5  # six requests, at most two to a batch of 12 pairs
+    assert set(shapes) == {(12, 2, HEIGHT, WIDTH)} and sum(taken) == 6
+    assert 3 <= len(shapes) <= 4  # twelve pairs are two requests; the first two batches may have got one each
 
 
 def test_a_failure_reaches_those_who_asked_and_the_server_goes_on():
@@ -72,7 +66,7 @@ def test_a_failure_reaches_those_who_asked_and_the_server_goes_on():
         return sums(pairs)
 
     frames, pairs = make_request(0)
-    with FlowServer(fail_on_black, batches_of(5)) as address:
+    with FlowServer(fail_on_black, 5) as address:
         with pytest.raises(RuntimeError, match="MemoryError: the device is full"):
             request_flow(address, np.zeros_like(frames), pairs)
         np.testing.assert_array_equal(request_flow(address, frames, pairs), expected(frames, pairs))
@@ -80,7 +74,7 @@ def test_a_failure_reaches_those_who_asked_and_the_server_goes_on():
 
 def test_a_process_that_dies_disturbs_no_other():
     frames, pairs = make_request(0)
-    with FlowServer(sums, batches_of(5)) as address:
+    with FlowServer(sums, 5) as address:
         _connect(address).close()  # before it asked
         asked = _connect(address)
         asked.send((frames, pairs))
@@ -98,7 +92,7 @@ def test_the_end_of_the_block_ends_those_who_wait():
 
     threads = threading.active_count()
     with ThreadPoolExecutor(5) as workers:
-        server = FlowServer(slow, batches_of(5))
+        server = FlowServer(slow, 5)
         with server as address:
             futures = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(5)]
             begun.acquire()
