@@ -28,8 +28,8 @@ import pandas as pd
 import psutil
 from tables import format_value, write_table
 
-CLIPS = {"scores": [1_000, 10_000, 25_000], "store": [1_000, 10_000, 100_000], "networks": [1_000, 5_000]}
-SHOWN = (1_000, 10_000, 25_000, 100_000)  # clips of the table
+CLIPS = {"scores": [1_000, 10_000, 25_000], "store": [1_000, 10_000, 50_000], "networks": [1_000, 5_000]}
+SHOWN = (10_000, 25_000, 100_000)  # clips that the table has in any case
 PRELOADED = ["large_sets_stages", "src.preprocessing", "src.atlas", "src.cross_validation"]  # imported once
 INTERVAL = 0.005  # seconds between looks at the memory
 
@@ -66,6 +66,7 @@ def run_stage(stage, count, folder):
     warnings.simplefilter("ignore")
     with contextlib.redirect_stdout(io.StringIO()):
         work = stage(count, os.path.join(folder, str(count)))
+        psutil.heap_trim()  # so that memory that the preparation left is not used again, which would not be seen
         process, peak, done = psutil.Process(), [0], threading.Event()
         before, watcher = process.memory_info().rss, threading.Thread(target=_watch, args=(process, peak, done))
         watcher.start()
@@ -85,7 +86,7 @@ def _watch(process, peak, done):
 def tabulate(found):
     """Columns "1,000: s", "1,000: MB", …, from {clips: (seconds, MB)} in rising order."""
     row = {}
-    for count in sorted({*found, *SHOWN}):
+    for count in [*found, *(clips for clips in SHOWN if clips > max(found))]:
         for place, unit in enumerate(("s", "MB")):
             known = {clips: numbers[place] for clips, numbers in found.items()}
             value = known.get(count)
@@ -95,9 +96,9 @@ def tabulate(found):
 
 
 def _extrapolate(known, count):
-    """On the line through the two largest sets, but not below the value of a smaller one."""
+    """On the line through the two largest sets, if it rises."""
     (first, one), (last, two) = list(known.items())[-2:]
-    return float(max(one if count < last else two, two + (two - one) / (last - first) * (count - last)))
+    return float(two + max(two - one, 0) / (last - first) * (count - last))
 
 
 if __name__ == "__main__":
