@@ -11,6 +11,7 @@ CLASSES, PER_GROUP = 174, 3
 NAMES = [f"class {number}" for number in range(CLASSES)]
 HEIGHTS = {"spatial": (2.5, 1.5), "temporal": (3.0, 0.8)}  # of the true class's logit; power of the scores
 RUNS = 100
+PICTURES = 700_000  # bytes: of about 600 clips of this size, as many as 30 MB hold of clips of 128 pixels
 
 
 def draw_scores(count, seed):
@@ -253,7 +254,8 @@ def show(count, folder):
     run, (clips, store, names), config, networks = make_run(count, folder)
     rng, rows = np.random.default_rng(0), (clips.split == "test").sum()
     scores = {name: rng.dirichlet(np.ones(len(names)), rows).astype(np.float32) for name in (*networks, "fused")}
-    return lambda: write_atlas(run, clips, store, names, config, scores, *networks.values())
+    room = 200 * count + PICTURES
+    return lambda: write_atlas(run, clips, store, names, config, scores, *networks.values(), most_bytes=room)
 
 
 STAGES = {
