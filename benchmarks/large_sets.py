@@ -1,16 +1,15 @@
 """Time and memory of what is done once for a whole set, by its number of clips.
 
-    python benchmarks/large_sets.py scores [--clips 1000 10000 25000]
-    python benchmarks/large_sets.py fits [--clips 1000 10000]
-    python benchmarks/large_sets.py clips [--clips 1000 10000]
+    python benchmarks/large_sets.py scores
+    python benchmarks/large_sets.py store
+    python benchmarks/large_sets.py networks [--clips 1000 5000]
 
 "scores" are drawn scores of validation and test, as many of each as `clips`: 174 classes, groups of about three.
-"fits" are those of classifiers to drawn numbers: the trees of one baseline, and a head on kept features, 12 classes.
-"clips" is a data folder whose videos and clips are links to a few of the sample's, 32 pixels high with one segment, and
-networks of one layer: what is measured is the work of the main process, not that of extraction and of networks.
+"store" and "networks" use a data folder whose clips are links to a few of the sample's, 32 pixels high with one
+segment, and networks of one layer: what is measured is the work of the main process, not extraction or large networks.
 
-Each stage runs in a process of its own. MB is its peak memory above what it was given. 100,000 clips are extrapolated
-from the two largest sets, in parentheses, where they are not measured.
+Each stage runs in a process of its own. MB is its peak memory above what it was given. Sizes that are not
+measured are extrapolated from the two largest sets, in parentheses.
 """
 
 import contextlib
@@ -29,8 +28,8 @@ import pandas as pd
 import psutil
 from tables import format_value, write_table
 
-LARGEST = 100_000
-CLIPS = {"scores": [1_000, 10_000, 25_000], "fits": [1_000, 10_000], "clips": [1_000, 10_000]}
+CLIPS = {"scores": [1_000, 10_000, 25_000], "store": [1_000, 10_000, 50_000], "networks": [1_000, 5_000]}
+SHOWN = (10_000, 25_000, 100_000)  # clips that the table has in any case
 PRELOADED = ["large_sets_stages", "src.preprocessing", "src.atlas", "src.cross_validation"]  # imported once
 INTERVAL = 0.005  # seconds between looks at the memory
 
@@ -48,8 +47,7 @@ def main():
         for name, stage in large_sets_stages.STAGES[arguments.part].items():
             if arguments.stages and not name.startswith(tuple(arguments.stages)):
                 continue
-            more = [LARGEST] if name in large_sets_stages.MEASURED and not arguments.clips else []
-            found = {count: measure(stage, count, folder) for count in [*sizes, *more]}
+            found = {count: measure(stage, count, folder) for count in sizes}
             rows.append({"stage": name} | tabulate(found))
             print(pd.DataFrame(rows[-1:]).to_string(index=False), flush=True)
     write_table(arguments.table, pd.DataFrame(rows), keys=["stage"])
@@ -68,6 +66,7 @@ def run_stage(stage, count, folder):
     warnings.simplefilter("ignore")
     with contextlib.redirect_stdout(io.StringIO()):
         work = stage(count, os.path.join(folder, str(count)))
+        psutil.heap_trim()  # so that memory that the preparation left is not used again, which would not be seen
         process, peak, done = psutil.Process(), [0], threading.Event()
         before, watcher = process.memory_info().rss, threading.Thread(target=_watch, args=(process, peak, done))
         watcher.start()
@@ -85,16 +84,21 @@ def _watch(process, peak, done):
 
 
 def tabulate(found):
-    """Columns "1,000: s", "1,000: MB", …, from {clips: (seconds, MB)}."""
+    """Columns "1,000: s", "1,000: MB", …, from {clips: (seconds, MB)} in rising order."""
     row = {}
-    for count, numbers in found.items():
-        row |= {f"{count:,}: {unit}": format_value(value) for unit, value in zip(("s", "MB"), numbers, strict=True)}
-    if LARGEST not in found and len(found) > 1:
-        (first, earlier), (last, later) = list(found.items())[-2:]
-        for unit, one, two in zip(("s", "MB"), earlier, later, strict=True):
-            guess = max(two, two + (two - one) / (last - first) * (LARGEST - last))
-            row[f"{LARGEST:,}: {unit}"] = f"({format_value(float(guess))})"
+    for count in [*found, *(clips for clips in SHOWN if clips > max(found))]:
+        for place, unit in enumerate(("s", "MB")):
+            known = {clips: numbers[place] for clips, numbers in found.items()}
+            value = known.get(count)
+            guess = _extrapolate(known, count) if value is None else None
+            row[f"{count:,}: {unit}"] = format_value(value) if guess is None else f"({format_value(guess)})"
     return row
+
+
+def _extrapolate(known, count):
+    """On the line through the two largest sets, if it rises."""
+    (first, one), (last, two) = list(known.items())[-2:]
+    return float(two + max(two - one, 0) / (last - first) * (count - last))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ CLASSES, PER_GROUP = 174, 3
 NAMES = [f"class {number}" for number in range(CLASSES)]
 HEIGHTS = {"spatial": (2.5, 1.5), "temporal": (3.0, 0.8)}  # of the true class's logit; power of the scores
 RUNS = 100
+PICTURES = 700_000  # bytes: of about 600 clips of this size, as many as 30 MB hold of clips of 128 pixels
 
 
 def draw_scores(count, seed):
@@ -102,30 +103,6 @@ def compare(count, folder):
     return lambda: compare_runs(Path(folder) / "runs")
 
 
-def grow_trees(count, folder):
-    """One of the two baselines: trees on as many training clips, up to the limit, that score as many clips."""
-    from src.evaluation.baseline import MOST_CLIPS, _sum_trees
-
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(CLASSES, 127))
-    labels = rng.integers(0, CLASSES, 2 * count)
-    values = (centres[labels] + 3 * rng.normal(size=(2 * count, 127))).astype(np.float32)
-    few = min(count, MOST_CLIPS)
-    return lambda: _sum_trees(values[:few], labels[:few], {"test": values[count:]}, CLASSES, 0)
-
-
-def fit_a_head(count, folder):
-    """Features of 1,280 numbers, 6 crops of each clip or as many as the limit allows, 12 classes."""
-    from src.inputs.features import MOST_INPUTS
-    from src.training import fit_head
-
-    rng, crops = np.random.default_rng(0), min(6, max(1, MOST_INPUTS // count))
-    labels, centres = rng.integers(0, 12, count), rng.normal(size=(12, 1280)).astype(np.float32)
-    features = rng.standard_normal((count, crops, 1280), np.float32)
-    features += centres[labels][:, None] / 20
-    return lambda: fit_head(features, np.repeat(labels[:, None], crops, axis=1), np.arange(count) // 3, 12)
-
-
 def make_data(count, folder):
     """(annotation table with digests, prepared folder): videos of unique bytes, and links to the clips of a few."""
     from src.config import ClipConfig
@@ -203,7 +180,7 @@ def make_run(count, folder):
     import keras
     from keras import layers
 
-    from models.consensus import build_clip_network
+    from models import consensus
     from src.config import TrainConfig
     from src.inputs import read_clips
     from src.training import start_run
@@ -214,7 +191,7 @@ def make_run(count, folder):
         inputs = keras.Input((32, 32, channels), dtype="uint8", name="inputs")
         maps = layers.Conv2D(4, 5, strides=4, activation="relu")(layers.Rescaling(1 / 255)(inputs))
         body = keras.Model(inputs, layers.GlobalAveragePooling2D()(maps), name="body")
-        networks[stream] = build_clip_network(body, len(names), None, "average", 0.0, False, stream)
+        networks[stream] = consensus.build_clip_network(body, len(names), None, "average", 0.0, False, stream)
     run = start_run(None, store.root, "0", store.config, config, names, root=Path(folder) / "runs")
     return run, data, config, networks
 
@@ -234,13 +211,51 @@ def probe(count, folder):
     return lambda: probe_streams(*networks.values(), *data, config, "test")
 
 
+def describe_statistics(count, folder):
+    """Half of the clips are of training."""
+    from src.evaluation import baseline_scores
+    from src.inputs import read_clips
+
+    clips, store, names = read_clips(make_data(count, folder)[1], "links")
+    clips = clips.assign(split=np.where(np.arange(count) % 2, "test", "train"))
+    return lambda: baseline_scores(clips, store, names, ["test"], 0)
+
+
+def fit_a_head(count, folder):
+    """1,280 features; a file for each of 200 clips, of which the others have links."""
+    import keras
+
+    from src.inputs import FrameFeatures
+    from src.training import fit_head
+
+    _, (clips, store, names), config, networks = make_run(count, folder)
+    network = networks["spatial"]
+    features = FrameFeatures(keras.Model(network.input, network.get_layer("unfold_segments").output), store, config)
+    features.find_missing(clips)  # makes the folder
+    rng, centres = np.random.default_rng(0), np.random.default_rng(1).normal(size=(len(names), 1, 1, 1280)) / 8
+    for number, (clip, label) in enumerate(zip(clips.clip_name, clips.class_index, strict=True)):
+        path = features.folder / f"{clip}.npy"
+        if number < 200:
+            np.save(path, (centres[label] + rng.normal(size=(1, 6, 1280))).astype(np.float16))
+            clips.loc[number, "source"] = str(path.absolute())
+        elif not path.exists():
+            path.symlink_to(clips.source[:200][clips.class_index[:200] == label].iloc[number % 12])
+
+    def work():
+        inputs, classes = features.read_inputs(clips, names)
+        fit_head(inputs, classes, clips.group.to_numpy(), len(names))
+
+    return work
+
+
 def show(count, folder):
     from src.atlas import write_atlas
 
     run, (clips, store, names), config, networks = make_run(count, folder)
     rng, rows = np.random.default_rng(0), (clips.split == "test").sum()
     scores = {name: rng.dirichlet(np.ones(len(names)), rows).astype(np.float32) for name in (*networks, "fused")}
-    return lambda: write_atlas(run, clips, store, names, config, scores, *networks.values())
+    room = 200 * count + PICTURES
+    return lambda: write_atlas(run, clips, store, names, config, scores, *networks.values(), most_bytes=room)
 
 
 STAGES = {
@@ -253,16 +268,18 @@ STAGES = {
         "predictions as CSV": tabulate_predictions,
         f"comparison of {RUNS} runs": compare,
     },
-    "fits": {"trees of a baseline": grow_trees, "head on kept features": fit_a_head},
-    "clips": {
+    "store": {
         "planning": plan,
         "planning and preparing what is there": prepare_again,
         "digests that are remembered": remember,
         "manifest: read and digest": describe_rows,
         "read_clips": read,
+    },
+    "networks": {
+        "head on kept features": fit_a_head,
+        "baselines": describe_statistics,
         "scores of a stream, one layer": score,
         "probes of both streams, one layer": probe,
         "atlas": show,
     },
 }
-MEASURED = ("planning", "digests that are remembered", "manifest: read and digest", "read_clips")  # also of the most

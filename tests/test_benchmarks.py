@@ -413,6 +413,7 @@ def test_large_sets_are_extrapolated_from_the_two_largest():
     """By hand: 9,000 clips more take 9 s and 18 MB more, and 90,000 more 90 s and 180 MB; memory does not shrink."""
     row = large_sets.tabulate({1_000: (1.0, 2.0), 10_000: (10.0, 20.0)})
     assert row["10,000: s"] == "10.0" and (row["100,000: s"], row["100,000: MB"]) == ("(100)", "(200)")
+    assert row["25,000: s"] == "(25.0)"
     assert large_sets.tabulate({1_000: (1.0, 9.0), 10_000: (2.0, 8.0)})["100,000: MB"] == "(8.00)"
     assert large_sets.tabulate({1_000: (1.0, 2.0), 100_000: (4.0, 5.0)})["100,000: s"] == "4.00"
 

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.preprocessing import normalize
 
 from src.config import STREAMS
-from src.fusion.blocks import sum_blocks
+from src.fusion.blocks import map_blocks, sum_blocks
 from src.fusion.calibration import LEAST_SCORE, apply_temperature, fit_temperature, log_scores, smooth_targets
 from src.fusion.linear import fit_logistic, fit_svm
 
@@ -117,7 +117,8 @@ def learn_logistic(scores, labels):
     """A multinomial logistic regression on both streams' log-scores."""
     present, classes = np.unique(labels, return_inverse=True)
     c = LOGISTIC_C / 2 if len(present) == 2 else LOGISTIC_C  # as if one class's logit were 0, for which C was chosen
-    kernel, bias = fit_logistic(log_scores(_concatenate(scores)).astype(np.float32), classes, c)
+    features = map_blocks(lambda rows: log_scores(_concatenate(scores, rows)).astype(np.float32), len(labels))
+    kernel, bias = fit_logistic(features, classes, c)
     text = f"logistic regression, C = {LOGISTIC_C:g}, {len(labels)} clips"
     return text, {"features": "log scores"} | _decision_parameters(kernel, bias, present, scores["spatial"].shape[1])
 
@@ -129,8 +130,8 @@ def _decision_parameters(kernel, bias, present, num_classes):
     return {"kernel": whole.tolist(), "bias": biases.tolist()}
 
 
-def _concatenate(scores):
-    return np.concatenate([scores[stream] for stream in STREAMS], axis=1)
+def _concatenate(scores, rows=slice(None)):
+    return np.concatenate([scores[stream][rows] for stream in STREAMS], axis=1)
 
 
 def _sharpen(scores, power):
