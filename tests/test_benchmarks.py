@@ -179,6 +179,7 @@ def test_summary_says_which_parameters_were_set(given, text):
 def test_pages_of_the_repository_are_up_to_date():
     stale = pages.update_pages(ROOT, write=False)
     assert not stale, f"run: python benchmarks/pages.py. Out of date: {stale}"
+    assert pages.find_without_origin(ROOT / "docs" / "results") == []
 
 
 def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
