@@ -28,14 +28,7 @@ def test_both_notebooks_run(backend):
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_same_steps_reach_the_same_loss(backend, stream, tiny_store, tmp_path):
     """From the same weights, on the same batches, as benchmarks/backends.py measures them."""
-    fit = (
-        "benchmarks/backends.py",
-        str(tiny_store[0]),
-        "--steps",
-        "3",
-        "--fit",
-        stream,
-        f"{tmp_path}/first.weights.h5",
-    )
+    data, weights = str(tiny_store[0]), str(tmp_path / "first.weights.h5")
+    fit = ("benchmarks/backends.py", data, "--steps", "3", "--fit", stream, weights)
     losses = [json.loads(run_python(name, *fit).splitlines()[-1])["loss"] for name in (backend, "tensorflow")]
     assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-3)
