@@ -11,6 +11,7 @@ $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -c "import numpy, src.flow; src.flow.compute_flow(numpy.zeros((2, 16, 16), numpy.uint8))"  # compiles it
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed requirements-test.txt

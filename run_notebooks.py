@@ -13,18 +13,19 @@ import os
 import re
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-from src.evaluation import describe_protocol
-from src.metrics import accuracy_table
+from src.metrics import accuracy_table, describe_protocol  # not from src.evaluation: Keras would take seconds
 
 ROOT = Path(__file__).resolve().parent
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
 RUN_NAME = "demo"
+SHOWN = 8  # slowest cells that are listed
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
 # Figures kept in git have few colours and fewer pixels: 300 KB a notebook at most.
@@ -62,6 +63,7 @@ def run_both(folder: Path, style: str | None = None) -> dict:
         print(f"\n{name}", flush=True)
         notebook = nbformat.read(ROOT / name, as_version=4)
         executed[name] = execute(notebook, parameters, folder / EXECUTED / name, folder)
+    print("\nThe slowest cells:", *slowest_cells(executed), sep="\n")
     accuracies = json.loads((run / "metrics.json").read_text())
     print("\n" + accuracy_table(accuracies).round(3).to_string())
     print(describe_protocol(accuracies["protocol"], "test", accuracies["test"]["n"]))
@@ -94,9 +96,34 @@ def execute(notebook, parameters: dict, copy: Path, folder: Path = ROOT):
     return notebook
 
 
+def slowest_cells(executed: dict, count: int = SHOWN) -> list[str]:
+    """A line for each of the slowest cells, the slowest first: its seconds, notebook and heading.
+
+    Args:
+        executed: executed notebooks by name.
+        count: of lines, at most.
+    """
+    lines = []
+    for name, notebook in executed.items():
+        heading = ""
+        for cell in notebook.cells:
+            heading = _heading(cell) or heading
+            if times := cell.metadata.get("execution"):
+                begin, end = times["iopub.execute_input"], times["shell.execute_reply"]
+                seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+                lines.append((seconds, f"{seconds:6.1f} s  {name}: {heading}"))
+    return [line for _, line in sorted(lines, reverse=True)[:count]]
+
+
 def _announce(cell):
-    if cell.cell_type == "markdown" and cell.source.startswith("#"):
-        print("  " + cell.source.splitlines()[0].lstrip("# "), flush=True)
+    if heading := _heading(cell):
+        print("  " + heading, flush=True)
+
+
+def _heading(cell) -> str:
+    """The heading that a cell begins with, or nothing."""
+    is_heading = cell.cell_type == "markdown" and cell.source.startswith("#")
+    return cell.source.splitlines()[0].lstrip("# ") if is_heading else ""
 
 
 def _tidy(notebook, folder):

@@ -11,51 +11,74 @@ from accelerator_rows import Held, Rows, Sizes, seconds_of_step
 import preprocessing
 from src.config import ClipConfig, TrainConfig
 from src.inputs import StreamInputs, TrainingBatches, read_clips
-from src.preprocessing import plan_preprocessing, preprocess
+from src.preprocessing import choose_extraction, plan_preprocessing, preprocess
 from src.sample import ACTIONS, write_sample
 from src.sources import read_source
 from src.subsets import choose_subset
 from src.training import compile_model, fit_head
 
-FEW_WORKERS, PART = 2, 4  # so many workers extract one clip of so many
 FRAMES_OF_CLIP = 2  # in a training sample of the spatial stream
 PRECISION = "mixed_bfloat16"
 
 
 def measure(rows: Rows, sizes: Sizes) -> None:
-    """Extraction by number of workers, with flow on cores and on the device; then training from the store."""
+    """Extraction with flow on the device and on cores; then training from the store."""
     with tempfile.TemporaryDirectory() as folder:
         root, most = Path(folder), max(sizes.workers)
-        counts = {"train_per_class": sizes.videos, "validation_per_class": 1, "test_per_class": 1}
-        videos = len(ACTIONS) * sum(counts.values())
-        start = time.perf_counter()
-        write_sample(root / "sample", **counts, workers=most)
-        seconds = time.perf_counter() - start
-        rows.measure("sample", {"workers": most}, lambda: {"videos/s": videos / seconds}, cores=True)
-        subset = choose_subset(read_source(root / "sample"))
+        subset = make_sample(rows, root / "sample", sizes.videos, most)
         extraction(rows, sizes, subset, most, accelerator=True)
-        for workers in sizes.workers:
-            extraction(rows, sizes, subset, workers, accelerator=False)
+        extraction(rows, sizes, subset, most, accelerator=False)
         few = subset.groupby(["split", "label"], group_keys=False).head(8)
         side = max(sizes.crop * 240 // 224, 32)  # the sample's frames have 240 px
         plan = plan_preprocessing(few, root / "store", ClipConfig(short_side=side, num_segments=2), most)
         preprocess(plan)
         training(rows, sizes, read_clips(root / "store"))
+        for workers in sizes.workers[1:]:
+            extraction(rows, sizes, subset, workers, accelerator=False)
+
+
+def measure_few_workers(rows: Rows, sizes: Sizes) -> None:
+    """Extraction on a few cores, while others are busy."""
+    with tempfile.TemporaryDirectory() as folder:
+        most = max(sizes.few_workers)
+        subset = make_sample(rows, Path(folder) / "sample", sizes.videos * most // max(sizes.workers), most)
+        for workers in sizes.few_workers:
+            extraction(rows, sizes, subset, workers, accelerator=False)
+
+
+def make_sample(rows, folder, videos, workers):
+    """Writes the sample with a number of training videos for each class; its table, in random order."""
+    counts = {"train_per_class": max(1, videos), "validation_per_class": 1, "test_per_class": 1}
+    start = time.perf_counter()
+    write_sample(folder, **counts, workers=workers)
+    rate = len(ACTIONS) * sum(counts.values()) / (time.perf_counter() - start)
+    rows.measure("sample", {"workers": workers}, lambda: {"videos/s": rate}, cores=True)
+    return choose_subset(read_source(folder)).sample(frac=1, random_state=0)
 
 
 def extraction(rows, sizes, subset, workers, accelerator):
-    """A row for a number of workers."""
-    subset = subset[::PART] if workers <= FEW_WORKERS and len(subset) > 4 * PART * PART else subset
-    config = ClipConfig(short_side=sizes.short_side)
-    function = preprocessing.ours_on_device if accelerator else preprocessing.ours
+    """A row for a number of workers: the fastest of some repetitions."""
+    subset = subset.head(sizes.clips_of_worker * workers)
     named = {"flow on": "device" if accelerator else "cores", "workers": workers, "clips": len(subset)}
+    config = ClipConfig(short_side=sizes.short_side)
 
     def run():
-        stages, wall, megapixels, *_ = preprocessing.alone(function, subset, config, workers)
-        shares = {f"{name}, % of wall": 100 * spent / wall / workers for name, spent in stages.items()}
-        return {"clips/s": len(subset) / wall, "flow MP/s": megapixels / wall} | shares
+        stages, wall, pixels = extract(subset, config, workers, accelerator, sizes.repeats)
+        shares = {f"{name}, % of wall": 100 * stages[name] / wall / workers for name in preprocessing.STAGES}
+        return {"clips/s": len(subset) / wall, "flow MP/s": pixels / 1e6 / wall} | shares
 
     rows.measure("extraction", named, run, cores=not accelerator)
+
+
+def extract(subset, config, workers, accelerator, repeats):
+    """(seconds by stage, wall, pixels of flow) of the fastest repetition, after a job that compiles."""
+    method, found = choose_extraction(accelerator), []
+    for part in [subset.head(2 * workers), *[subset] * repeats]:
+        with tempfile.TemporaryDirectory() as folder:
+            report = preprocess(plan_preprocessing(part, folder, config, workers, extract=method))
+            found.append((report.seconds, report.stage_seconds, preprocessing.count_pixels(folder)[0]))
+    wall, stages, pixels = min(found[1:], key=lambda result: result[0])
+    return stages, wall, pixels
 
 
 def training(rows, sizes, data):

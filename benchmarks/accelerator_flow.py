@@ -54,12 +54,12 @@ def measure_others(rows: Rows, sizes: Sizes) -> None:
     size = sizes.frames[0]
     named = {"parameters": "defaults", "size": _name(size)}
     rows.measure("agreement with OpenCV", named, lambda: measure_agreement(size, {}, _without_gradients))
+    rates(rows, sizes, "layer, eager", _without_gradients, sizes.clips[1:], sizes.frames)
 
     def traced(call):
         return _without_gradients(compiled(call))
 
     rates(rows, sizes, "layer, compiled", traced, sizes.clips[:1], sizes.frames[:1])
-    rates(rows, sizes, "layer, eager", _without_gradients, sizes.clips[1:], sizes.frames)
 
 
 def rates(rows, sizes, name, prepare, batches, frames):

@@ -35,14 +35,18 @@ def measure(rows: Rows, sizes: Sizes) -> None:
 
 
 def measure_others(rows: Rows, sizes: Sizes) -> None:
-    """Training under a second backend."""
-    images(rows, sizes, "mixed_bfloat16", sizes.batches[:1])
+    """Training under a second backend; at the end with the whole step compiled, where the product does not."""
+    for batches in (sizes.batches[:1], sizes.batches[1:]):
+        for precision in ("mixed_bfloat16", "float32"):
+            images(rows, sizes, precision, batches)
+    if keras.backend.backend() == "torch":
+        images(rows, sizes, "mixed_bfloat16", sizes.batches[-1:], step="by torch.compile")
 
 
-def images(rows, sizes, precision, batches):
+def images(rows, sizes, precision, batches, **step):
     """Rows of the spatial network."""
     for batch in batches:
-        named = {"network": sizes.network, "images": batch, "crop": sizes.crop, "precision": precision}
+        named = {"network": sizes.network, "images": batch, "crop": sizes.crop, "precision": precision} | step
         rows.measure("training, spatial", named, lambda named=named: measure_spatial(named, sizes))
 
 
@@ -64,6 +68,7 @@ def build_spatial(network: str, crop: int, classes: int, precision: str) -> kera
 def measure_spatial(named, sizes):
     """images/s."""
     model = build_spatial(named["network"], named["crop"], CLASSES, named["precision"])
+    model.jit_compile |= "step" in named
     batch = make_batch((named["images"], 1, named["crop"], named["crop"], 3))
     return {"images/s": named["images"] / seconds_of_step(model, Held(batch, sizes.steps))}
 

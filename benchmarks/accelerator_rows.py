@@ -31,7 +31,8 @@ class Sizes:
         steps: of a measured training.
         short_side, latency: of the one-file model: stored size, windows of a clip, and clips at a time.
         heads: (clips, features, classes) of a head.
-        videos: for each class, of the sample; `workers`: of the extraction.
+        videos: for each class, of the sample; `workers`: of the extraction, and `few_workers` on some of the cores.
+        clips_of_worker: clips to extract, for each worker; `repeats`: how often.
         seconds: for which a function is repeated, at least.
     """
 
@@ -45,20 +46,23 @@ class Sizes:
     motion: str = "cnn_m"
     clip_batch: int = 32
     segments: int = 3
-    steps: int = 40
+    steps: int = 20
     short_side: int = 128
     latency: tuple[int, ...] = (1, 32)
     heads: tuple[tuple[int, int, int], ...] = ((1_000, 2048, 12), (10_000, 2048, 12), (10_000, 2048, 174))
-    videos: int = 32
-    workers: tuple[int, ...] = (16, 1, 4, 8, 2)
-    seconds: float = 1.0
+    videos: int = 64
+    workers: tuple[int, ...] = (16, 8)
+    few_workers: tuple[int, ...] = (4, 1, 2)
+    clips_of_worker: int = 48
+    repeats: int = 2
+    seconds: float = 0.6
 
 
 FULL = Sizes()
 TINY = Sizes(
     frames=((32, 40),), clips=(1,), copied=1 << 16, product=64, network="compact", crop=32, batches=(4,),
     motion="small", clip_batch=2, segments=2, steps=2, short_side=32, latency=(1,), heads=((40, 8, 3),), videos=1,
-    workers=(2,), seconds=0.0,
+    workers=(2,), few_workers=(1,), clips_of_worker=3, repeats=1, seconds=0.0,
 )  # fmt: skip
 
 

@@ -4,14 +4,15 @@
     python benchmarks/flow_layer.py --agreement FOLDER [--clips 40]
 
 The first command measures pairs of frames a second: OpenCV on one core and on all, this project's own code on one core,
-and the layer on the device that Keras uses; all on the same frames, in turn within one process. KERAS_BACKEND chooses
-another backend. On an accelerator, --bandwidth (of its memory, GB/s) adds the least memory traffic of a pair, and the
-share of the bandwidth that the layer's speed amounts to.
+and the layer on the device that Keras uses; all on the same frames, in turn within one process, whose largest memory so
+far is in the last column. KERAS_BACKEND chooses another backend. On an accelerator, --bandwidth (of its memory, GB/s)
+adds the least memory traffic of a pair, and the share of the bandwidth that the layer's speed amounts to.
 The second measures the distance between the layer and OpenCV on the videos of a folder, at five sizes and with three
 sets of parameters, and the distance of OpenCV from itself when all frames are brighter by the same value.
 """
 
 import os
+import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,6 @@ import cv2
 import keras
 import numpy as np
 import pandas as pd
-import psutil
 from tables import write_table
 
 from models import FarnebackFlow
@@ -42,7 +42,7 @@ SETTINGS = {
 DEFAULTS = dict(pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2)
 FRAMES = 11
 ROUNDS = 3
-BYTES = 450  # memory that the layer needs for each pixel of a frame, measured on a CPU
+CLIPS = 8  # that OpenCV computes on all cores
 BRIGHTER = (-3, 1, 100)  # grey levels
 FAR, UNSURE = 0.05, 0.005  # px
 
@@ -69,17 +69,14 @@ def main():
 
 
 def measure_speed(sizes, arguments):
-    """A row for each size and batch size that fits the memory."""
+    """A row for each size and batch size."""
     for size in sizes:
         for batch in arguments.batches:
-            if BYTES * batch * FRAMES * size[0] * size[1] > psutil.virtual_memory().available:
-                print(f"{size}, {batch} clips at a time: not measured, there is too little memory", flush=True)
-                continue
-            row = measure_rates(batch, size)
+            row = measure_rates(batch, size)  # a batch too large for the memory ends the process
             if arguments.bandwidth:
                 moved = bytes_per_pair(*size)
                 row |= {"MB a pair": moved / 1e6, "of bandwidth": moved * row["layer"] / (1e9 * arguments.bandwidth)}
-            print(row, file=sys.stderr, flush=True)  # a batch too large for the memory ends the process
+            print(row, file=sys.stderr, flush=True)
             yield row
 
 
@@ -87,23 +84,25 @@ def measure_rates(batch, size):
     """A row: the best of `ROUNDS` rates of each way, pairs/s, and ratios to OpenCV's."""
     frames = moving_noise(batch, *size)
     ways = {
-        "layer": compiled_layer(frames.shape[1:]),
-        "OpenCV, one core": lambda clips: opencv_flow(clips[0]),
-        "OpenCV, all cores": opencv_on_all_cores,
-        "src.flow, one core": lambda clips: compute_flow(clips[0]),
+        "layer": (compiled_layer(frames.shape[1:]), batch),
+        "OpenCV, one core": (lambda clips: opencv_flow(clips[0]), 1),
+        "OpenCV, all cores": (opencv_on_all_cores, min(batch, CLIPS)),
+        "src.flow, one core": (lambda clips: compute_flow(clips[0]), 1),
     }
+    memory = {}
+    for name, (way, clips) in ways.items():
+        way(frames[:clips])  # compiles
+        memory[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     rates = {name: [] for name in ways}
-    for way in ways.values():
-        way(frames)  # compiles
     for _ in range(ROUNDS):
-        for name, way in ways.items():
+        for name, (way, clips) in ways.items():
             start = time.perf_counter()
-            way(frames)
-            pairs = (FRAMES - 1) * (1 if "one core" in name else batch)
-            rates[name].append(pairs / (time.perf_counter() - start))
+            way(frames[:clips])
+            rates[name].append(clips * (FRAMES - 1) / (time.perf_counter() - start))
     best = {name: max(found) for name, found in rates.items()}
     ratios = {f"layer ÷ {name}": best["layer"] / best[name] for name in best if name.startswith("OpenCV")}
-    return {"size": "{} × {}".format(*size), "clips at a time": batch} | best | ratios
+    named = {"size": "{} × {}".format(*size), "clips at a time": batch}
+    return named | best | ratios | {"largest process so far, MB": memory["layer"]}
 
 
 def bytes_per_pair(height: int, width: int) -> int:
@@ -117,10 +116,10 @@ def bytes_per_pair(height: int, width: int) -> int:
 
 
 def compiled_layer(shape, **settings):
-    """A function of uint8 clips (B, *shape)."""
+    """A function of uint8 clips (B, *shape), compiled with XLA; PyTorch, which would unroll all loops, is eager."""
     frames = keras.Input(shape, dtype="uint8")
     model = keras.Model(frames, FarnebackFlow(**settings)(frames))
-    model.compile(jit_compile=keras.backend.backend() != "torch")  # whose compilation takes minutes
+    model.compile(jit_compile=keras.backend.backend() != "torch")
     return model.predict_on_batch
 
 

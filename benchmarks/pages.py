@@ -8,7 +8,11 @@ date, the machine and the commit below it, or, for published numbers, their sour
 COLUMN -->` shows means over the rows that are equal in these columns. `<!-- table: NAME of ROW; ROW in UNIT; UNIT -->`
 shows these rows of benchmarks/accelerator.py, a column for each unit; "in" and units may be left out. A table without a
 CSV file is said to be not measured. README.md shows a summary of the recognition tables. All pages in docs/ and
-README.md are read. --check changes nothing, prints the pages that are not up to date, and then exits with 1.
+README.md are read. --check changes nothing, prints the pages that are not up to date and the sections of docs/results/
+whose numbers have no origin, and then exits with 1.
+
+A table that is written by hand has its origin in its section, in a paragraph that begins with "Measured by hand" and
+has a date and the number of cores, with "Published", or with "From the tables", if the page's other tables have it.
 """
 
 import re
@@ -23,6 +27,7 @@ BLOCK = re.compile(
     r"^<!-- table: (?P<name>\S+)(?: by (?P<by>[^\n]+)| of (?P<of>[^\n]+))? -->\n.*?^<!-- end -->$",
     re.DOTALL | re.MULTILINE,
 )
+BY_HAND = re.compile(r"Published\b|From the tables\b|Measured by hand\b.*\d{4}-\d\d-\d\d.*\bcores\b", re.DOTALL)
 SUMMARY = {  # data → its recognition table
     "the earlier sample: 8 synthetic classes": "recognition_sample",
     "UT-Interaction: 6 classes, one fold a sequence": "recognition_ut",
@@ -44,7 +49,10 @@ def main():
     stale = update_pages(ROOT, write=not arguments.check)
     for path in stale:
         print(f"{path.relative_to(ROOT)}: {'out of date' if arguments.check else 'updated'}")
-    if arguments.check and stale:
+    without = find_without_origin(ROOT / "docs" / "results")
+    for section in without:
+        print(f"{section}: a table without an origin: measure it, or say how, when and where it was measured by hand")
+    if arguments.check and (stale or without):
         sys.exit(1)
 
 
@@ -59,6 +67,23 @@ def update_pages(root: Path, write: bool) -> list[Path]:
             if write:
                 path.write_text(new, encoding="utf-8")
     return changed
+
+
+def find_without_origin(folder: Path) -> list[str]:
+    """The sections, "page: heading", with a table of numbers whose origin is not said; README.md is an index."""
+    found = []
+    for path in sorted(set(folder.glob("*.md")) - {folder / "README.md"}):
+        for section in re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            paragraphs = [part.strip() for part in BLOCK.sub(_keep_unmeasured, section).split("\n\n")]
+            has_numbers = any(re.search(r"^(\|.*\d\.\d|\*Not measured)", part, re.MULTILINE) for part in paragraphs)
+            if has_numbers and not any(map(BY_HAND.match, paragraphs)):
+                found.append(f"{path.name}: {section.splitlines()[0].strip('# ')}")
+    return found
+
+
+def _keep_unmeasured(block):
+    """Nothing of a block that a benchmark wrote, with its origin; a block without a table as it is."""
+    return block[0] if "*Not measured" in block[0] else ""
 
 
 def render_block(name: str, by: str | None, folder: Path, of: str | None = None) -> str:

@@ -134,6 +134,15 @@ def ours(subset, config, workers, folder, accelerator=False):
     compute_flow(np.zeros((2, 16, 16), np.uint8))  # loads the compiled code, which no clip should pay for
     extract = choose_extraction(accelerator)
     report = preprocess(plan_preprocessing(subset, folder, config, workers, extract=extract))
+    pixels, num_bytes = count_pixels(folder)
+    if workers > 1:
+        get_reusable_executor().shutdown(wait=True)  # the memory of children counts when they have ended
+    memory = peak_memory(resource.RUSAGE_CHILDREN if workers > 1 else resource.RUSAGE_SELF)
+    return report.stage_seconds, report.seconds, pixels / 1e6, num_bytes, memory
+
+
+def count_pixels(folder):
+    """(pixels of flow, bytes) of the clips in a store; the flow of a pair of frames counts once."""
     table, store = read_prepared(folder)
     pixels = num_bytes = 0
     for clip in table.clip_name[table.stored]:
@@ -141,19 +150,15 @@ def ours(subset, config, workers, folder, accelerator=False):
         pairs = {pair for window in info["indices"] for pair in zip(window, window[1:], strict=False)}
         pixels += len(pairs) * info["height"] * info["width"]
         num_bytes += store.num_bytes(clip)
-    if workers > 1:
-        get_reusable_executor().shutdown(wait=True)  # the memory of children counts when they have ended
-    memory = peak_memory(resource.RUSAGE_CHILDREN if workers > 1 else resource.RUSAGE_SELF)
-    return report.stage_seconds, report.seconds, pixels / 1e6, num_bytes, memory
+    return pixels, num_bytes
 
 
 def ours_on_device(subset, config, workers, folder):
     """The same with flow on the device, after a first job that compiles for each size of frames."""
     extract = choose_extraction(accelerator=True)
     preprocess(plan_preprocessing(subset, folder / "first", config, workers, extract=extract))
-    seconds, *rest, memory = ours(subset, config, workers, folder / "second", accelerator=True)
-    memory = max(memory, peak_memory(resource.RUSAGE_SELF))  # Keras is in this process
-    return seconds | {"flow": seconds["flow"] / workers}, *rest, memory
+    *rest, memory = ours(subset, config, workers, folder / "second", accelerator=True)
+    return *rest, max(memory, peak_memory(resource.RUSAGE_SELF))  # Keras is in this process
 
 
 def peak_memory(who):
@@ -172,7 +177,8 @@ def device(folder):
     """The device that computes flow in (e), in words."""
     import keras  # in a process of its own: the peak memory of other ways would start at that of this process
 
-    return f"flow on {keras.distribution.list_devices()[0]} ({keras.backend.backend()})"
+    name = str(keras.ops.zeros(()).device).rpartition("device:")[2]  # TensorFlow's has a path before it
+    return f"flow on {name.lower()} ({keras.backend.backend()})"
 
 
 if __name__ == "__main__":

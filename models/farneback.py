@@ -2,7 +2,8 @@
 
 The layer computes the same steps as OpenCV's `calcOpticalFlowFarneback`. It uses `keras.ops` only, and so runs under
 TensorFlow, JAX and PyTorch. It avoids matrix products and convolutions, because accelerators round the factors of
-these to fewer bits. Compiled with XLA it is several times faster.
+these to fewer bits. Compiled with XLA it is several times faster. An accelerator computes all pairs of frames at once;
+a CPU computes a few pairs at a time, so that their intermediate results stay in its cache.
 """
 
 import warnings
@@ -13,6 +14,7 @@ from keras import layers, ops
 
 from models.filters import repeat_edges, running_sums, symmetric_sums
 from models.resampling import blur_matrix, linear_matrix, resample
+from src.devices import on_cpu
 from src.flow import farneback_steps as steps
 
 # Weights of RGB in grey levels, as in OpenCV: for 8 bits in units of 2^-15, and for floats.
@@ -20,6 +22,7 @@ _GREY_UNITS, _GREY_BITS = np.array([9798, 19235, 3735], np.float32), 15
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _MIDDLE = 128  # subtracted from grey levels, because rounding errors are smaller near zero
 _COEFFICIENTS = 5  # of y, x, y², x², xy
+_PIXELS_AT_ONCE = 200_000  # of the pairs that a CPU computes at once: 90 MB of intermediate results
 
 
 @keras.saving.register_keras_serializable(package="two_stream")
@@ -82,6 +85,30 @@ class FarnebackFlow(layers.Layer):
 
     def call(self, frames):
         _check_frames(frames)
+        return self._compute_windows(frames) if on_cpu() else self._compute(frames)
+
+    def compute_output_spec(self, frames):
+        _check_frames(frames)
+        batch, num_frames, height, width = frames.shape[:4]
+        return keras.KerasTensor((batch, num_frames - 1, height, width, 2), "float32")
+
+    def get_config(self):
+        names = ("pyr_scale", "levels", "winsize", "iterations", "poly_n", "poly_sigma", "gaussian_window")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+    def _compute_windows(self, frames):
+        """The flow of one window of frames after another; neighbouring windows share a frame."""
+        num_pairs, height, width = frames.shape[1] - 1, *frames.shape[2:4]
+        length = _pairs_at_once(num_pairs, height * width)
+        windows = np.arange(0, num_pairs, length)[:, None] + np.arange(length + 1)
+        if frames.shape[0] == len(windows) == 1:
+            return self._compute(frames)
+        windows = ops.reshape(ops.take(frames, windows, axis=1), (-1, length + 1, *frames.shape[2:]))
+        flow = ops.map(lambda window: self._compute(window[None])[0], windows)
+        return ops.reshape(flow, (-1, num_pairs, height, width, 2))
+
+    def _compute(self, frames):
+        """The flow of all pairs at once."""
         grey = to_grey(frames)
         num_frames, height, width = grey.shape[1:]
         images = ops.reshape(grey - _MIDDLE, (-1, height, width))
@@ -96,15 +123,6 @@ class FarnebackFlow(layers.Layer):
             flow = self._improve(coefficients, flow, num_frames)
         equal = ops.all(grey[:, 1:] == grey[:, :-1], axis=(2, 3))[:, :, None, None, None]
         return ops.where(equal, 0.0, ops.stack([flow[0], flow[1]], axis=-1))  # exactly, which sums are not
-
-    def compute_output_spec(self, frames):
-        _check_frames(frames)
-        batch, num_frames, height, width = frames.shape[:4]
-        return keras.KerasTensor((batch, num_frames - 1, height, width, 2), "float32")
-
-    def get_config(self):
-        names = ("pyr_scale", "levels", "winsize", "iterations", "poly_n", "poly_sigma", "gaussian_window")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
     def _expand(self, images):
         """Fits a polynomial around each pixel: (N, h, w) → five of (N, h, w), coefficients of y, x, y², x², xy."""
@@ -162,6 +180,11 @@ def _check_frames(frames):
     _require(known, "frames must have known T, H and W of 2 or more", shape)
     _require(shape[0] != 0, "a batch must have at least one clip", shape)
     _require(dtype == "uint8" or "float" in dtype, "frames must be uint8 or float, grey levels 0 … 255", dtype)
+
+
+def _pairs_at_once(num_pairs, pixels):
+    """The largest divisor of the number of pairs that keeps to `_PIXELS_AT_ONCE`, or 1."""
+    return max(n for n in range(1, num_pairs + 1) if num_pairs % n == 0 and (n == 1 or n * pixels <= _PIXELS_AT_ONCE))
 
 
 def to_grey(frames: keras.KerasTensor) -> keras.KerasTensor:

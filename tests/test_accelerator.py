@@ -69,6 +69,20 @@ def test_rows_of_cores_have_no_backend(rows):
     assert read_rows(rows.path)[0]["backend"] == ""
 
 
+def test_chosen_sections_share_the_time(tmp_path, monkeypatch):
+    started = {}
+    monkeypatch.setattr(accelerator, "start_section", lambda name, arguments, seconds: started.update({name: seconds}))
+    monkeypatch.setattr(accelerator, "finish", lambda *arguments: None)
+    given = ["--csv", str(tmp_path / "rows.csv"), "--minutes", "2", "--backends", "jax", "--sections"]
+    monkeypatch.setattr(sys, "argv", ["accelerator.py", *given, "data", "other-flow"])
+    accelerator.main()
+    assert list(started) == ["data"]  # the other one is for a second backend
+    assert started["data"] == pytest.approx(120, abs=5)
+    monkeypatch.setattr(sys, "argv", ["accelerator.py", *given, "networks"])
+    accelerator.main()
+    assert list(started) == ["data", "networks", "few-workers", "head"]
+
+
 @pytest.mark.slow
 def test_all_sections_run_at_a_tiny_size(tmp_path, monkeypatch):
     path = tmp_path / "rows.csv"
@@ -82,6 +96,8 @@ def test_all_sections_run_at_a_tiny_size(tmp_path, monkeypatch):
         "agreement with OpenCV", "layer, compiled", "stage of the layer", "OpenCV", "training, spatial",
         "training, temporal", "one-file model", "extraction", "batches", "training from the store", "head",
     }  # fmt: skip
+    extracted = {row["parameters"].removeprefix("flow on ") for row in found if row["row"] == "extraction"}
+    assert extracted == {"device, workers 2, clips 6", "cores, workers 2, clips 6", "cores, workers 1, clips 3"}
     agreement = [float(row["value"]) for row in found if row["unit"] == "px, mean of the worst clip"]
     assert max(agreement) < 1e-4
     assert all(float(row["value"]) > 0 for row in found if row["unit"].endswith("/s"))

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from conftest import make_subset, prepare, write_good
 
-from src.config import TrainConfig
+from src.config import ClipConfig, TrainConfig
+from src.cross_validation import HeldOut
 from src.inputs import read_clips
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +24,10 @@ sys.path.insert(0, str(BENCHMARKS))
 import ablation  # noqa: E402
 import command  # noqa: E402
 import fits  # noqa: E402
+import large_sets  # noqa: E402
+import large_sets_stages  # noqa: E402
 import last_weights  # noqa: E402
+import looking  # noqa: E402
 import order  # noqa: E402
 import pages  # noqa: E402
 import recognition  # noqa: E402
@@ -39,6 +43,7 @@ SHARED = {
     "accelerator_rows",
     "command",
     "fits",
+    "large_sets_stages",
     "tables",
 }  # modules without a command of their own
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
@@ -188,6 +193,25 @@ def test_check_names_the_page_of_a_changed_table(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "docs/results/format.md: out of date\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("| a |\n| --- |\n| 0.5 |", True),
+        ("| a |\n| --- |\n| one of 2016 |", False),  # no measured number
+        ("Measured by hand: 2026-11-27,\n2 cores.\n\n| 0.5 |", False),
+        ("Measured by hand on 2 cores.\n\n| 0.5 |", True),  # when?
+        ("Published:\n\n| 0.5 |", False),
+        ("<!-- table: speed -->\n| 0.5 |\n\n`speed.csv`: …\n<!-- end -->", False),
+        ("<!-- table: speed -->\n*Not measured yet: no `speed.csv`.*\n<!-- end -->", True),
+    ],
+)
+def test_a_table_says_where_its_numbers_are_from(text, without, tmp_path):
+    (tmp_path / "page.md").write_text(
+        f"# Page\n\n## Other\n\nMeasured by hand: 2026-11-27, 2 cores.\n\n## Speed\n\n{text}\n"
+    )
+    assert pages.find_without_origin(tmp_path) == (["page.md: Speed"] if without else [])
+
+
 def run_benchmark(monkeypatch, module, *arguments):
     """The table that the main function of a benchmark would write."""
     kept = []
@@ -311,6 +335,30 @@ def test_cost_of_a_store_is_that_of_its_files(tiny_store):
     assert cost["s to extract a clip"] > 0
 
 
+def test_every_exchanged_label_is_found_where_all_answers_are_right():
+    labels = np.repeat(np.arange(4), 15)
+    scores = 0.1 + 0.6 * np.eye(4)[labels]
+    held_out = HeldOut(pd.DataFrame({"class_index": labels}), {"fused": scores}, None, "")
+    table = looking.find_flipped(held_out, list("abcd")).set_index("labels exchanged")
+    assert (table["among as many first"] == table.index).all() and (table.clips == 60).all()
+    assert (table["suspect"] <= table.index).all() and (table["suspect"] == table["suspect in all"]).all()
+
+
+def test_mask_is_cropped_as_the_streams_see_it():
+    mask = np.zeros((240, 320), bool)
+    mask[:, 160:] = True
+    found = looking.crop_mask(mask, 128, "spatial", TrainConfig(crop_size=64))
+    assert found.shape == (64, 64) and found[:, 32:].all() and not found[:, :32].any()
+
+
+def test_drawn_textures_rest_or_drift():
+    window = looking.draw_texture(np.random.default_rng(0), np.array([2, -1]), 2, 3, (40, 60))
+    assert window.shape == (2, 3, 40, 60)
+    np.testing.assert_array_equal(window[:, 0, 1:, :-2], window[:, 1, :-1, 2:])
+    frames, stacks = looking.draw_clip(np.random.default_rng(0), "still texture", ClipConfig(short_side=32))
+    assert frames.shape == (6, 32, 43, 3) and stacks.shape == (6, 32, 43, 20) and (stacks == 128).all()
+
+
 @pytest.mark.slow
 def test_ways_of_order_are_fitted_once_and_continued(tiny_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -359,3 +407,17 @@ def test_transfer_has_a_row_for_each_way_of_using_another_data_set(tiny_store, t
     assert used == [(True, "other")]
     started = [run["temporal_weights"] for run in runs.values() if run["temporal_weights"] != "scratch"]
     assert len(runs) == 4 and len(started) == 1 and tmp_path / started[0] in runs
+
+
+def test_large_sets_are_extrapolated_from_the_two_largest():
+    """By hand: 9,000 clips more take 9 s and 18 MB more, and 90,000 more 90 s and 180 MB; memory does not shrink."""
+    row = large_sets.tabulate({1_000: (1.0, 2.0), 10_000: (10.0, 20.0)})
+    assert row["10,000: s"] == "10.0" and (row["100,000: s"], row["100,000: MB"]) == ("(100)", "(200)")
+    assert large_sets.tabulate({1_000: (1.0, 9.0), 10_000: (2.0, 8.0)})["100,000: MB"] == "(8.00)"
+    assert large_sets.tabulate({1_000: (1.0, 2.0), 100_000: (4.0, 5.0)})["100,000: s"] == "4.00"
+
+
+@pytest.mark.parametrize(("part", "stage"), [("scores", "predictions as CSV"), ("scores", "doubtful labels")])
+def test_a_stage_of_large_sets_is_measured(part, stage, tmp_path):
+    seconds, megabytes = large_sets.run_stage(large_sets_stages.STAGES[part][stage], 60, tmp_path / "60")
+    assert seconds > 0 and megabytes >= 0

@@ -11,7 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    *("src.config_checks", "src.config", "src.progress", "src.units", "src.files", "src.image_folder", "src.ownership"),
+    *(
+        "src.config_checks",
+        "src.config",
+        "src.devices",
+        "src.progress",
+        "src.units",
+        "src.files",
+        "src.image_folder",
+        "src.ownership",
+    ),
     *("src.sample", "src.sources", "src.flow", "src.video", "src.subsets", "src.fingerprint", "models", "src.store"),
     *("src.preprocessing", "src.inputs", "src.training", "src.metrics", "src.fusion", "src.attention"),
     *("src.evaluation", "src.cross_validation", "src.inference", "src.plots", "src.atlas"),
@@ -109,10 +118,14 @@ def test_tensorflow_is_imported_in_one_place():
     assert users == ["src.training.devices"]
 
 
-def test_preprocessing_needs_neither_keras_nor_figures():
-    """Its processes start in a second, not in ten."""
-    program = "import sys, src.preprocessing; print(*{name.split('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [("src.preprocessing", {"matplotlib", "sklearn"}), ("src.plots", set()), ("run_notebooks", set())],
+)
+def test_what_needs_no_network_loads_no_keras(module, unneeded):
+    """The processes of the extraction start in a second, not in ten, and so does the first notebook."""
+    program = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     loaded = set(done.stdout.split())
-    assert {"cv2", "src"} <= loaded
-    assert not loaded & {"keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn"}
+    assert {"numpy", "src"} <= loaded
+    assert not loaded & {"keras", "tensorflow", "jax", "torch", *unneeded}

@@ -11,7 +11,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
-from run_notebooks import _for_git, _shrink, execute
+from run_notebooks import _for_git, _shrink, execute, slowest_cells
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
@@ -62,6 +62,17 @@ def test_outputs_for_git_have_no_trace_of_the_run(executed):
         code = [cell for cell in kept.cells if cell.cell_type == "code"]
         assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
         assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in kept.cells)
+
+
+def test_the_slowest_cells_are_named_by_their_headings():
+    cells = [nbformat.v4.new_markdown_cell("# Title"), *(nbformat.v4.new_code_cell("1") for _ in range(3))]
+    cells.insert(2, nbformat.v4.new_markdown_cell("## Middle\n\nIts text."))
+    for cell, second in zip((cells[1], cells[3]), (3, 9), strict=True):  # the last one was not run
+        ends = f"2026-01-01T00:00:{second:02d}.5Z"
+        cell.metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z", "shell.execute_reply": ends}
+    executed = {"a.ipynb": nbformat.v4.new_notebook(cells=cells)}
+    assert slowest_cells(executed) == ["   9.5 s  a.ipynb: Middle", "   3.5 s  a.ipynb: Title"]
+    assert slowest_cells(executed, count=1) == ["   9.5 s  a.ipynb: Middle"]
 
 
 @pytest.mark.slow

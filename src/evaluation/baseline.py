@@ -18,7 +18,7 @@ from src.store import ClipStore
 FLOW_STATISTICS, FRAME_STATISTICS = "flow statistics", "frame statistics"
 BASELINE_OF = {"spatial": (FRAME_STATISTICS,), "temporal": (FLOW_STATISTICS,)}  # of the same input
 BASELINE_OF["fused"] = (FRAME_STATISTICS, FLOW_STATISTICS)
-TREES, TREES_AT_ONCE = 500, 50  # all trees of 10,000 clips of 100 classes would take 6 GB
+TREES, TREES_AT_ONCE = 500, 20  # all trees of 10,000 clips of 174 classes would take 12 GB
 MOST_CLIPS = 10_000  # to train on; of larger data sets as many are drawn
 CELLS = 4  # of the grid, in each direction
 STEP = 2  # pixels: statistics take every second one in each direction, for four times the speed

@@ -6,13 +6,14 @@ different protocols are compared only on request.
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from src.config import STREAMS, differences
 from src.files import expand
+from src.metrics import describe_protocol
 from src.training import Run
 
 SCORED = (*STREAMS, "fused")
@@ -69,22 +70,6 @@ def compare_runs(
     table.attrs["protocol"] = describe_protocol(joined, split, joined["n"])
     table.attrs["folders"] = list(protocol.index)
     return table
-
-
-def describe_protocol(protocol: Mapping, split: str, n: int | str) -> str:
-    """How numbers were measured, in one line.
-
-    Args:
-        protocol: the entry of metrics.json: "subset", "store", "segments", "crops", "seed".
-        split: "validation" or "test".
-        n: number of videos in the split.
-
-    Returns:
-        Such as "test, n = 160, 3 segments × 3 crops, subset 0123456789ab, store farneback-short128-…, seed 0".
-    """
-    segments, crops = (_count(protocol[f"{noun}s"], noun) for noun in ("segment", "crop"))
-    subset, store, seed = (f"{name} {protocol[name]}" for name in ("subset", "store", "seed"))
-    return f"{split}, n = {n}, {segments} × {crops}, {subset}, {store}, {seed}"
 
 
 def _find_runs(folders):
@@ -240,7 +225,3 @@ def _short_names(folders):
     """The names of the folders, or their paths if two have the same name."""
     names = pd.Series([Path(folder).resolve().name for folder in folders], index=folders)
     return names if names.is_unique else folders.to_series()
-
-
-def _count(number, noun):
-    return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"

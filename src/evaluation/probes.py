@@ -10,10 +10,12 @@ from models import takes_frames
 from src.config import TrainConfig
 from src.evaluation.scores import predict_scores
 from src.flow import reorder_fields, reverse_stack
+from src.inputs import scored_segments
 from src.metrics import class_scores
 from src.store import ClipStore
 
-ORDERS = {  # probe of the order of segments → their places
+MOST_CLIPS = 2_000  # of a larger split as many are drawn: there are eleven probes, each as long as scoring
+ORDERS = {  # probe of the order of segments → their places; all are scored in one pass over the clips
     "one segment": lambda segments: np.full_like(segments, segments[len(segments) // 2]),
     "segments reversed": lambda segments: segments[::-1],
     # every second one first: neither near the order of time nor near its reverse, however few segments there are
@@ -33,7 +35,8 @@ def probe_streams(
       "fields shuffled" shuffles its fields, and "one field" repeats its middle field L times, which removes changes of
       the motion, too.
 
-    Where the accuracy stays the same, the stream does not use what was taken away.
+    Where the accuracy stays the same, the stream does not use what was taken away. Of a split of more than 2,000 clips,
+    as many random ones are probed.
 
     Args:
         spatial, temporal: the streams.
@@ -45,20 +48,37 @@ def probe_streams(
         A row per class; columns "spatial", "spatial, one segment", …, "temporal", "temporal, one segment", …,
         "temporal, fields reversed", …: accuracies 0 … 1, NaN for a class without clips; and "clips".
     """
-    probes = {"": {}} | {f", {name}": {"order": order} for name, order in ORDERS.items()}
-    found = {f"spatial{name}": (spatial, "spatial", changed) for name, changed in probes.items()}
-    found |= {f"temporal{name}": (temporal, "temporal", changed) for name, changed in probes.items()}
+    rows = clips[clips.split == split]
+    clips = rows.sample(MOST_CLIPS, random_state=config.seed) if len(rows) > MOST_CLIPS else rows
+    scores, names, places = {}, ["", *(f", {name}" for name in ORDERS)], np.arange(len(scored_segments(store, config)))
+    orders = [places, *(order(places) for order in ORDERS.values())]
+    for stream, model in (("spatial", spatial), ("temporal", temporal)):
+        network = _build_with_orders(model, orders, config)
+        found = predict_scores(network, clips, store, stream, split, class_names, config)
+        scores |= {f"{stream}{name}": found[:, number] for number, name in enumerate(names)}
     fields = _probe_frames(temporal) if takes_frames(temporal) else _probe_stacks(temporal, store.config.flow_bound)
     for name, (network, change) in fields.items():
-        found[f"temporal, {name}"] = (network, "temporal", {"change": change})
-    scores = {
-        name: predict_scores(network, clips, store, stream, split, class_names, config, **changed)
-        for name, (network, stream, changed) in found.items()
-    }
-    labels = clips[clips.split == split].class_index.to_numpy()
+        found = predict_scores(network, clips, store, "temporal", split, class_names, config, change)
+        scores[f"temporal, {name}"] = found
+    labels = clips.class_index.to_numpy()
     by_class = {name: class_scores(values, labels, class_names) for name, values in scores.items()}
     recalls = pd.DataFrame({name: table["recall"] for name, table in by_class.items()})
     return recalls.assign(clips=by_class["spatial"]["clips"])
+
+
+def _build_with_orders(model: keras.Model, orders: list[np.ndarray], config: TrainConfig) -> keras.Model:
+    """A network that shares the layers of `model`: segments (N, S, …) → scores for each order of them, (N, K, C).
+
+    Segments are described once, and only the head takes them in each order, unless they exchange channels before it.
+    """
+    segments, network = model.input, model
+    if not config.temporal_shift:
+        segments, network = model.get_layer("unfold_segments").output, model.get_layer("head")
+    scores = [network(keras.ops.take(segments, order, axis=1)) for order in orders]
+    joined = keras.Model(model.input, keras.ops.stack(scores, axis=1))
+    if takes_frames(model):
+        joined.compile(jit_compile=True)  # as the stream itself is, when it is loaded
+    return joined
 
 
 def _probe_stacks(temporal, bound):

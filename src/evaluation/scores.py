@@ -24,7 +24,7 @@ def predict_scores(
     """One stream's scores of the videos of a split, averaged over crops.
 
     Args:
-        model: the stream, segments (N, S, …) → scores (N, C).
+        model: the stream, segments (N, S, …) → scores (N, …, C).
         clips, store, class_names: from `src.inputs.read_clips`.
         stream: "spatial" or "temporal".
         split: "train", "validation" or "test".
@@ -33,7 +33,7 @@ def predict_scores(
         order: puts the scored segments into another order; see `src.evaluation.probes`.
 
     Returns:
-        float32 (N, C), a row per clip of the split in the order of `clips`; rows sum to 1.
+        float32 (N, …, C), a row per clip of the split in the order of `clips`; scores sum to 1.
 
     Raises:
         ValueError: crops are flipped, and a class has no flipped class; more segments are asked for than stored; or the
@@ -46,26 +46,26 @@ def predict_scores(
     )
     # predict_on_batch runs in inference mode: without dropout, and with the moving statistics of batch norm
     scores = [
-        np.asarray(model.predict_on_batch(batches[index][0]))
+        average_crops(np.asarray(model.predict_on_batch(batches[index][0])), class_names, config)
         for index in progress(range(len(batches)), label=f"{stream} scores, {split}", unit="batch")
     ]
-    return average_crops(np.concatenate(scores), class_names, config)
+    return np.concatenate(scores)
 
 
 def average_crops(scores: np.ndarray, class_names: list[str], config: TrainConfig) -> np.ndarray:
     """Averages scores over the crops of each video.
 
     Args:
-        scores: float (N · test_crops, C), in the order of `EvaluationBatches`. The last five of ten crops are flipped:
-            in their scores, the columns of left/right classes are exchanged first.
+        scores: float (N · test_crops, …, C), in the order of `EvaluationBatches`. The last five of ten crops are
+            flipped: in their scores, the columns of left/right classes are exchanged first.
 
     Returns:
-        float32 (N, C).
+        float32 (N, …, C).
 
     Raises:
         ValueError: crops are flipped, and a class has no flipped class.
     """
-    by_crop = scores.astype(np.float64).reshape(-1, config.test_crops, scores.shape[-1])
+    by_crop = scores.astype(np.float64).reshape(-1, config.test_crops, *scores.shape[1:])
     if config.test_crops == 10:
         by_crop[:, 5:] = exchange_columns(by_crop[:, 5:], flipped_classes(class_names, config.flip_map))
     return by_crop.mean(axis=1).astype(np.float32)

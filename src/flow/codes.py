@@ -22,12 +22,18 @@ def quantize_flow(flow: np.ndarray, bound: float) -> np.ndarray:
     Returns:
         uint8 (…).
     """
-    return _quantize(flow, np.float32(STEPS / bound))
+    flow = np.ascontiguousarray(flow)
+    codes = np.empty(flow.shape, np.uint8)
+    _quantize(flow.reshape(-1), np.float32(STEPS / bound), codes.reshape(-1))
+    return codes
 
 
-@with_cache(numba.vectorize, ["uint8(float32, float32)", "uint8(float64, float32)"])  # five times as fast as NumPy
-def _quantize(displacement, steps_per_px):
-    return min(max(np.rint(displacement * steps_per_px), -STEPS), STEPS) + ZERO
+@with_cache(numba.njit, nogil=True, error_model="numpy")  # NumPy takes eight times as long
+def _quantize(displacements, steps_per_px, codes):
+    most, zero = np.float32(STEPS), np.float32(ZERO)  # sums with integers would be of 64 bits
+    for i in range(len(codes)):
+        steps = np.rint(displacements[i] * steps_per_px)
+        codes[i] = np.uint8(np.int32(min(max(steps, -most), most) + zero))
 
 
 def dequantize_flow(codes: np.ndarray, bound: float) -> np.ndarray:
@@ -57,12 +63,18 @@ def stack_fields(flow: np.ndarray, flow_length: int, bound: float) -> np.ndarray
 
     Missing fields are zero, on both sides, so that the motion is in the middle fields, as by `src.video.pad_window`.
     """
-    before = flow_length // 2 - len(flow) // 2
-    flow = np.pad(flow, [(before, flow_length - len(flow) - before), (0, 0), (0, 0), (0, 0)])
-    return stack_flow(quantize_flow(flow, bound))
+    return stack_codes(quantize_flow(flow, bound), flow_length)
+
+
+def stack_codes(codes: np.ndarray, flow_length: int) -> np.ndarray:
+    """As `stack_fields`, of quantized fields: uint8 (T, H, W, 2) → uint8 (H, W, 2L)."""
+    before = flow_length // 2 - len(codes) // 2
+    missing = [(before, flow_length - len(codes) - before), (0, 0), (0, 0), (0, 0)]
+    return stack_flow(np.pad(codes, missing, constant_values=ZERO))
 
 
 def mean_flow(stack: np.ndarray, bound: float) -> np.ndarray:
     """Mean of a stack's fields, for display: uint8 (…, H, W, 2L) → float32 (…, H, W, 2), px/frame."""
-    flow = dequantize_flow(stack, bound)
-    return np.stack([flow[..., 0::2].mean(axis=-1), flow[..., 1::2].mean(axis=-1)], axis=-1)
+    length = stack.shape[-1] // 2
+    sums = stack.astype(np.float32) @ np.tile(np.eye(2, dtype=np.float32), (length, 1))  # exact, they are integers
+    return (sums - length * ZERO) * np.float32(bound / STEPS / length)

@@ -42,11 +42,12 @@ def farneback(frames: np.ndarray) -> np.ndarray:
     levels = pyramid(*frames.shape[1:])
     before, after = _new_expansion(levels), _new_expansion(levels)  # reused: fresh pages cost as much as the sums
     borders = [(border_weights(level.height), border_weights(level.width)) for level in levels]
+    fields = [np.empty((2, level.height, level.width), np.float32) for level in levels]
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
     _expand(frames[0], levels, before)
     for t, frame in enumerate(frames[1:]):
         _expand(frame, levels, after)
-        cv2.merge(_displacement(before, after, borders), flow[t])
+        cv2.merge(_displacement(before, after, borders, fields), flow[t])
         before, after = after, before
     return flow
 
@@ -66,18 +67,17 @@ def _expand(frame, levels, expansion):
         _expand_level(smooth, *KERNELS, coefficients)
 
 
-def _displacement(before, after, borders):
-    """u and v, float32 (2, H, W), from the expansions of two frames."""
-    flow = None
-    for one, other, border in zip(before, after, borders, strict=True):
-        height, width = len(border[0]), len(border[1])
-        if flow is None:
-            flow = np.zeros((2, height, width), np.float32)
-        else:
-            flow = 2 * np.stack([cv2.resize(axis, (width, height), interpolation=cv2.INTER_LINEAR) for axis in flow])
+def _displacement(before, after, borders, fields):
+    """u and v, float32 (2, H, W), from the expansions of two frames; `fields` are overwritten, the last one is it."""
+    fields[0][:] = 0
+    for number, field in enumerate(fields):
+        if number > 0:
+            for coarse, fine in zip(fields[number - 1], field, strict=True):
+                cv2.resize(coarse, fine.shape[::-1], fine, interpolation=cv2.INTER_LINEAR)
+            field *= 2
         for _ in range(ITERATIONS):
-            _improve(one, other, *border, flow)
-    return flow
+            _improve(before[number], after[number], *borders[number], field)
+    return fields[-1]
 
 
 EXPANSION = expansion_kernels(POLY_RADIUS, POLY_SIGMA)
@@ -257,7 +257,7 @@ def _write_equations(found, mean_weight, u, v, border_x, weight_y, equations):
 def _sum_windows(columns, lines, width):
     """Writes sums of 15 = 8 + 4 + 2 + 1 neighbours of each equation into lines[3]; both ends are repeated."""
     padded = width + 2 * RADIUS
-    of_1, of_2, of_4, of_8 = lines[0], lines[1], lines[2], lines[3]
+    of_1, of_2, of_4, of_15 = lines[0], lines[1], lines[2], lines[3]
     for k in range(5):
         column, line = columns[k * width : (k + 1) * width], of_1[k * padded : (k + 1) * padded]
         middle = line[RADIUS : RADIUS + width]
@@ -270,10 +270,8 @@ def _sum_windows(columns, lines, width):
         of_2[x] = of_1[x] + by_1[x]
     for x in range(5 * padded - 3):
         of_4[x] = of_2[x] + by_2[x]
-    for x in range(5 * padded - 7):
-        of_8[x] = of_4[x] + by_4[x]
     for x in range(5 * padded - 14):
-        of_8[x] = (of_8[x] + by_8[x]) + (by_12[x] + by_14[x])
+        of_15[x] = ((of_4[x] + by_4[x]) + by_8[x]) + (by_12[x] + by_14[x])
 
 
 @inlined

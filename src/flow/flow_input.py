@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from src.config import FLOW_INPUTS
-from src.flow.caching import with_cache
+from src.flow.caching import compile_exact
 from src.flow.codes import STEPS, ZERO
 
 MAX_ITERATIONS = 5  # of the fixed-point iteration; odd, see `inverse_fields`
@@ -17,16 +17,6 @@ TOLERANCE = 0.25  # codes; the iteration stops at a pixel that changes by less
 
 _STACK = numba.types.Array(numba.uint8, 3, "C", readonly=True)
 _inlined = numba.njit(inline="always")
-
-
-def _compiled(function):
-    """Compiles without LLVM's SLP vectorizer, which `src.flow.farneback` turns on: its code would read outside the
-    stack. Numba turned it off by default for such faults (pull request 8852).
-    """
-    before, numba.config.SLP_VECTORIZE = numba.config.SLP_VECTORIZE, 0
-    compiled = with_cache(numba.njit, [(_STACK, numba.float32)], nogil=True, error_model="numpy")(function)
-    numba.config.SLP_VECTORIZE = before
-    return compiled
 
 
 def make_flow_input(stack: np.ndarray, flow_length: int, kind: str, flow_bound: float) -> np.ndarray:
@@ -160,7 +150,7 @@ def _code(steps):
     return np.uint8(np.rint(min(max(steps, np.float32(-STEPS)), np.float32(STEPS))) + ZERO)
 
 
-@_compiled
+@compile_exact(_STACK, numba.float32)
 def _follow(stack, px_per_step):
     height, width, channels = stack.shape
     out = stack.copy()
@@ -174,7 +164,7 @@ def _follow(stack, px_per_step):
     return out
 
 
-@_compiled
+@compile_exact(_STACK, numba.float32)
 def _invert(stack, px_per_step):
     height, width, channels = stack.shape
     out = np.empty_like(stack)

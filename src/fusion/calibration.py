@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from src.fusion.blocks import map_blocks, sum_blocks
 
 FOLDS = 5
 LEAST_SCORE = 1e-10  # float32 scores can be exactly zero, which has no logarithm; as in `models.fusion_layer`
@@ -29,11 +31,30 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     """
     # Not scikit-learn's CalibratedClassifierCV(method="temperature"): it calibrates a classifier, not scores, needs
     # five clips and every class in `labels`, which a small validation lacks, and keeps T private.
-    logits, targets = log_scores(scores), smooth_targets(labels, 1 / scores.shape[1], scores.shape)
-    logits -= logits.max(axis=1, keepdims=True)
+    return _fit(_shifted_logits(scores), labels)
+
+
+def _shifted_logits(scores):
+    """`log_scores` less the highest of each clip, so that no exponential of their multiples is too large."""
+
+    def shift(rows):
+        logits = log_scores(scores[rows])
+        return logits - logits.max(axis=1, keepdims=True)
+
+    return map_blocks(shift, len(scores))
+
+
+def _fit(logits, labels):
+    """`fit_temperature` of `_shifted_logits`."""
+    clips = len(logits)
+    expected = (logits[np.arange(clips), labels].sum() + logits.mean()) / (1 + 1 / clips)  # with the pseudo-clip
 
     def slope(inverse):
-        return ((softmax(inverse * logits, axis=1) - targets) * logits).sum()
+        def measure(rows):
+            weights = np.exp(inverse * logits[rows])
+            return (np.vecdot(weights, logits[rows]) / weights.sum(axis=1)).sum()
+
+        return sum_blocks(measure, clips) - expected
 
     if slope(0) >= 0:
         return float("inf")
@@ -59,27 +80,36 @@ def smooth_targets(labels: np.ndarray, pseudo: np.ndarray | float, shape: tuple[
 
 def apply_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
     """softmax(log(scores) / temperature): float (N, C), rows sum to 1; the ranking of the classes stays."""
-    return softmax(log_scores(scores) / temperature, axis=1)
+    return map_blocks(lambda rows: softmax(log_scores(scores[rows]) / temperature, axis=1), len(scores))
 
 
-def helpful_temperature(scores: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> float | None:
-    """The temperature of a stream if cross-validation shows that one helps, else None.
+def helpful_temperatures(
+    scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
+) -> dict[str, float]:
+    """The temperatures of the streams for which cross-validation shows that one helps.
 
     A temperature helps if those fitted on the other folds lower the negative log-likelihood of the held-out clips.
 
     Args:
-        scores, labels: as for `fit_temperature`.
+        scores: stream → float (N, C), after softmax.
+        labels: int (N,), true class indices.
         groups: (N,); clips of one group stay in one fold.
 
     Returns:
-        T, fitted on all clips; None if it does not help, or if there are too few clips for two folds.
+        stream → T, fitted on all clips. A stream is left out if it does not help, or if there are too few clips for two
+        folds.
     """
-    raw = calibrated = 0.0
-    for seen, held in split_folds(labels, groups):
-        temperature, logits = fit_temperature(scores[seen], labels[seen]), log_scores(scores[held])
-        raw += negative_log_likelihood(logits, labels[held]) * len(held)
-        calibrated += negative_log_likelihood(logits / temperature, labels[held]) * len(held)
-    return fit_temperature(scores, labels) if calibrated < raw else None
+    folds, found = list(split_folds(labels, groups)), {}
+    for stream, values in scores.items():
+        raw = calibrated = 0.0
+        logits = _shifted_logits(values)
+        for seen, held in folds:
+            temperature, others = _fit(logits[seen], labels[seen]), logits[held]
+            raw += negative_log_likelihood(others, labels[held]) * len(held)
+            calibrated += negative_log_likelihood(others / temperature, labels[held]) * len(held)
+        if calibrated < raw:
+            found[stream] = _fit(logits, labels)
+    return found
 
 
 def split_folds(labels: np.ndarray, groups: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -106,4 +136,9 @@ def log_scores(scores: np.ndarray) -> np.ndarray:
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray) -> float:
     """The mean over clips for logits, float (N, C), and true class indices, int (N,)."""
-    return float((logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]).mean())
+
+    def measure(rows):
+        values = logits[rows] - logits[rows].max(axis=1, keepdims=True)
+        return (np.log(np.exp(values).sum(axis=1)) - values[np.arange(len(values)), labels[rows]]).sum()
+
+    return float(sum_blocks(measure, len(logits)) / len(logits))

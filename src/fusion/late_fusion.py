@@ -3,12 +3,14 @@
 `scores` is a dictionary: "spatial" and "temporal" → float (N, C), after softmax; other entries are not read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from src.config import STREAMS
-from src.fusion.calibration import apply_temperature, helpful_temperature, split_folds
+from src.fusion.blocks import map_blocks
+from src.fusion.calibration import apply_temperature, helpful_temperatures, split_folds
 from src.fusion.learning import (
     combine,
     learn_log_linear,
@@ -63,7 +65,11 @@ class Fusion:
         if _check_scores(scores) != self.num_classes:
             received = scores["spatial"].shape[1]
             raise ValueError(f"scores must be of validation's {self.num_classes} classes. Received: {received} classes")
-        return combine(scores, **self.parameters)
+        parameters = {name: np.array(value) if name == "kernel" else value for name, value in self.parameters.items()}
+        return map_blocks(
+            lambda rows: combine({stream: scores[stream][rows] for stream in STREAMS}, **parameters),
+            len(scores["spatial"]),
+        )
 
 
 def average_scores(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
@@ -94,7 +100,7 @@ def fit_fusion(
     - "log-linear": the softmax of a · log spatial + b · log temporal, a and b 0 or more, shrunk to a calibrated
       average (logarithmic opinion pool, Heskes 1998; see `learning.learn_log_linear`).
     - "calibrated average": the average after temperature scaling of each stream for which
-      `calibration.helpful_temperature` finds that it helps.
+      `calibration.helpful_temperatures` finds that it helps.
     - "weighted": w · spatial + (1 - w) · temporal, calibrated in the same way. w is the most accurate of
       0, 0.05, … 1; in a tie, the one with the lowest negative log-likelihood, then the one nearest to 0.5.
     - "svm": a linear SVM, one-vs-rest, on both streams' scores concatenated to one vector of length 1
@@ -112,40 +118,58 @@ def fit_fusion(
     Raises:
         ValueError: the kind is unknown, scores are not probabilities, or labels do not fit them.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {KINDS}. Received: {kind!r}")
-    num_classes = _check_scores(scores)
+    return fit_fusions((kind,), scores, labels, groups)[kind]
+
+
+def fit_fusions(
+    kinds: Sequence[str], scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
+) -> dict[str, Fusion]:
+    """Learns several kinds of fusion; the temperatures are fitted once. See `fit_fusion`."""
+    if unknown := set(kinds) - set(KINDS):
+        raise ValueError(f"kind must be one of {KINDS}. Received: {', '.join(map(repr, unknown))}")
+    num_classes, temperatures = _check_scores(scores), {}
     if len(labels) != len(scores["spatial"]) or min(labels) < 0 or max(labels) >= num_classes:
         received = f"{len(labels)} labels from {min(labels, default=None)} to {max(labels, default=None)}"
         raise ValueError(
             f"labels must be class indices from 0 to {num_classes - 1}, one for each of {len(scores['spatial'])} "
             f"videos. Received: {received}"
         )
+    if set(CALIBRATED) & set(kinds):
+        temperatures = helpful_temperatures({stream: scores[stream] for stream in STREAMS}, labels, groups)
+    return {kind: _fit(kind, scores, labels, temperatures if kind in CALIBRATED else None) for kind in kinds}
+
+
+def _fit(kind, scores, labels, temperatures):
+    """`temperatures` is None for a kind that takes scores as they are."""
+    num_classes = scores["spatial"].shape[1]
     if kind in CLASSIFIERS and len(np.unique(labels)) < 2:
         return Fusion("nothing: validation has one class; average", num_classes)
-    temperatures, note = {}, ""
-    if kind in CALIBRATED:
-        found = {stream: helpful_temperature(scores[stream], labels, groups) for stream in STREAMS}
-        temperatures = {stream: value for stream, value in found.items() if value is not None}
-        note = "T: " + (", ".join(f"{stream} {value:.3g}" for stream, value in temperatures.items()) or "none helps")
-    learned, parameters = LEARNERS[kind](_calibrate(scores, temperatures), labels)
+    learned, parameters = LEARNERS[kind](_calibrate(scores, temperatures or {}), labels)
     if temperatures:
         parameters |= {"inverse_temperatures": [1 / temperatures.get(stream, 1) for stream in STREAMS]}
-    return Fusion("; ".join(part for part in (learned, note) if part) or "nothing", num_classes, parameters)
+    if temperatures is not None:
+        note = ", ".join(f"{stream} {value:.3g}" for stream, value in temperatures.items()) or "none helps"
+        learned = "; ".join(filter(None, (learned, f"T: {note}")))
+    return Fusion(learned or "nothing", num_classes, parameters)
 
 
 def out_of_fold_hits(
-    kind: str, scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
-) -> np.ndarray | None:
-    """Whether a kind of fusion that was learned on the other folds is right about each clip of validation.
+    kinds: Sequence[str], scores: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray | None = None
+) -> dict[str, np.ndarray | None]:
+    """Whether kinds of fusion that were learned on the other folds are right about each clip of validation.
 
-    Arguments are as for `fit_fusion`.
+    Arguments are as for `fit_fusions`.
 
     Returns:
-        bool (N,); None if there are no `out_of_fold_scores`.
+        kind → bool (N,); None if there are no `out_of_fold_scores`.
     """
-    fused = out_of_fold_scores(kind, scores, labels, groups)
-    return None if fused is None else fused.argmax(axis=1) == labels
+    found = dict.fromkeys(kinds)
+    for held, by_kind in _score_folds(kinds, scores, labels, groups):
+        for kind, fused in by_kind.items():
+            if found[kind] is None:
+                found[kind] = np.zeros(len(labels), bool)
+            found[kind][held] = fused.argmax(axis=1) == labels[held]
+    return found
 
 
 def out_of_fold_scores(
@@ -158,13 +182,24 @@ def out_of_fold_scores(
     Returns:
         float (N, C); None if the kind learns and the clips cannot be divided (see `calibration.split_folds`).
     """
-    if kind in UNLEARNED:
-        return fit_fusion(kind, scores, labels).apply(scores)
-    fused, folds = np.full(scores["spatial"].shape, np.nan), list(split_folds(labels, groups))
-    for seen, held in folds:
-        fitted = fit_fusion(kind, _take(scores, seen), labels[seen], None if groups is None else groups[seen])
-        fused[held] = fitted.apply(_take(scores, held))
-    return fused if folds else None
+    fused = None
+    for held, by_kind in _score_folds((kind,), scores, labels, groups):
+        fused = np.full(scores["spatial"].shape, np.nan) if fused is None else fused
+        fused[held] = by_kind[kind]
+    return fused
+
+
+def _score_folds(kinds, scores, labels, groups):
+    """Yields (held-out clips, kind → their fused scores); kinds that learn nothing have one fold of all clips."""
+    simple = [kind for kind in kinds if kind in UNLEARNED]
+    if simple:
+        fitted = fit_fusions(simple, scores, labels)
+        yield np.arange(len(labels)), {kind: fusion.apply(scores) for kind, fusion in fitted.items()}
+    learning = [kind for kind in kinds if kind not in UNLEARNED]
+    for seen, held in split_folds(labels, groups) if learning else ():
+        fitted = fit_fusions(learning, _take(scores, seen), labels[seen], None if groups is None else groups[seen])
+        some = _take(scores, held)
+        yield held, {kind: fusion.apply(some) for kind, fusion in fitted.items()}
 
 
 def _calibrate(scores, temperatures):

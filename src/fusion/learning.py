@@ -6,19 +6,13 @@ learned as text, and the parameters of `combine`. Temperatures are learned in `c
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
-from sklearn.linear_model import LogisticRegression
+from scipy.special import softmax
 from sklearn.preprocessing import normalize
-from sklearn.svm import LinearSVC
 
 from src.config import STREAMS
-from src.fusion.calibration import (
-    apply_temperature,
-    fit_temperature,
-    log_scores,
-    negative_log_likelihood,
-    smooth_targets,
-)
+from src.fusion.blocks import sum_blocks
+from src.fusion.calibration import LEAST_SCORE, apply_temperature, fit_temperature, log_scores, smooth_targets
+from src.fusion.linear import fit_logistic, fit_svm
 
 WEIGHTS = np.arange(21) / 20  # of the spatial stream
 PSEUDO_CLIPS = 12  # whose classes are the calibrated average's scores; see `learn_log_linear`
@@ -56,9 +50,15 @@ def learn_weight(scores, labels):
     """The most accurate weight; in a tie, the one with the lowest negative log-likelihood, then the nearest to 0.5."""
 
     def rank(weight):
-        fused = combine(scores, weights=(weight, 1 - weight))
-        nll = round(negative_log_likelihood(log_scores(fused), labels), 9)  # rounding errors must not break a tie
-        return (fused.argmax(axis=1) == labels).sum(), -nll, -abs(weight - 0.5)
+        def measure(rows):
+            part = {stream: values[rows] for stream, values in scores.items()}
+            fused, own = combine(part, weights=(weight, 1 - weight)), labels[rows]
+            kept = np.maximum(fused, LEAST_SCORE, dtype=np.float64)
+            likelihood = np.log(kept[np.arange(len(own)), own] / kept.sum(axis=1)).sum()
+            return np.array([(fused.argmax(axis=1) == own).sum(), likelihood])
+
+        hits, likelihood = sum_blocks(measure, len(labels))
+        return hits, round(likelihood / len(labels), 9), -abs(weight - 0.5)  # rounding errors must not break a tie
 
     best = float(max(WEIGHTS, key=rank))
     return f"{best:.2f} spatial + {1 - best:.2f} temporal", {"weights": [best, 1 - best]}
@@ -73,47 +73,60 @@ def learn_log_linear(scores, labels):
     catalytic prior, Huang et al. 2020). One more pseudo-clip of unknown class keeps the weights finite where all clips
     are right. `benchmarks/fusion_kinds.py` compares it with the other kinds.
     """
-    logits = np.stack([log_scores(scores[stream]) for stream in STREAMS])
-    logits -= logits.mean(axis=2, keepdims=True)
-    scale = np.maximum(np.abs(logits).mean(axis=(1, 2), keepdims=True), 1e-9)  # the search needs numbers around 1
-    logits /= scale
-    calibrated = [apply_temperature(scores[stream], fit_temperature(scores[stream], labels)) for stream in STREAMS]
-    shape = logits.shape[1:]
-    targets = smooth_targets(labels, PSEUDO_CLIPS * np.mean(calibrated, axis=0) + 1 / shape[1], shape)
+    logits = [log_scores(scores[stream]) for stream in STREAMS]
+    for part in logits:
+        part -= part.mean(axis=1, keepdims=True)
+    scale = np.maximum([np.abs(part).mean() for part in logits], 1e-9)  # the search needs numbers around 1
+    for part, size in zip(logits, scale, strict=True):
+        part /= size
+    spatial, temporal = (
+        apply_temperature(scores[stream], fit_temperature(scores[stream], labels)) for stream in STREAMS
+    )
+    pseudo = PSEUDO_CLIPS / 2 * (spatial + temporal) + 1 / spatial.shape[1]
+    targets = smooth_targets(labels, pseudo, pseudo.shape)
+    expected = np.array([np.vdot(targets, part) for part in logits])
 
     def loss(weights):
-        fused = np.tensordot(weights, logits, 1)
-        slopes = ((softmax(fused, axis=1) - targets) * logits).sum(axis=(1, 2))
-        return (logsumexp(fused, axis=1) - (targets * fused).sum(axis=1)).sum(), slopes
+        def measure(rows):
+            fused = weights[0] * logits[0][rows] + weights[1] * logits[1][rows]
+            top = fused.max(axis=1)
+            shares = np.exp(fused - top[:, None])
+            sums = shares.sum(axis=1)
+            slopes = [(np.vecdot(shares, part[rows]) / sums).sum() for part in logits]
+            return np.array([(np.log(sums) + top).sum(), *slopes])
 
-    found = minimize(loss, [0.5, 0.5], jac=True, bounds=[(0, None)] * 2, method="L-BFGS-B").x / scale.ravel()
+        total, *slopes = sum_blocks(measure, len(labels))
+        return total - weights @ expected, slopes - expected
+
+    found = minimize(loss, [0.5, 0.5], jac=True, bounds=[(0, None)] * 2, method="L-BFGS-B").x / scale
     text = f"{found[0]:.2f} log spatial + {found[1]:.2f} log temporal"
     return text, {"features": "log scores", "weights": found.tolist()}
 
 
 def learn_svm(scores, labels):
     """A linear SVM, one-vs-rest, on both streams' scores, scaled to length 1."""
-    model = LinearSVC(C=SVM_C, random_state=0, max_iter=10_000)
-    model.fit(normalize(_concatenate(scores)), labels)
+    present, classes = np.unique(labels, return_inverse=True)
+    kernel, bias = fit_svm(normalize(_concatenate(scores)), classes, SVM_C)
+    if len(present) == 2:  # one machine, of opposite signs: the softmax of its halves is the sigmoid of its decision
+        kernel, bias = kernel / 2, bias / 2
     text = f"linear SVM, C = {SVM_C:g}, {len(labels)} clips"
-    return text, {"features": "unit length"} | _decision_parameters(model, scores["spatial"].shape[1])
+    return text, {"features": "unit length"} | _decision_parameters(kernel, bias, present, scores["spatial"].shape[1])
 
 
 def learn_logistic(scores, labels):
     """A multinomial logistic regression on both streams' log-scores."""
-    model = LogisticRegression(C=LOGISTIC_C, max_iter=5000).fit(log_scores(_concatenate(scores)), labels)
+    present, classes = np.unique(labels, return_inverse=True)
+    c = LOGISTIC_C / 2 if len(present) == 2 else LOGISTIC_C  # as if one class's logit were 0, for which C was chosen
+    kernel, bias = fit_logistic(log_scores(_concatenate(scores)).astype(np.float32), classes, c)
     text = f"logistic regression, C = {LOGISTIC_C:g}, {len(labels)} clips"
-    return text, {"features": "log scores"} | _decision_parameters(model, scores["spatial"].shape[1])
+    return text, {"features": "log scores"} | _decision_parameters(kernel, bias, present, scores["spatial"].shape[1])
 
 
-def _decision_parameters(model, num_classes):
-    """The kernel, 2C rows of C, and the bias, C, of a linear classifier; classes that it has not seen are `ABSENT`."""
-    kernel, bias = np.zeros((2 * num_classes, num_classes)), np.full(num_classes, ABSENT)
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(coefficients) == 1:  # two classes: one row, for the second; the softmax of its halves is its sigmoid
-        coefficients, intercepts = (np.concatenate([-part / 2, part / 2]) for part in (coefficients, intercepts))
-    kernel[:, model.classes_], bias[model.classes_] = coefficients.T, intercepts
-    return {"kernel": kernel.tolist(), "bias": bias.tolist()}
+def _decision_parameters(kernel, bias, present, num_classes):
+    """The kernel, 2C rows of C, and the bias, C, of a linear classifier of the classes that are present."""
+    whole, biases = np.zeros((2 * num_classes, num_classes)), np.full(num_classes, ABSENT)
+    whole[:, present], biases[present] = kernel, bias
+    return {"kernel": whole.tolist(), "bias": biases.tolist()}
 
 
 def _concatenate(scores):

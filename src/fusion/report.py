@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import STREAMS
-from src.fusion.late_fusion import KINDS, UNLEARNED, fit_fusion, out_of_fold_hits
+from src.fusion.late_fusion import KINDS, UNLEARNED, fit_fusions, out_of_fold_hits
 from src.metrics import accuracy_interval, sign_flip_test
 
 SIGNIFICANT = 0.05
@@ -48,13 +48,13 @@ def fusion_table(
         ValueError: scores are not probabilities, or the numbers of scores and labels differ.
     """
     if validation is None:
-        fusions = {kind: fit_fusion(kind, test, test_labels) for kind in UNLEARNED}  # which learn nothing from it
+        fusions = fit_fusions(UNLEARNED, test, test_labels)  # which learn nothing from it
         held_out = dict.fromkeys((*STREAMS, *UNLEARNED))
     else:
         known = validation, validation_labels, validation_groups
-        fusions = {kind: fit_fusion(kind, *known) for kind in KINDS}
+        fusions = fit_fusions(KINDS, *known)
         held_out = {stream: validation[stream].argmax(axis=1) == validation_labels for stream in STREAMS}
-        held_out |= {kind: out_of_fold_hits(kind, *known) for kind in KINDS}
+        held_out |= out_of_fold_hits(KINDS, *known)
     scores = {stream: test[stream] for stream in STREAMS}
     scores |= {kind: fitted.apply(test) for kind, fitted in fusions.items()}
     right = {name: values.argmax(axis=1) == test_labels for name, values in scores.items()}

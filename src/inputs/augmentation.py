@@ -1,5 +1,6 @@
 """Random crops and colour jitter of training inputs."""
 
+import cv2
 import numpy as np
 
 from src.video import crops
@@ -7,7 +8,7 @@ from src.video import crops
 SCALES = (1.0, 0.875, 0.75, 0.66)  # sides of training crops (TSN, Wang et al. 2016: 256, 224, 192 and 168 of 256)
 JITTER = 0.4  # brightness, contrast and saturation each change by at most this share
 _SCALE_PAIRS = [(i, j) for i in range(len(SCALES)) for j in range(len(SCALES)) if abs(i - j) <= 1]  # height, width
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+_GREY = np.array([0.299, 0.587, 0.114])
 
 
 def random_crop(generator: np.random.Generator, height: int, width: int, keep_aspect: bool) -> crops.Crop:
@@ -25,10 +26,12 @@ def random_crop(generator: np.random.Generator, height: int, width: int, keep_as
 def jitter_colour(generator: np.random.Generator, frames: np.ndarray) -> np.ndarray:
     """Changes brightness, contrast and saturation at random, of all frames alike: uint8 (…, H, W, 3), RGB → the same.
 
-    Not for flow, whose codes are displacements.
+    All three are one affine map of a pixel's colour. OpenCV computes it in fixed-point arithmetic, so that a value can
+    differ by 1 from the exact one. Not for flow, whose codes are displacements.
     """
-    brightness, contrast, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3).astype(np.float32)
-    pixels = frames.astype(np.float32)
-    grey = (pixels @ _GREY)[..., None]
-    mixed = brightness * (grey.mean() + contrast * (grey + saturation * (pixels - grey) - grey.mean()))
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    brightness, contrast, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3)
+    pixels = frames.reshape(-1, frames.shape[-2], 3)
+    grey = saturation * np.eye(3) + (1 - saturation) * _GREY  # each row: a colour of the desaturated pixel
+    mean = _GREY @ cv2.mean(pixels)[:3]
+    matrix = np.column_stack([brightness * contrast * grey, np.full(3, brightness * (1 - contrast) * mean)])
+    return cv2.transform(pixels, matrix).reshape(frames.shape)

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import joblib
 import keras
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without 
 SEGMENT_SEED = 1  # appended to a sample's seed: drawing segments must not change the other draws
 ORDER_SEED = 2  # the same for the order of a pass
 SPATIAL_SEGMENTS = 2  # frames of a clip in a sample, if any number will do: they resemble one another
-READERS = 4  # threads that read and decode the segments of a batch
+READERS = max(4, joblib.cpu_count())  # threads that make a batch; more than the cores, where these are few: disks wait
 
 
 class Batches(keras.utils.PyDataset):
@@ -62,6 +63,16 @@ class Batches(keras.utils.PyDataset):
     def make(self, epoch, positions):
         """(inputs, classes) of the samples at some positions of an epoch, 0 … count - 1."""
         raise NotImplementedError
+
+    def share(self, write: Callable[[int], object], count: int) -> None:
+        """Calls `write` with 0 … count - 1, each in one of the readers: whichever is free takes the next."""
+        places = iter(range(count))
+
+        def work(_):
+            for place in places:
+                write(place)
+
+        list(self._readers.map(work, range(min(READERS, count))))
 
 
 class TrainingBatches(Batches):
@@ -109,8 +120,14 @@ class TrainingBatches(Batches):
 
     def make(self, epoch, positions):
         numbers = [epoch * self.count + position for position in positions]
-        inputs, labels = zip(*self._readers.map(self.sample, numbers), strict=True)
-        return np.stack(inputs), np.eye(len(self.flipped_class), dtype=np.float32)[list(labels)]
+        inputs = np.empty((len(numbers), self.num_segments, *self.inputs.shape), np.uint8)
+        labels = np.empty(len(numbers), int)
+
+        def write(place):
+            inputs[place], labels[place] = self.sample(numbers[place])
+
+        self.share(write, len(numbers))
+        return inputs, np.eye(len(self.flipped_class), dtype=np.float32)[labels]
 
     def sample(self, number: int) -> tuple[np.ndarray, int]:
         """Sample `number` of the training: the inputs (S, …) of a clip's segments, and their class."""
@@ -182,11 +199,15 @@ class ValidationBatches(Batches):
         self.classes = np.eye(len(class_names), dtype=np.float32)[clips.class_index]
 
     def make(self, epoch, positions):
-        return np.stack(list(self._readers.map(self._read, positions))), self.classes[list(positions)]
+        inputs = np.empty((len(positions), len(self.segments), *self.inputs.shape), np.uint8)
 
-    def _read(self, position):
-        read = [self.inputs.read(self.clips[position], segment) for segment in self.segments]
-        return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read])
+        def write(place):
+            for segment, input in zip(self.segments, inputs[place], strict=True):
+                read = self.inputs.read(self.clips[positions[place]], segment)
+                input[:] = self.inputs.crop_scored(read, 1)[0]
+
+        self.share(write, len(positions))
+        return inputs, self.classes[list(positions)]
 
 
 class EvaluationBatches(Batches):

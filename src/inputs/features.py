@@ -92,14 +92,15 @@ class FrameFeatures:
         classes = np.repeat(np.stack([labels, flipped[labels]], axis=1), NUM_CROPS, axis=1)  # (N, V), as crops
         crops = np.arange(2 * NUM_CROPS) if self.config.augment else np.array([CENTER])
         count = min(len(crops), max(1, MOST_INPUTS // len(clips)))
-        features, labels = [], []
+        features, chosen = None, np.empty((len(clips), count), np.int64)
         for number, clip in enumerate(clips.clip_name):
             generator = np.random.default_rng([self.config.seed, number])
             some = np.sort(generator.choice(crops, count, replace=False))
-            read = self.read(clip)[:, some].swapaxes(0, 1)
-            features.append(consensus.pool_segments(read, self.config.consensus))
-            labels.append(classes[number, some])
-        return np.stack(features), np.stack(labels)
+            read = consensus.pool_segments(self.read(clip)[:, some].swapaxes(0, 1), self.config.consensus)
+            if features is None:  # filled in place: a list of all clips and its stack would be two copies
+                features = np.empty((len(clips), *read.shape), np.float32)
+            features[number], chosen[number] = read, classes[number, some]
+        return features, chosen
 
     def _key(self):
         network = hashlib.sha256()  # weights alone would not do: a network of another input size may have the same ones

@@ -45,15 +45,26 @@ class InputFormat:
         side = crops.TEST_SCALE * self.clip_config.short_side
         return self.clip_config.flow_bound * self.config.crop_size_of("temporal") / side
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of an input, see `crop`."""
+        size = self.config.crop_size_of(self.stream)
+        if self.stream == "spatial":
+            return size, size, 3
+        return (self._length + 1, size, size) if self.takes_windows else (size, size, 2 * self._length)
+
+    @property
+    def _length(self):
+        return self.config.flow_length or self.clip_config.flow_length
+
     def select(self, segment: np.ndarray) -> np.ndarray:
         """Selects the middle fields or frames of a stored segment, as many as `flow_length` asks for."""
         if self.stream == "spatial":
             return segment
-        length = self.config.flow_length or self.clip_config.flow_length
         if self.takes_windows:
-            first = first_field(self.clip_config.flow_length, length)
-            return segment[first : first + length + 1]
-        return make_flow_input(segment, length, self.config.flow_input, self.clip_config.flow_bound)
+            first = first_field(self.clip_config.flow_length, self._length)
+            return segment[first : first + self._length + 1]
+        return make_flow_input(segment, self._length, self.config.flow_input, self.clip_config.flow_bound)
 
     def image_size(self, segment: np.ndarray) -> tuple[int, int]:
         """(height, width) of a segment, pixels."""

@@ -6,6 +6,7 @@ from src.metrics.accuracy import (
     choose_examples,
     compute_metrics,
     confusion_matrix,
+    describe_protocol,
     evaluate_split,
     majority_class_accuracy,
     most_confused,

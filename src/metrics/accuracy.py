@@ -1,5 +1,7 @@
 """Accuracy, confusion and agreement from scores and labels: scikit-learn's metrics, for any set of classes present."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
@@ -84,6 +86,22 @@ def accuracy_table(metrics: dict) -> pd.DataFrame:
     return table.rename(columns=lambda name: name.replace("_interval", " 95 %"))
 
 
+def describe_protocol(protocol: Mapping, split: str, n: int | str) -> str:
+    """How numbers were measured, in one line.
+
+    Args:
+        protocol: the entry of metrics.json: "subset", "store", "segments", "crops", "seed".
+        split: "validation" or "test".
+        n: number of videos in the split.
+
+    Returns:
+        Such as "test, n = 160, 3 segments × 3 crops, subset 0123456789ab, store farneback-short128-…, seed 0".
+    """
+    segments, crops = (_count(protocol[f"{noun}s"], noun) for noun in ("segment", "crop"))
+    subset, store, seed = (f"{name} {protocol[name]}" for name in ("subset", "store", "seed"))
+    return f"{split}, n = {n}, {segments} × {crops}, {subset}, {store}, {seed}"
+
+
 def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """int64 (C, C): rows are the true classes, columns the predicted ones."""
     return sk.confusion_matrix(labels, scores.argmax(axis=1), labels=np.arange(scores.shape[1]))
@@ -136,3 +154,7 @@ def choose_examples(scores: np.ndarray, labels: np.ndarray, count: int = 8, seed
     order = np.random.default_rng(seed).permutation(len(labels))
     wrong = order[~right[order]][: count // 2]
     return np.concatenate([order[right[order]][: count - len(wrong)], wrong])
+
+
+def _count(number, noun):
+    return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"

@@ -1,15 +1,20 @@
 """Figure of where each stream looks: maps of evidence over the frame and over the flow."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
 
-from src.attention import ClipAttention
 from src.plots import style
 from src.plots.names import shorten_all
+
+if TYPE_CHECKING:
+    from src.attention import ClipAttention  # would load Keras, which no other figure needs
 
 BRIGHTNESS = {0.5: 1.0, 0.8: 0.65, 1.0: 0.35}  # share of the evidence → of the smallest places that hold so much
 BLUR = 0.025  # standard deviation, of the side of the image: maps have a grain of one place

@@ -1,6 +1,7 @@
 """Figures of the training: loss and accuracy by step, of a run, while it is trained, and of several runs."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from src.config import STREAMS
 from src.plots import style
 from src.plots.names import shorten
 
+PAUSE = 10  # seconds, at least, from one drawing of a growing figure to the next: the training waits for each
 COLUMNS = ["step", "phase", "loss", "accuracy", "val_loss", "val_accuracy"]
 
 
@@ -47,7 +49,7 @@ def plot_history(history: pd.DataFrame, stream: str, steps: int | None = None) -
 
 
 class GrowingHistory:
-    """The figure of `plot_history` in a notebook, drawn again in the same place after each round of a training.
+    """The figure of `plot_history` in a notebook, drawn again in the same place after rounds of a training.
 
     Give it to `train_spatial` or `train_temporal` as `on_round`. Outside a notebook it does nothing.
 
@@ -56,11 +58,11 @@ class GrowingHistory:
     """
 
     def __init__(self, stream: str):
-        self.stream, self._display = stream, None
+        self.stream, self._display, self._due = stream, None, 0.0
 
     def __call__(self, history: pd.DataFrame, steps: int) -> None:
         shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-        if not hasattr(shell, "kernel"):
+        if not hasattr(shell, "kernel") or time.monotonic() < self._due:
             return
         from IPython.display import display
 
@@ -70,6 +72,7 @@ class GrowingHistory:
         else:
             self._display.update(figure)
         plt.close(figure)  # else it would be shown a second time, below the cell
+        self._due = time.monotonic() + PAUSE
 
     def keep(self, history: pd.DataFrame) -> np.ndarray:
         """Draws the whole history, in the place of the growing figure if there is one; returns the Axes."""

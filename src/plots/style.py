@@ -10,12 +10,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable
 
+import cv2
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
@@ -97,10 +97,10 @@ def flow_to_rgb(flow: np.ndarray, scale: float) -> np.ndarray:
     Returns:
         uint8 (H, W, 3), RGB.
     """
-    u, v = flow[..., 0], flow[..., 1]
-    saturation = np.minimum(np.hypot(u, v) / scale, 1)
-    hsv = np.stack([np.arctan2(v, u) / (2 * np.pi) % 1, saturation, np.ones_like(saturation)], axis=-1)
-    return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)
+    u, v = cv2.split(np.asarray(flow, np.float32))
+    saturation, hue = np.minimum(np.hypot(u, v) / np.float32(scale), 1), cv2.phase(u, v, angleInDegrees=True)
+    rgb = cv2.cvtColor(cv2.merge([hue, saturation, np.ones_like(saturation)]), cv2.COLOR_HSV2RGB)
+    return np.round(255 * rgb).astype(np.uint8)
 
 
 def full_colour(flow: np.ndarray) -> float:

@@ -1,8 +1,11 @@
 """Looks at all stored clips after the extraction: what was measured on each, and which are the worst."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -44,16 +47,14 @@ def check_store(root: str | Path, subset: str | None = None) -> pd.DataFrame:
             f"{root}: none of the {len(table)} clips is stored. failures.csv there has the reasons of the videos that "
             "failed. Correct them, and run preprocess_data.ipynb again."
         )
-    for row in progress(clips.itertuples(), len(clips), "reading back"):
-        entries = {"video_id": row.video_id, "split": row.split, "label": row.label}
-        defect = store.find_defect(row.clip_name)
-        try:
-            rows += [] if defect else [entries | _measure(store, row.clip_name)]
-        except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
-            defect = str(error)
-        if defect:
-            folder = str(store.folder / row.clip_name)
-            broken.append(f"{folder}: {defect.removeprefix(folder + os.sep)}")
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = threads.map(partial(_read_back, store), clips.clip_name)
+        for row, facts in zip(clips.itertuples(), progress(found, len(clips), "reading back"), strict=True):
+            if isinstance(facts, dict):
+                rows.append({"video_id": row.video_id, "split": row.split, "label": row.label} | facts)
+            else:
+                folder = str(store.folder / row.clip_name)
+                broken.append(f"{folder}: {facts.removeprefix(folder + os.sep)}")
     if broken:
         lines = "\n".join(broken)
         raise ValueError(
@@ -85,10 +86,18 @@ def find_worst(check: pd.DataFrame, count: int = 2) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def _read_back(store, clip) -> dict | str:
+    """What was measured on a clip, or why it is broken."""
+    try:
+        return store.find_defect(clip) or _measure(store, clip)
+    except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
+        return str(error)
+
+
 def _measure(store, clip):
     segments = range(store.config.num_segments)
     frames = [store.read_frame(clip, segment) for segment in segments]
-    steps = _count_steps(np.stack([store.read_stack(clip, segment) for segment in segments]))
+    steps, counts = _count_codes(store.read_stack(clip, segment) for segment in segments)
     height, width = frames[0].shape[:2]
     windows, length = store.read_info(clip)["indices"], store.config.window_length
     spanned = sum(window[-1] - window[0] + 1 for window in windows)
@@ -96,14 +105,15 @@ def _measure(store, clip):
         "height": height,
         "width": width,
         "num_bytes": store.num_bytes(clip),
-        "moving": float((steps > 0).mean()),
-        "at_bound": float((steps >= STEPS - 1).mean()),  # JPEG can change a value by one step
+        "moving": float(counts[steps > 0].sum() / counts.sum()),
+        "at_bound": float(counts[steps >= STEPS - 1].sum() / counts.sum()),  # JPEG can change a value by one step
         "repeated": 1 - sum(map(len, windows)) / spanned,
         "overlap": 1 - len({index for window in windows for index in window}) / (length * len(windows)),
         "brightness": float(np.mean(frames)),
     }
 
 
-def _count_steps(codes):
-    """Absolute displacements in quantization steps."""
-    return np.abs(codes.astype(np.int16) - ZERO)
+def _count_codes(stacks):
+    """(absolute displacement of each code in quantization steps, how often the code occurs in the stacks): (256,)."""
+    counts = [cv2.calcHist([stack.reshape(-1, 1)], [0], None, [256], [0, 256]).ravel() for stack in stacks]
+    return np.abs(np.arange(256) - ZERO), np.sum(counts, axis=0, dtype=int)

@@ -4,14 +4,15 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
 import numpy as np
 
-from src.flow import compute_flow
+from src.flow import compute_flow, stack_codes
 from src.preprocessing.extraction import extract_clip, extract_windows
+from src.preprocessing.flow_server import Address, request_flow
 from src.preprocessing.watchdog import Watchdog
 from src.preprocessing.workers import one_thread, run_tasks
 from src.store import Clip, ClipStore, encoding, read_digest
@@ -52,6 +53,10 @@ class Outcome:
     seconds: Counter
     num_bytes: int | None = None
 
+    def shared(self, processes: int) -> "Outcome":
+        """The outcome of one of several processes that share a worker: each second is divided by their number."""
+        return replace(self, seconds=Counter({stage: spent / processes for stage, spent in self.seconds.items()}))
+
 
 def extract_on_cores(
     tasks: Sequence[Task], store: ClipStore, watchdog: Watchdog, workers: int, client=None, write: bool = True
@@ -76,13 +81,43 @@ def extract_task(task: Task, store: ClipStore, watchdog: Watchdog, write: bool) 
     return _attempt(task, store.config, watchdog, extract_clip, finish)
 
 
-def decode_task(task: Task, store: ClipStore, watchdog: Watchdog) -> tuple[Task, Outcome, Clip | None]:
-    """Reads the frames of a clip's windows, for flow computed elsewhere; None if no clip is to be computed."""
-    if store.holds(task.clip):
-        return task, Outcome(task.video_id, None, Counter()), None
+def extract_with_server(task: Task, store: ClipStore, watchdog: Watchdog, write: bool, address: Address) -> Outcome:
+    """As `extract_task`, with flow from a `FlowServer`. The watchdog's limit is for decoding alone."""
+    if write and store.holds(task.clip):
+        return Outcome(task.video_id, None, Counter())
     decoded: list[Clip] = []
     outcome = _attempt(task, store.config, watchdog, extract_windows, decoded.append)
-    return task, outcome, decoded[0] if decoded else None
+    if not decoded:
+        return outcome
+    clip, seconds, reason, num_bytes = decoded[0], outcome.seconds, None, None
+    frames, pairs = _consecutive(clip)
+    if not write:
+        request_flow(address, frames, pairs)  # compiles, which is not part of a clip's cost
+    start = time.perf_counter()
+    codes = request_flow(address, frames, pairs)
+    computed = time.perf_counter()
+    try:
+        finished = Clip(clip.frames, _stack_windows(codes, pairs, clip, store.config), clip.indices)
+        num_bytes = finish_clip(task, finished, store, watchdog, write)
+    except cv2.error as error:
+        reason = describe_failure(task.path, error)
+    seconds.update(flow=computed - start, encode=time.perf_counter() - computed)
+    return Outcome(task.video_id, reason, seconds, num_bytes)
+
+
+def _consecutive(clip):
+    """The grey frames of a clip, and the positions in them of all pairs of consecutive frames, each pair once."""
+    places = {index: place for place, index in enumerate(clip.gray)}
+    pairs = {pair for window in clip.indices for pair in zip(window, window[1:], strict=False)}
+    return np.stack(list(clip.gray.values())), np.array([[places[index] for index in pair] for pair in sorted(pairs)])
+
+
+def _stack_windows(codes, pairs, clip, config):
+    """The stacks (S, H, W, 2L) of a clip, given the codes of the pairs of `_consecutive`."""
+    indices = list(clip.gray)
+    of = {(indices[first], indices[second]): field for (first, second), field in zip(pairs, codes, strict=True)}
+    windows = [[of[pair] for pair in zip(window, window[1:], strict=False)] for window in clip.indices]
+    return np.stack([stack_codes(np.stack(fields), config.flow_length) for fields in windows])
 
 
 def finish_clip(task: Task, clip: Clip, store: ClipStore, watchdog: Watchdog, write: bool) -> int | None:

@@ -130,7 +130,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int) -> np.nd
     joints, period = rng.choice(("plain", "planks", "tiles")), rng.uniform(34, 64)
     for axis in {"plain": (), "planks": (y,), "tiles": (x, y)}[joints]:
         rough -= rng.uniform(12, 25) * _ridge((axis / period + rng.uniform(0, 1)) % 1 - 0.5, 1.5 / period)
-    return surface + rough[..., None]
+    return surface + cv2.merge([rough] * 3)
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, cell: float, stretch: int = 1) -> np.ndarray:
@@ -159,7 +159,13 @@ def _colour(rng, around, deviation: float) -> np.ndarray:
 
 def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Blends two textures: `first` where `share` (h, w) is 0, `second` where it is 1."""
-    return first + (second - first) * np.float32(share)[..., None]
+    share = np.float32(share)
+    return cv2.merge([a + (b - a) * share for a, b in zip(_channels(first), _channels(second), strict=True)])
+
+
+def _channels(texture: np.ndarray) -> np.ndarray:
+    """The channels of a texture (h, w, 3) or of a colour (3,), one by one: NumPy is slow on a last axis of three."""
+    return np.moveaxis(texture, -1, 0)
 
 
 def _ridge(distance: np.ndarray, width: float) -> np.ndarray:

@@ -149,8 +149,7 @@ class ClipStore:
     def read_frame(self, name: str, segment: int) -> np.ndarray:
         """The RGB frame of a segment: uint8 (H, W, 3)."""
         path = self.folder / name / f"frame_{segment}.jpg"
-        image = decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR, path)
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB, path)
 
     def read_stack(self, name: str, segment: int) -> np.ndarray:
         """The flow stack of a segment: uint8 (H, W, 2L), quantized; channels u1, v1, u2, v2, …

@@ -97,10 +97,16 @@ def join_tiles(stack: np.ndarray) -> np.ndarray:
 
 
 def split_tiles(tiles: np.ndarray, flow_length: int, height: int, width: int) -> np.ndarray:
-    """The inverse of `join_tiles`: one image → (height, width, 2L)."""
+    """The inverse of `join_tiles`: one image → (height, width, 2L).
+
+    Raises:
+        ValueError: the image cannot be divided into as many tiles, or they are smaller.
+    """
     tall, wide = tiles.shape[0] // flow_length, tiles.shape[1] // 2
-    stack = tiles.reshape(flow_length, tall, 2, wide)[:, :height, :, :width].transpose(1, 3, 0, 2)
-    return np.ascontiguousarray(stack).reshape(height, width, 2 * flow_length)
+    if tiles.shape != (flow_length * tall, 2 * wide) or tall < height or wide < width:
+        raise ValueError(f"An image {tiles.shape} does not have {flow_length} × 2 tiles of {height} × {width} pixels.")
+    corners = [(field * tall, left) for field in range(flow_length) for left in (0, wide)]
+    return cv2.merge([tiles[top : top + height, left : left + width] for top, left in corners])
 
 
 def _encode_image(image, quality):

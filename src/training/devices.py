@@ -60,13 +60,6 @@ def on_devices(
         keras.config.set_dtype_policy(before)
 
 
-def list_devices() -> list[str]:
-    """The devices of the backend, such as "gpu:0"; under PyTorch the one that Keras uses, because Keras lists none."""
-    if keras.backend.backend() == "torch":
-        return [str(keras.ops.zeros(()).device)]
-    return keras.distribution.list_devices()
-
-
 def jit_compile(xla: bool) -> bool:
     """The argument `jit_compile` of `model.compile`: whether XLA compiles the steps.
 

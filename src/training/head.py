@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 C_VALUES = tuple(10.0**exponent for exponent in range(-5, 1))  # inverse strengths of the penalty, strongest first
 FOLDS = 5
 MOST_INPUTS = 6_000  # drawn at random, from which C is chosen: so 25,000 clips take minutes
+BLOCK = 256  # features whose deviation is found at a time
 TOLERANCE, ITERATIONS = 1e-3, 200  # of L-BFGS
 # Bias of a class without clips: beside the other scores its own is 1e-10 or less, which fusion counts as 0. If it were
 # exactly 0, the label smoothing of a fine-tuning would make the loss infinite.
@@ -46,7 +47,8 @@ def fit_head(
     """
     groups = np.unique(groups, return_inverse=True)[1] if len(np.unique(groups)) > 1 else np.arange(len(groups))
     used = labels >= 0
-    x, y, groups = features[used].astype(np.float32), labels[used], np.repeat(groups, used.sum(axis=1))
+    x = features.reshape(-1, features.shape[-1]) if used.all() else features[used]  # not copied where all are used
+    x, y, groups = x.astype(np.float32, copy=False), labels[used], np.repeat(groups, used.sum(axis=1))
     if len(np.unique(y)) < 2:
         raise ValueError(f"A head needs training inputs of two classes or more. Received: classes {np.unique(y)}")
     weight = len(features) / len(x)  # of an input: a clip counts as one, however many inputs it has
@@ -119,10 +121,12 @@ def _fit_path(x, y, values, weight, num_classes, num_features):
     """Yields (kernel, bias) for each C in increasing order; each fit starts from the one before."""
     from sklearn.linear_model import LogisticRegression
 
-    mean, deviation = x.mean(axis=0), x[:, :num_features].std(axis=0)
+    mean, blocks = x.mean(axis=0), np.split(x[:, :num_features], range(BLOCK, num_features, BLOCK), axis=1)
+    deviation = np.concatenate([block.std(axis=0) for block in blocks])  # which makes a copy
     deviation = np.where(deviation > 1e-6 * deviation.max(), deviation, np.inf)  # a constant feature is left out
     deviation = np.tile(deviation, x.shape[1] // num_features)
-    standard, weights = (x - mean) / deviation, (weight * _balanced(y)).astype(np.float32)
+    standard, weights = x - mean, (weight * _balanced(y)).astype(np.float32)
+    standard /= deviation
     model = LogisticRegression(tol=TOLERANCE, max_iter=ITERATIONS, warm_start=True)
     for c in values:
         model.set_params(C=c).fit(standard, y, sample_weight=weights)

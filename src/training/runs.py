@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from src.config import ClipConfig, TrainConfig, current_names, differences
+from src.devices import list_devices
 from src.files import PARTIAL, atomic_path, expand, write_json, write_text
-from src.training.devices import list_devices
 
 RECORDED = {"manifest_digest": str, "clips": dict, "training": dict}  # in the config.json of any run
 LONGEST_NAME = 200  # bytes, of a run: file systems allow 255

@@ -107,4 +107,7 @@ def decode_packet(packet: av.Packet) -> list[av.VideoFrame]:
 
 def seconds_of(timestamp: int | None, stream: av.VideoStream, default: float | None = None) -> float | None:
     """A timestamp by the clock of the file, seconds; `default` if there is none."""
-    return default if timestamp is None else float(timestamp * stream.time_base)
+    if timestamp is None:
+        return default
+    base = stream.time_base
+    return timestamp * base.numerator / base.denominator

@@ -6,12 +6,14 @@ fractions of the shorter side. Otherwise each is a fraction of its own side, so 
 wide frame, and resizing changes the aspect ratio.
 """
 
+import functools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from src.flow import STEPS, ZERO
+from src.video.resizing import resize_square
 
 TEST_SCALE = 0.875  # sides of scored crops: 224 of 256, as in the two-stream paper and TSN
 
@@ -57,7 +59,7 @@ def scored_crops(height: int, width: int, count: int, keep_aspect: bool) -> list
 
 def crop_frame(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     """Crops a frame: uint8 (H, W, C) → (size, size, C)."""
-    resized = _resize(_part(frame, crop), size)
+    resized = resize_square(_part(frame, crop), size)
     return flip_frame(resized) if crop.flipped else resized
 
 
@@ -67,39 +69,35 @@ def crop_stack(stack: np.ndarray, crop: Crop, size: int, keep_aspect: bool) -> n
     Motion is faster in a smaller crop: u is multiplied by the width of a scored crop / the width of this one, and v by
     the ratio of heights, so that the displacements of a scored crop stay as stored.
     """
-    resized = _resize(_part(stack, crop), size)
+    resized = resize_square(_part(stack, crop), size)
     height, width = (round(TEST_SCALE * side) for side in full_sides(*stack.shape[:2], keep_aspect))
     if (height, width) != (crop.height, crop.width):
-        u, v = _scaled_codes(width / crop.width), _scaled_codes(height / crop.height)
-        table = np.tile(np.stack([u, v], axis=-1), stack.shape[-1] // 2)
-        resized = cv2.LUT(resized, table[None])
+        resized = cv2.LUT(resized, _scaled_codes(width / crop.width, height / crop.height, stack.shape[-1]))
     return flip_stack(resized) if crop.flipped else resized
 
 
 def crop_window(window: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     """Crops consecutive grey frames: uint8 (T, H, W) → (T, size, size). Motion is faster in a smaller crop."""
-    frames = window.transpose(1, 2, 0)  # one image of T channels
-    return crop_frame(frames, crop, size).transpose(2, 0, 1)
+    return np.stack([crop_frame(frame[..., None], crop, size)[..., 0] for frame in window])
 
 
 def flip_frame(frame: np.ndarray) -> np.ndarray:
-    """Flips a frame horizontally: (…, H, W, C), any dtype."""
-    return frame[..., ::-1, :]
+    """Flips a frame horizontally: uint8 (…, H, W, C)."""
+    pixels = np.ascontiguousarray(frame).view(f"V{frame.shape[-1]}")  # NumPy moves all channels as one value
+    return np.ascontiguousarray(pixels[..., ::-1, :]).view(np.uint8)
 
 
 def flip_stack(stack: np.ndarray) -> np.ndarray:
     """The quantized flow of the flipped clip: the columns are reversed, and u is negated (256 minus its code).
 
     Args:
-        stack: uint8 (…, H, W, 2L), channels u1, v1, u2, v2, …
+        stack: uint8 (…, H, W, 2L), channels u1, v1, u2, v2, …; a u of 0, which lossy storage can leave, counts as 1.
 
     Returns:
         uint8 (…, H, W, 2L).
     """
-    flipped = stack[..., ::-1, :].copy()
-    horizontal = np.maximum(flipped[..., 0::2], 1).astype(np.int16)  # lossy storage can leave a 0: below the range
-    flipped[..., 0::2] = 2 * ZERO - horizontal
-    return flipped
+    rows = flip_frame(stack).reshape(-1, *stack.shape[-2:])
+    return cv2.LUT(rows, _negated_codes(stack.shape[-1])).reshape(stack.shape)
 
 
 def full_sides(height: int, width: int, keep_aspect: bool) -> tuple[int, int]:
@@ -117,21 +115,20 @@ def _part(image, crop):
     return image[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
 
 
-def _resize(image, size):
-    """uint8 (h, w, C) → (size, size, C), by area where it shrinks, for which OpenCV takes at most four channels."""
-    if image.shape[:2] == (size, size):
-        return np.ascontiguousarray(image)
-    interpolation = cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
-    count = max(count for count in (1, 2, 3, 4) if image.shape[-1] % count == 0)
-    # NumPy moves `count` channels as one value: one by one, splitting them takes longer than resizing.
-    values = np.ascontiguousarray(image).view(f"V{count}")  # (h, w, C / count)
-    parts = [np.ascontiguousarray(part).view(np.uint8) for part in np.moveaxis(values[..., None], 2, 0)]
-    resized = [cv2.resize(part, (size, size), interpolation=interpolation) for part in parts]
-    resized = [part.reshape(size, size, count).view(values.dtype) for part in resized]
-    return np.concatenate(resized, axis=-1).view(np.uint8)
-
-
-def _scaled_codes(scale):
-    """Table of the codes of scaled displacements: uint8 (256,)."""
+@functools.lru_cache(256)
+def _scaled_codes(horizontal, vertical, channels):
+    """Table of the codes of scaled displacements, u and v in turn: uint8 (1, 256, channels)."""
     steps = np.arange(256, dtype=np.float32) - ZERO
-    return (np.clip(np.rint(scale * steps), -STEPS, STEPS) + ZERO).astype(np.uint8)
+    codes = [np.clip(np.rint(scale * steps), -STEPS, STEPS) + ZERO for scale in (horizontal, vertical)]
+    return _alternate(*codes, channels)
+
+
+@functools.lru_cache
+def _negated_codes(channels):
+    """The same table for u of the other sign, and v as it is."""
+    codes = np.arange(256)
+    return _alternate(2 * ZERO - np.maximum(codes, 1), codes, channels)
+
+
+def _alternate(u, v, channels):
+    return np.tile(np.stack([u, v], axis=-1).astype(np.uint8), channels // 2)[None]

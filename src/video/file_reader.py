@@ -1,8 +1,8 @@
 """Reads a video file: its frames in order, turned and deinterlaced as a player shows them, or those of an excerpt."""
 
 from collections import deque
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from heapq import heappop, heappush
 from itertools import chain
 from math import inf, isnan
@@ -15,7 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from src.video.completeness import missing_bytes
-from src.video.container import decode_packet, open_container, read_packets, seconds_of, seek_back
+from src.video.container import decode_packet, read_packets, seconds_of, seek_back
 from src.video.deinterlacing import deinterlace
 from src.video.excerpt import FRAME_RATE, Excerpt
 from src.video.rules import VideoError, check_size, displayed_size
@@ -25,6 +25,7 @@ MAX_PIXEL_ASPECT = 4  # a larger one is an error in the header
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 ROUNDING = 0.001  # seconds: timestamps of WebM and MKV are rounded to it
 FAR = 1.0  # seconds: an excerpt that starts so much after the last packet is not looked for by decoding
+KEPT_BYTES = 1 << 23  # a file up to this size is read once, for the number of its packets and for its frames
 SWAPPED = 2  # frames whose times are sorted
 MARGINS = (0.0, 2.0, 10.0, 60.0)  # seconds before the start of an excerpt where a key frame is looked for
 
@@ -37,12 +38,15 @@ class Picture(NamedTuple):
         seconds: since the first frame of the excerpt.
         image: uint8 (H, W, 3), BGR.
         display_size: (height, width) with square pixels.
+        again: gives `image` once more, from what the codec decoded, which takes half of its memory; None if there is
+            only the image.
     """
 
     index: int
     seconds: float
     image: np.ndarray
     display_size: tuple[int, int]
+    again: Callable[[], np.ndarray] | None = None
 
 
 class FileReader:
@@ -51,18 +55,26 @@ class FileReader:
     Attributes:
         num_frames: frames decoded so far; the true number once `pictures` has ended.
 
-    Raises:
-        VideoError: no readable file, empty, not a video, no decoder, or frames too large or too elongated.
+    Its methods raise VideoError: no readable file, empty, not a video, no decoder, or frames too large or elongated.
     """
 
     def __init__(self, excerpt: Excerpt):
         self.excerpt = excerpt
         self.path = Path(excerpt.path).absolute()
         self.num_frames = self._num_decoded = self._num_packets = 0
-        with open_container(self.path) as (_, stream):
+        self._kept = None
+
+    def _open_near(self, seconds):
+        """Yields (packets, stream, whether it was moved) as `seek_back`; at first those that `estimate` has kept."""
+        if self._kept:
+            (_, *opened), self._kept = self._kept, None
+            yield *opened, False
+            return
+        for container, stream, moved in seek_back(self.path, seconds, MARGINS):
             self._pixel_aspect = pixel_aspect(stream)
             size = stream.codec_context.height, stream.codec_context.width
             check_size(self.path, *displayed_size(*size, self._pixel_aspect))
+            yield read_packets(container, stream), stream, moved
 
     def estimate(self) -> int:
         """Number of frames, counted by packets without decoding: of most files the true one, of all near it.
@@ -72,8 +84,11 @@ class FileReader:
                 excerpt that starts after the end.
         """
         begin, end = self._bounds
-        for container, stream, moved in seek_back(self.path, begin, MARGINS):
-            first, last, count, at_end, skipped = self._count_packets(container, stream, begin, end)
+        opening = self._open_near(begin)
+        for packets, stream, moved in opening:
+            keeps = self.excerpt.is_whole and self.path.stat().st_size <= KEPT_BYTES
+            packets = list(packets) if keeps else packets
+            first, last, count, at_end, skipped = self._count_packets(packets, stream, begin, end)
             if first and (not moved or seconds_of(first.dts, stream, inf) <= begin):
                 break
         if first is None and skipped == 0:
@@ -92,9 +107,11 @@ class FileReader:
             )
         if at_end and last < begin - FAR:
             raise _nothing_in(self.excerpt)
+        if keeps:
+            self._kept = opening, packets, stream  # the file is open for as long as `opening` lives
         return max(count, 1)
 
-    def _count_packets(self, container, stream, begin, end):
+    def _count_packets(self, packets, stream, begin, end):
         """Counts the packets from the first key frame on.
 
         Returns:
@@ -102,7 +119,7 @@ class FileReader:
             before the first).
         """
         first, seconds, count, skipped = None, inf, 0, 0
-        for packet in read_packets(container, stream):
+        for packet in packets:
             if packet.size == 0 or packet.is_corrupt:  # the end, or a part of a packet
                 continue
             if first is None and not packet.is_keyframe:
@@ -136,7 +153,8 @@ class FileReader:
             zero = seconds if zero is None else zero
             index, self.num_frames = self.num_frames, self.num_frames + 1
             if wanted is None or (index < len(wanted) and wanted[index]):
-                yield Picture(index, seconds - zero, *self._convert(frame, reformatter))
+                convert = partial(self._convert, frame, reformatter)
+                yield Picture(index, seconds - zero, convert(), self._size_of(frame), convert)
         if self.excerpt.is_whole and self._num_decoded < DECODED_SHARE * self._num_packets:
             raise VideoError(
                 f"{self.path}: damaged: it holds {self._num_packets} frames, of which only {self._num_decoded} can be "
@@ -157,8 +175,8 @@ class FileReader:
 
     def _frames(self, begin):
         """Yields (seconds, frame), from the key frame before `begin` on, or from the first frame."""
-        for container, stream, moved in seek_back(self.path, begin, MARGINS):
-            frames = deinterlace(self._decode(container, stream, moved), stream)
+        for packets, stream, moved in self._open_near(begin):
+            frames = deinterlace(self._decode(packets, moved), stream)
             first = next(frames, None)
             if moved and (first is None or seconds_of(first.pts, stream, inf) > begin):
                 continue
@@ -167,11 +185,11 @@ class FileReader:
             yield from _sort_times((seconds_of(frame.pts, stream, n / rate), frame) for n, frame in enumerate(frames))
             return
 
-    def _decode(self, container, stream, begins_late):
+    def _decode(self, packets, begins_late):
         """Yields the frames from the first key frame on, as a recording of television begins anywhere."""
         self._num_decoded = self._num_packets = 0
         key_found = False
-        for packet in read_packets(container, stream):
+        for packet in packets:
             key_found |= packet.is_keyframe
             if not key_found:
                 begins_late = True
@@ -185,19 +203,27 @@ class FileReader:
                 yield frame
 
     def _convert(self, frame, reformatter):
-        """(uint8 (H, W, 3), BGR; its size as displayed), turned as a player does."""
+        """uint8 (H, W, 3), BGR, turned as a player does."""
         try:
-            image = reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
+            image = _view(reformatter.reformat(frame, format="bgr24", threads=1))
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(
                 f"{self.path}: must have frames that FFmpeg can convert; those of the format {frame.format.name} "
                 f"cannot be: {error}. Encode it where it plays (ffmpeg -i IN OUT.mp4)."
             ) from error
-        size = displayed_size(*image.shape[:2], self._pixel_aspect)
         turn = frame.rotation % 360
-        if turn not in TURNS:
-            return image, size
-        return cv2.rotate(image, TURNS[turn]), size if turn == 180 else size[::-1]
+        return cv2.rotate(image, TURNS[turn]) if turn in TURNS else image
+
+    def _size_of(self, frame):
+        """(height, width) of a frame as displayed."""
+        size = displayed_size(frame.height, frame.width, self._pixel_aspect)
+        return size[::-1] if frame.rotation % 180 == 90 else size
+
+
+def _view(frame):
+    """A BGR frame as an array (H, W, 3), without a copy."""
+    (plane,) = frame.planes
+    return np.ndarray((frame.height, frame.width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
 
 
 def _is_shown(packet):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from src.image_folder import list_images
+from src.video.areas import mean_of_areas
 from src.video.excerpt import Excerpt
 from src.video.file_reader import FileReader
 from src.video.folder_reader import FolderReader
@@ -101,12 +102,20 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     blocks = min(image.shape[0] // height, image.shape[1] // width)
     if blocks > 1:
-        between = (image.shape[1] // blocks, image.shape[0] // blocks)
-        image = cv2.resize(image, between, interpolation=cv2.INTER_AREA)
+        image = _shrink(image, image.shape[0] // blocks, image.shape[1] // blocks)
     if image.shape[:2] == size:
         return image
-    shrinks = image.shape[0] > height
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    if image.shape[0] > height:
+        return _shrink(image, height, width)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _shrink(image, height, width):
+    """As by OpenCV, which is faster itself for several channels, and for sides that are divided by whole numbers."""
+    whole = image.shape[0] % height == 0 and image.shape[1] % width == 0
+    if image.ndim == 3 or whole or image.shape[1] < width:
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.convertScaleAbs(mean_of_areas(image, height, width))  # rounds
 
 
 def to_rgb(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

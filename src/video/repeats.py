@@ -1,7 +1,7 @@
 """Repeated frames, as a raised frame rate leaves them: finds them by their pixels, and drops them."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from math import inf
 from typing import NamedTuple, TypeVar
@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 
+from src.video.areas import mean_of_areas
 from src.video.file_reader import Picture
 from src.video.reading import resize
 from src.video.rules import stored_size
@@ -29,7 +30,7 @@ FAINT_SHARE = 0.3
 # At both ends of a clip a run has a change on one side only; it repeats if another run does, so many frames away.
 PATTERN = 2 * (MAX_REPEATS + 1)
 LOOK_AHEAD = PATTERN + MAX_REPEATS  # frames
-HELD_BYTES = 1 << 20  # an image up to this size, 640 × 540 pixels, is held as decoded
+HELD_BYTES = 1 << 22  # what is held of a frame: up to this size as decoded, which is 1920 × 1080 pixels of most codecs
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class HeldFrame(NamedTuple):
     index: int
     seconds: float
     gray: np.ndarray  # uint8 (H, W), at the stored size
-    image: np.ndarray  # uint8 (…, …, 3), BGR: as decoded, or at the stored size if it is large
+    image: Callable[[], np.ndarray]  # gives uint8 (…, …, 3), BGR: of the decoded size, or of the stored one
 
 
 def measure_changes(pictures: Iterable[Picture], short_side: int) -> Iterator[tuple[HeldFrame, float]]:
@@ -54,14 +55,21 @@ def measure_changes(pictures: Iterable[Picture], short_side: int) -> Iterator[tu
         (frame, change): grey levels, mean of the block that changes most; infinite if the frame before it is not known.
     """
     size, before = None, None
-    for index, seconds, image, display_size in pictures:
-        size = size or stored_size(*display_size, short_side)
-        gray = resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), size)
-        # Few frames are needed in colour, so a small image is not resized before; large ones would fill the memory.
-        held = HeldFrame(index, seconds, gray, image if image.nbytes <= HELD_BYTES else resize(image, size))
-        follows = before is not None and before.index == index - 1
+    for picture in pictures:
+        size = size or stored_size(*picture.display_size, short_side)
+        gray = resize(cv2.cvtColor(picture.image, cv2.COLOR_BGR2GRAY), size)
+        held = HeldFrame(picture.index, picture.seconds, gray, _hold(picture, size))
+        follows = before is not None and before.index == picture.index - 1
         yield held, _largest_change(before.gray, gray) if follows else inf
         before = held
+
+
+def _hold(picture, size):
+    """What gives the image later. Few are needed in colour, so only one that would fill the memory is resized now."""
+    image, again = picture.image, picture.again
+    if image.nbytes > HELD_BYTES * (2 if again else 1):
+        image, again = resize(image, size), None
+    return again or (lambda: image)
 
 
 def drop_repeats(frames: Iterable[tuple[T, float]]) -> Iterator[T]:
@@ -136,6 +144,5 @@ def _is_run(changes, start, end, reference):
 
 def _largest_change(before, after):
     """Mean absolute difference of two grey images, grey levels, in the block where it is largest."""
-    difference = cv2.absdiff(before, after).astype(np.float32)
-    size = [max(1, side // REPEAT_BLOCK) for side in difference.shape[::-1]]
-    return float(cv2.resize(difference, size, interpolation=cv2.INTER_AREA).max())
+    height, width = (max(1, side // REPEAT_BLOCK) for side in after.shape)
+    return float(mean_of_areas(cv2.absdiff(before, after), height, width).max())

@@ -61,7 +61,7 @@ def read_segments(
     true_centers = segment_centers(reader.num_frames, num_segments)
     if not np.array_equal(centers, true_centers):
         segments = _read_around(reader, reader.num_frames, true_centers, short_side, *lengths)
-    if max(segment.gray.mean() for segment in segments) < BLACK:
+    if all(segment.gray.mean() < BLACK for segment in segments):
         raise VideoError(f"{Excerpt.of(path)}: black: all segments are black. Leave it out.")
     yield from segments
 
@@ -90,7 +90,7 @@ def _make_segment(center, frames, window_length):
     indices = tuple(frame.index for frame in frames)
     (window,) = segment_windows(range(len(frames)), [np.searchsorted(indices, center)], window_length)
     shown = frames[window[middle(len(window))]]
-    return Segment(indices, gray, to_rgb(shown.image, gray.shape[1:]), window[0])
+    return Segment(indices, gray, to_rgb(shown.image(), gray.shape[1:]), window[0])
 
 
 def read_windows(path: str | Path | Excerpt, num_segments: int, length: int, height: int, width: int) -> np.ndarray:

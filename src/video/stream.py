@@ -64,7 +64,7 @@ class FrameStream:
         start, index = None, -1
         for index, seconds, gray, image in drop_repeats(measure_changes(self._pictures, self.short_side)):
             start = seconds if start is None else start
-            yield Frame(index, seconds - start, gray, to_rgb(image, gray.shape))
+            yield Frame(index, seconds - start, gray, to_rgb(image(), gray.shape))
         check_length(self.source, index + 1)
 
 

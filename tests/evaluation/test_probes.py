@@ -1,14 +1,17 @@
 """Probes of networks that use one kind of information: removing it changes their accuracy, other probes do not."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY_CONFIG, TINY_TRAINING
 
+from models import build_temporal_cnn
 from models.consensus import build_clip_network
 from src.config import STREAMS, ClipConfig, TrainConfig
-from src.evaluation import probes
+from src.evaluation import predict_scores, probes
 from src.inputs import read_clips
 from src.store import Clip, ClipStore
 
@@ -34,6 +37,15 @@ def test_the_direction_of_uniform_motion_is_lost_on_fields_played_backwards_only
     assert table["temporal, fields reversed"].tolist() == [1, 0, 0]
     for name in ("", ", one segment", ", segments reversed", ", fields shuffled", ", one field"):
         assert table[f"temporal{name}"].tolist() == [1, 1, 1]
+
+
+def test_of_a_large_split_some_clips_are_probed(two_stream, tiny_store, monkeypatch):
+    whole = probe(two_stream, tiny_store)
+    monkeypatch.setattr(probes, "MOST_CLIPS", 4)
+    table = probe(two_stream, tiny_store)
+    assert table.clips.sum() == 4 and table.clips.max() <= 2
+    known = table.clips > 0
+    pd.testing.assert_series_equal(table["temporal"][known], whole["temporal"][known])
 
 
 @pytest.mark.parametrize("consensus", ["average", "ordered"])
@@ -82,16 +94,35 @@ def test_fields_of_a_stack_are_shuffled_as_pairs_and_the_middle_one_is_repeated(
 def test_probes_change_the_order_of_segments_or_the_fields_of_both_streams(two_stream, tiny_store, monkeypatch):
     asked = []
 
-    def record(model, clips, store, stream, split, names, config, change=None, order=None):
-        places = order(np.arange(6)).tolist() if order else []
-        asked.append((stream, split, places[:1] + places[-1:], change is not None))
-        return np.full(((clips.split == split).sum(), 3), 1 / 3)
+    def record(model, clips, store, stream, split, names, config, change=None):
+        asked.append((stream, split, model.output_shape[1:], change is not None))
+        return np.full(((clips.split == split).sum(), *model.output_shape[1:]), 1 / 3)
 
     monkeypatch.setattr(probes, "predict_scores", record)
     probe(two_stream, tiny_store)
-    orders = [[], [3, 3], [5, 0], [1, 4]]
-    expected = [(stream, "validation", order, False) for stream in STREAMS for order in orders]
-    assert asked == [*expected, *[("temporal", "validation", [], True)] * 3]
+    orders = [(stream, "validation", (4, 3), False) for stream in STREAMS]  # four orders in one pass
+    assert asked == [*orders, *[("temporal", "validation", (3,), True)] * 3]
+    places = np.arange(6)
+    assert [order(places).tolist() for order in probes.ORDERS.values()] == [
+        [3] * 6,
+        [5, 4, 3, 2, 1, 0],
+        [1, 3, 5, 0, 2, 4],
+    ]
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_orders_scored_in_one_pass_are_those_of_passes_of_their_own(tiny_store, shift):
+    """With a temporal shift, the body has to see the segments in their order, too."""
+    clips, store, names = read_clips(tiny_store[0])
+    config = dataclasses.replace(TINY_TRAINING, consensus="ordered", temporal_shift=shift)
+    segments, size = store.config.num_segments, config.crop_size_of("temporal")
+    options = {"num_segments": segments, "consensus": "ordered", "temporal_shift": shift}
+    model = build_temporal_cnn(len(names), size, L, "small", **options)
+    data = clips, store, "temporal", "validation", names, config
+    orders = [order(np.arange(segments)) for order in probes.ORDERS.values()]
+    found = predict_scores(probes._build_with_orders(model, orders, config), *data)
+    for number, order in enumerate(probes.ORDERS.values()):
+        np.testing.assert_allclose(found[:, number], predict_scores(model, *data, order=order), rtol=1e-5)
 
 
 def test_two_probes_agree_to_the_last_digit(two_stream, tiny_store):

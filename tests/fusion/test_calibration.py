@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from src.fusion.calibration import apply_temperature, fit_temperature, helpful_temperature, split_folds
+from src.fusion.calibration import apply_temperature, fit_temperature, helpful_temperatures, split_folds
 
 
 def test_temperature_by_hand():
@@ -53,10 +53,12 @@ def test_a_temperature_helps_only_uncalibrated_scores():
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 1, size=(60, 3))
     labels = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((60, 1))).argmax(axis=1)
-    assert helpful_temperature(softmax(logits, axis=1), labels) is None
-    assert helpful_temperature(softmax(4 * logits, axis=1), labels) == pytest.approx(4, rel=0.3)
-    assert helpful_temperature(softmax(logits, axis=1)[:3], np.arange(3)) is None  # too few to tell
-    assert helpful_temperature(softmax(4 * logits, axis=1), labels, np.zeros(60)) is None  # one group does not tell
+    calibrated, sure = softmax(logits, axis=1), softmax(4 * logits, axis=1)
+    assert helpful_temperatures({"spatial": calibrated, "temporal": sure}, labels) == {
+        "temporal": pytest.approx(4, rel=0.3)
+    }
+    assert helpful_temperatures({"spatial": calibrated[:3]}, np.arange(3)) == {}  # too few to tell
+    assert helpful_temperatures({"spatial": sure}, labels, np.zeros(60)) == {}  # one group does not tell
 
 
 def test_folds_keep_groups_whole_and_hold_every_clip_out_once():

@@ -9,7 +9,15 @@ from scipy.special import softmax
 
 from src.fusion import late_fusion
 from src.fusion.calibration import apply_temperature, fit_temperature
-from src.fusion.late_fusion import CLASSIFIERS, KINDS, UNLEARNED, average_scores, fit_fusion, out_of_fold_hits
+from src.fusion.late_fusion import (
+    CLASSIFIERS,
+    KINDS,
+    UNLEARNED,
+    average_scores,
+    fit_fusion,
+    fit_fusions,
+    out_of_fold_hits,
+)
 
 SPATIAL = np.array([[0.7, 0.2, 0.1], [0.4, 0.3, 0.3]])
 TEMPORAL = np.array([[0.1, 0.8, 0.1], [0.2, 0.6, 0.2]])
@@ -154,13 +162,13 @@ def test_accuracy_of_kinds_that_learn_is_on_held_out_clips():
     labels = random_labels(60, 20)
     scores = make_scores(random_labels(60, 20, seed=1), 20, spatial=0, temporal=0)
     assert accuracy(fit_fusion("svm", scores, labels).apply(scores), labels) > 0.5
-    assert out_of_fold_hits("svm", scores, labels).mean() < 0.2
+    assert out_of_fold_hits(["svm"], scores, labels)["svm"].mean() < 0.2
 
 
 def test_clips_of_a_group_are_held_out_together_also_where_temperatures_are_chosen(monkeypatch):
     labels, groups, asked = random_labels(60, 3), np.arange(60) // 4, []
-    monkeypatch.setattr(late_fusion, "fit_fusion", lambda *given: asked.append(given) or fit_fusion(*given))
-    out_of_fold_hits("weighted", make_scores(labels, 3), labels, groups)
+    monkeypatch.setattr(late_fusion, "fit_fusions", lambda *given: asked.append(given) or fit_fusions(*given))
+    out_of_fold_hits(["weighted"], make_scores(labels, 3), labels, groups)
     assert len(asked) == 5
     for _, scores, seen_labels, seen in asked:
         assert len(scores["spatial"]) == len(seen_labels) == len(seen) == 4 * len(set(seen)) < 60
@@ -169,8 +177,9 @@ def test_clips_of_a_group_are_held_out_together_also_where_temperatures_are_chos
 def test_one_group_cannot_be_divided_but_the_average_does_not_learn():
     scores, labels = {name: np.tile(values, (6, 1)) for name, values in BOTH.items()}, np.tile([1, 0], 6)
     group = np.zeros(12)
-    assert out_of_fold_hits("weighted", scores, labels, group) is None
-    assert out_of_fold_hits("average", scores, labels, group).tolist() == [True, False] * 6  # it predicts 1 for all
+    found = out_of_fold_hits(["weighted", "average"], scores, labels, group)
+    assert found["weighted"] is None
+    assert found["average"].tolist() == [True, False] * 6  # it predicts 1 for all
 
 
 def test_geometric_mean_by_hand():

@@ -44,7 +44,8 @@ def test_each_row_is_a_stream_or_a_kind_with_its_numbers(table):
         assert row["test"] == right.mean() and (row["low"], row["high"]) == accuracy_interval(right)
         assert (row["only_this"], row["only_other"]) == ((right & ~temporal).sum(), (temporal & ~right).sum())
         assert row["p"] == sign_flip_test(right, temporal)
-        held_out = [out_of_fold_hits(name, VALIDATION, LABELS) for name in (kind, "average")]
+        hits = out_of_fold_hits(KINDS, VALIDATION, LABELS)
+        held_out = hits[kind], hits["average"]
         assert row["validation"] == held_out[0].mean() and row["validation_p"] == sign_flip_test(*held_out)
     for stream in ("spatial", "temporal"):
         assert table.loc[stream, "validation"] == accuracy(VALIDATION[stream], LABELS)
@@ -89,9 +90,9 @@ def test_groups_widen_intervals_and_stay_whole():
     assert tuple(found.loc["temporal", ["low", "high"]]) == accuracy_interval(right, test_groups)
     temporal, average = right, fit_fusion("average", VALIDATION, LABELS).apply(TEST).argmax(axis=1) == TEST_LABELS
     assert found.loc["average", "p"] == sign_flip_test(average, temporal, test_groups)
-    held_out = [out_of_fold_hits(kind, VALIDATION, LABELS, groups) for kind in ("svm", "average")]
-    assert found.loc["svm", "validation"] == held_out[0].mean()
-    assert found.loc["svm", "validation_p"] == sign_flip_test(*held_out, groups)
+    hits = out_of_fold_hits(["svm", "average"], VALIDATION, LABELS, groups)
+    assert found.loc["svm", "validation"] == hits["svm"].mean()
+    assert found.loc["svm", "validation_p"] == sign_flip_test(hits["svm"], hits["average"], groups)
 
 
 def test_with_one_validation_clip_per_class_kinds_that_learn_have_no_validation_accuracy():

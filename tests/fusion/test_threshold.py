@@ -36,7 +36,7 @@ def test_a_fusion_that_learns_is_scored_on_folds_that_it_has_not_seen():
     fused = out_of_fold_scores("svm", scores, labels)
     np.testing.assert_allclose(fused.sum(axis=1), 1)
     right = fused.argmax(axis=1) == labels
-    np.testing.assert_array_equal(out_of_fold_hits("svm", scores, labels), right)
+    np.testing.assert_array_equal(out_of_fold_hits(["svm"], scores, labels)["svm"], right)
     sure = np.sort(fused.max(axis=1)[right])
     assert fit_threshold("svm", scores, labels) == sure[int(0.05 * (len(sure) + 1)) - 1]
     assert fit_threshold("svm", scores, labels, groups=np.zeros(60)) is None  # one group cannot be divided

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from src.inputs.augmentation import jitter_colour, random_crop
+from src.inputs.augmentation import JITTER, jitter_colour, random_crop
 
 
 @pytest.mark.parametrize("keep_aspect, whole", [(True, (100, 100)), (False, (100, 140))])
@@ -46,3 +46,19 @@ def test_colour_jitter_changes_all_frames_of_a_clip_alike():
     first, second = jitter_colour(np.random.default_rng(0), np.stack([frame, frame]))
     np.testing.assert_array_equal(first, second)
     assert (first != frame).any()
+
+
+def test_colour_jitter_is_brightness_contrast_and_saturation_to_one_level():
+    """One after another, in floating point: the fixed-point map of all three differs by 1 in few values."""
+    grey, different = np.array([0.299, 0.587, 0.114]), []
+    for seed in range(50):
+        frames = np.random.default_rng(seed).integers(0, 256, (2, 20, 30, 3)) // (1 + seed % 4)
+        found = jitter_colour(np.random.default_rng(seed), frames.astype(np.uint8)).astype(int)
+        brightness, contrast, saturation = np.random.default_rng(seed).uniform(1 - JITTER, 1 + JITTER, 3)
+        luma = (frames @ grey)[..., None]
+        coloured = luma + saturation * (frames - luma)
+        contrasted = luma.mean() + contrast * (coloured - luma.mean())
+        expected = np.clip(np.floor(brightness * contrasted + 0.5), 0, 255)
+        assert np.abs(found - expected).max() <= 1
+        different.append((found != expected).mean())
+    assert np.mean(different) < 0.1

@@ -131,10 +131,9 @@ def test_each_pass_has_every_training_clip_once_in_its_own_order(data):
     clips, orders = data[0], []
     batches, seen = make_training(data, steps=2, batch_size=4), []
     batches.sample = lambda number: (seen.append(number), (np.zeros(1), 0))[1]
-    batches._readers.map = lambda function, numbers: list(map(function, numbers))
     for epoch in range(3):
         batches.make(epoch, range(4)), batches.make(epoch, range(4, 8))
-    assert seen == list(range(24))
+    assert sorted(seen[:12]) == list(range(12)) and sorted(seen) == list(range(24))
     for number in range(2):
         orders.append(list(draws(make_training(data), number)))
         assert sorted(orders[-1]) == sorted(clips.clip_name[clips.split == "train"])
@@ -182,7 +181,6 @@ def test_a_sample_has_two_random_frames_or_all_stacks_of_a_clip_in_order(stream,
     batches, drawn = TrainingBatches(clips, store, stream, ["a"], config), []
     read = batches.inputs.read
     batches.inputs.read = lambda clip, segment, *rest: drawn.append(int(segment)) or read(clip, segment, *rest)
-    batches._readers.map = lambda function, numbers: list(map(function, numbers))
     samples = []
     for number in range(60):
         drawn.clear()

@@ -13,6 +13,7 @@ from conftest import FIGHTS, moving_texture
 from keras import ops
 from networks import dtype_policy
 
+from models import farneback
 from models.farneback import FarnebackFlow
 from src.training.devices import jit_compile
 from src.video import read_frames
@@ -117,6 +118,24 @@ def test_clips_of_a_batch_are_independent():
         np.testing.assert_allclose(layer_flow(clip), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("pairs_at_once", "dtype"), [(1, np.uint8), (2, np.float32), (4, np.uint8)])
+def test_few_pairs_at_once_have_the_flow_of_all_at_once(monkeypatch, pairs_at_once, dtype):
+    clips = np.stack([moving_texture(5, u, 1, 40, 48, seed=seed) for seed, u in enumerate((2, -1))]).astype(dtype)
+    monkeypatch.setattr(farneback, "_PIXELS_AT_ONCE", pairs_at_once * 40 * 48)
+    flow = ops.convert_to_numpy(FarnebackFlow()(clips))
+    monkeypatch.setattr(farneback, "on_cpu", lambda: False)
+    monkeypatch.setattr(ops, "map", None)  # an accelerator computes all pairs at once
+    np.testing.assert_allclose(flow, ops.convert_to_numpy(FarnebackFlow()(clips)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "height", "width", "expected"),
+    [(10, 112, 112, 10), (10, 224, 224, 2), (10, 256, 340, 2), (7, 224, 224, 1), (1, 20, 20, 1), (4, 4000, 4000, 1)],
+)
+def test_a_cpu_computes_as_many_pairs_at_once_as_stay_in_its_cache(num_pairs, height, width, expected):
+    assert farneback._pairs_at_once(num_pairs, height * width) == expected
+
+
 class Step(keras.layers.Layer):
     """Adds a trainable multiple of a fixed direction to the frames."""
 
@@ -128,13 +147,14 @@ class Step(keras.layers.Layer):
         return frames + self.length * self.direction
 
 
-def test_the_gradient_is_that_of_finite_differences():
+def test_the_gradient_is_that_of_finite_differences(monkeypatch):
     """The derivative of a weighted sum of flow along a direction; the tolerance is wide because of float32."""
-    frames = to_grey(moving_texture(2, 0.3, 0.2, 32, 40)).astype(np.float32)[None]
+    monkeypatch.setattr(farneback, "_PIXELS_AT_ONCE", 32 * 40)
+    frames = to_grey(moving_texture(3, 0.3, 0.2, 32, 40)).astype(np.float32)[None]
     generator = np.random.default_rng(0)
-    direction = cv2.GaussianBlur(generator.normal(size=(32, 40, 2)), (0, 0), 2).transpose(2, 0, 1).astype(np.float32)
+    direction = cv2.GaussianBlur(generator.normal(size=(32, 40, 3)), (0, 0), 2).transpose(2, 0, 1).astype(np.float32)
     weights = generator.normal(size=(32, 40, 2)).astype(np.float32)
-    inputs, step, flow = keras.Input((2, 32, 40)), Step(direction), FarnebackFlow(levels=1)
+    inputs, step, flow = keras.Input((3, 32, 40)), Step(direction), FarnebackFlow(levels=1)
     model = keras.Model(inputs, ops.sum(flow(step(inputs)) * weights, axis=(1, 2, 3, 4)))
     model.compile(keras.optimizers.SGD(1.0), loss=lambda _, score: score)
     model.train_on_batch(frames, np.zeros(1))

@@ -15,7 +15,7 @@ from on_backend import ROOT, run_python
 from src.config import TrainConfig
 from src.training.callbacks import StartRound
 from src.training.compiling import compile_model
-from src.training.devices import EvenBatches, jit_compile, list_devices, on_devices, predict, synchronized_batch_norm
+from src.training.devices import EvenBatches, jit_compile, on_devices, predict, synchronized_batch_norm
 
 HERE = Path(__file__).parent
 TWO = ["single", "parallel", "resumed", "ragged", "xla", "distribution"]
@@ -327,14 +327,3 @@ def test_pytorch_compiles_nothing(monkeypatch):
     for backend, compiled in {"tensorflow": [False, True], "jax": [True, True], "torch": [False, False]}.items():
         monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
         assert [jit_compile(False), jit_compile(True)] == compiled
-
-
-@not_on_torch
-def test_the_devices_are_those_that_keras_lists():
-    assert list_devices() == keras.distribution.list_devices()
-
-
-def test_under_pytorch_the_device_is_that_of_a_tensor(monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    monkeypatch.setattr(keras.distribution, "list_devices", None, raising=False)  # Keras has none for this backend
-    assert list_devices() == [str(keras.ops.zeros(()).device)]

@@ -1,0 +1,113 @@
+"""Requests of several threads are answered together, each with its own codes, whatever the others do."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from src.preprocessing.flow_server import FlowServer, _connect, request_flow
+
+HEIGHT, WIDTH = 4, 6
+
+
+def sums(pairs):
+    """In place of codes: the sum of each pair's frames, and the second one."""
+    return np.stack([pairs.sum(axis=1, dtype=np.uint8), pairs[:, 1]], axis=-1)
+
+
+def make_request(seed, count=5, shape=(HEIGHT, WIDTH)):
+    """(frames, pairs)."""
+    random = np.random.default_rng(seed)
+    frames = random.integers(0, 256, (count + 1, *shape), np.uint8)
+    return frames, np.stack([np.arange(count), np.arange(1, count + 1)], axis=1)
+
+
+def expected(frames, pairs):
+    return sums(frames[pairs])
+
+
+def batches_of(size):
+    """Pixels of a batch of `size` pairs."""
+    return size * HEIGHT * WIDTH
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 8, 100])
+def test_each_request_gets_its_own_codes(size):
+    shapes = [(HEIGHT, WIDTH), (WIDTH, HEIGHT)]
+    requests = [make_request(seed, 1 + seed % 7, shapes[seed % 2]) for seed in range(40)]
+    with FlowServer(sums, batches_of(size)) as address, ThreadPoolExecutor(8) as workers:
+        found = list(workers.map(lambda request: request_flow(address, *request), requests))
+    for request, codes in zip(requests, found, strict=True):
+        np.testing.assert_array_equal(codes, expected(*request))
+
+
+def test_batches_have_one_shape_and_hold_what_waits():
+    shapes, started, ready = [], threading.Event(), threading.Event()
+
+    def slow(pairs):
+        shapes.append(pairs.shape)
+        started.set()
+        ready.wait(10)
+        return sums(pairs)
+
+    server = FlowServer(slow, batches_of(12))
+    with server as address, ThreadPoolExecutor(8) as workers:
+        first = [workers.submit(request_flow, address, *make_request(0)) for _ in range(2)]
+        started.wait(10)
+        others = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(4)]
+        while sum(map(len, ([*shapes], server.waiting))) < 6 and len(server.waiting) < 4:
+            started.wait(0.01)
+        ready.set()
+        for future in first + others:
+            future.result(10)
+    assert set(shapes) == {(12, 2, HEIGHT, WIDTH)}
+    assert 3 <= len(shapes) <= 5  # six requests, at most two to a batch of 12 pairs
+
+
+def test_a_failure_reaches_those_who_asked_and_the_server_goes_on():
+    def fail_on_black(pairs):
+        if not pairs[0].any():
+            raise MemoryError("the device is full")
+        return sums(pairs)
+
+    frames, pairs = make_request(0)
+    with FlowServer(fail_on_black, batches_of(5)) as address:
+        with pytest.raises(RuntimeError, match="MemoryError: the device is full"):
+            request_flow(address, np.zeros_like(frames), pairs)
+        np.testing.assert_array_equal(request_flow(address, frames, pairs), expected(frames, pairs))
+
+
+def test_a_process_that_dies_disturbs_no_other():
+    frames, pairs = make_request(0)
+    with FlowServer(sums, batches_of(5)) as address:
+        _connect(address).close()  # before it asked
+        asked = _connect(address)
+        asked.send((frames, pairs))
+        asked.close()  # before it was answered
+        np.testing.assert_array_equal(request_flow(address, frames, pairs), expected(frames, pairs))
+
+
+def test_the_end_of_the_block_ends_those_who_wait():
+    begun, ready = threading.Semaphore(0), threading.Event()
+
+    def slow(pairs):
+        begun.release()
+        ready.wait(10)
+        return sums(pairs)
+
+    threads = threading.active_count()
+    with ThreadPoolExecutor(5) as workers:
+        server = FlowServer(slow, batches_of(5))
+        with server as address:
+            futures = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(5)]
+            begun.acquire()
+            begun.acquire()
+            while len(server.waiting) < 3:
+                ready.wait(0.01)
+            threading.Timer(0.2, ready.set).start()
+        ended = [future.exception(10) for future in futures]
+    assert sum(isinstance(error, (EOFError, OSError)) for error in ended) == 3 and ended.count(None) == 2
+    assert threading.active_count() <= threads + 1  # the timer's
+    with pytest.raises(OSError):
+        request_flow(address, *make_request(0))
