@@ -12,6 +12,7 @@ from models import (
     build_two_stream,
 )
 from src.config import ClipConfig, TrainConfig
+from src.devices import jit_compile
 from src.training import compile_model, on_devices
 from src.video import stored_size
 
@@ -104,7 +105,7 @@ def measure_latency(batch, sizes):
     height, width = stored_size(240, 320, sizes.short_side)
     names = [f"class {number}" for number in range(CLASSES)]
     model = build_end_to_end(build_two_stream(spatial, temporal), names, clip_config, config, height, width)
-    model.compile(jit_compile=keras.backend.backend() != "torch")
+    model.compile(jit_compile=jit_compile(True))
     shape = batch, sizes.segments, clip_config.window_length, height, width, 3
     frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     seconds = seconds_of(lambda: model.predict_on_batch(frames), sizes)

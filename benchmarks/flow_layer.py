@@ -26,6 +26,7 @@ import pandas as pd
 from tables import write_table
 
 from models import FarnebackFlow
+from src.devices import jit_compile
 from src.flow import compute_flow, farneback_steps
 from src.progress import progress
 from src.video import VideoError, read_frames
@@ -119,7 +120,7 @@ def compiled_layer(shape, **settings):
     """A function of uint8 clips (B, *shape), compiled with XLA; PyTorch, which would unroll all loops, is eager."""
     frames = keras.Input(shape, dtype="uint8")
     model = keras.Model(frames, FarnebackFlow(**settings)(frames))
-    model.compile(jit_compile=keras.backend.backend() != "torch")
+    model.compile(jit_compile=jit_compile(True))
     return model.predict_on_batch
 
 

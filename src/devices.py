@@ -1,4 +1,4 @@
-"""The devices of the backend of Keras."""
+"""The devices of the backend of Keras, and whether it compiles for them."""
 
 import keras
 
@@ -13,3 +13,12 @@ def list_devices() -> list[str]:
 def on_cpu() -> bool:
     """Whether the backend has nothing but CPUs to compute on."""
     return all(name.lower().startswith("cpu") for name in list_devices())
+
+
+def jit_compile(xla: bool) -> bool:
+    """The argument `jit_compile` of `model.compile`: whether XLA compiles the steps.
+
+    Always true for JAX: without it, an epoch would take minutes. Never for PyTorch, which has no XLA: Keras would hand
+    whole steps to `torch.compile`, which takes minutes where a network computes flow.
+    """
+    return keras.backend.backend() == "jax" or (xla and keras.backend.backend() != "torch")

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from src.devices import list_devices, on_cpu
+from src.devices import jit_compile, list_devices, on_cpu
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras lists no devices for PyTorch")
@@ -23,3 +23,10 @@ def test_under_pytorch_the_device_is_that_of_a_tensor(monkeypatch):
 def test_a_cpu_is_told_from_accelerators(monkeypatch, devices, expected):
     monkeypatch.setattr("src.devices.list_devices", lambda: devices)
     assert on_cpu() is expected
+
+
+def test_pytorch_compiles_nothing(monkeypatch):
+    """A network that computes flow would be compiled else, for minutes."""
+    for backend, compiled in {"tensorflow": [False, True], "jax": [True, True], "torch": [False, False]}.items():
+        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        assert [jit_compile(False), jit_compile(True)] == compiled

@@ -8,6 +8,7 @@ import pandas as pd
 
 from models import takes_frames
 from src.config import TrainConfig
+from src.devices import jit_compile
 from src.evaluation.scores import predict_scores
 from src.flow import reorder_fields, reverse_stack
 from src.inputs import scored_segments
@@ -77,7 +78,7 @@ def _build_with_orders(model: keras.Model, orders: list[np.ndarray], config: Tra
     scores = [network(keras.ops.take(segments, order, axis=1)) for order in orders]
     joined = keras.Model(model.input, keras.ops.stack(scores, axis=1))
     if takes_frames(model):
-        joined.compile(jit_compile=True)  # as the stream itself is, when it is loaded
+        joined.compile(jit_compile=jit_compile(True))  # as the stream itself is, when it is loaded
     return joined
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from models import FarnebackFlow
+from src.devices import jit_compile
 from src.flow import STEPS, ZERO
 from src.preprocessing.flow_server import FlowServer
 from src.preprocessing.tasks import Outcome, Task, extract_with_server
@@ -86,6 +87,6 @@ def _compile(shape, bound):
     frames = keras.Input(shape[1:], dtype="uint8")
     steps = ops.round(FarnebackFlow()(frames) * float(np.float32(STEPS / bound)))
     network = keras.Model(frames, ops.cast(ops.clip(steps, -STEPS, STEPS) + ZERO, "uint8"))
-    network.compile(jit_compile=keras.backend.backend() != "torch")  # whose compilation takes minutes
+    network.compile(jit_compile=jit_compile(True))
     network.predict_on_batch(np.zeros(shape, np.uint8))
     return network

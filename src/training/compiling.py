@@ -3,7 +3,7 @@
 import keras
 
 from src.config import TrainConfig
-from src.training.devices import jit_compile
+from src.devices import jit_compile
 
 # Networks from scratch need so many steps, however few clips there are: on 48 real clips, 18 steps leave the temporal
 # stream at the majority class, and 300 steps bring it to 0.7. With more clips, each gives so many inputs.

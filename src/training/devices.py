@@ -60,15 +60,6 @@ def on_devices(
         keras.config.set_dtype_policy(before)
 
 
-def jit_compile(xla: bool) -> bool:
-    """The argument `jit_compile` of `model.compile`: whether XLA compiles the steps.
-
-    Always true for JAX: without it, an epoch would take minutes. Never for PyTorch, which has no XLA: Keras would hand
-    whole steps to `torch.compile`, which takes minutes where a network computes flow, and makes none faster.
-    """
-    return keras.backend.backend() == "jax" or (xla and keras.backend.backend() != "torch")
-
-
 @contextlib.contextmanager
 def synchronized_batch_norm(model: keras.Model, devices: int) -> Iterator[None]:
     """Context in which batch norm takes its moments over the batches of all devices, as JAX always does.

@@ -11,10 +11,11 @@ import pandas as pd
 
 from models import takes_frames
 from src.config import TrainConfig
+from src.devices import jit_compile
 from src.inputs import ValidationBatches
 from src.training.callbacks import Backup, History, OwnTask, StartRound, StepBar, find_backups
 from src.training.compiling import compile_model
-from src.training.devices import EvenBatches, jit_compile, on_devices, synchronized_batch_norm
+from src.training.devices import EvenBatches, on_devices, synchronized_batch_norm
 from src.training.event_log import EventLog
 from src.training.runs import Run
 from src.training.saving import write_model

@@ -15,7 +15,7 @@ from networks import dtype_policy
 
 from models import farneback
 from models.farneback import FarnebackFlow
-from src.training.devices import jit_compile
+from src.devices import jit_compile
 from src.video import read_frames
 
 DEFAULTS = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2}

@@ -15,7 +15,7 @@ from on_backend import ROOT, run_python
 from src.config import TrainConfig
 from src.training.callbacks import StartRound
 from src.training.compiling import compile_model
-from src.training.devices import EvenBatches, jit_compile, on_devices, predict, synchronized_batch_norm
+from src.training.devices import EvenBatches, on_devices, predict, synchronized_batch_norm
 
 HERE = Path(__file__).parent
 TWO = ["single", "parallel", "resumed", "ragged", "xla", "distribution"]
@@ -320,10 +320,3 @@ def test_what_pytorch_has_not_is_refused(name, monkeypatch):
     refused = pytest.raises(ValueError, match=f"{name} needs TensorFlow or JAX. Received: the backend torch. Set KERAS")
     with refused, on_devices(**{name: True}):
         pass
-
-
-def test_pytorch_compiles_nothing(monkeypatch):
-    """A network that computes flow would be compiled else, for minutes."""
-    for backend, compiled in {"tensorflow": [False, True], "jax": [True, True], "torch": [False, False]}.items():
-        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
-        assert [jit_compile(False), jit_compile(True)] == compiled
