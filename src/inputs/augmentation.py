@@ -25,7 +25,7 @@ def random_crop(generator: np.random.Generator, height: int, width: int, keep_as
 
 
 def jitter_colour(generator: np.random.Generator, frames: np.ndarray) -> np.ndarray:
-    """Changes brightness, contrast and saturation at random, of all frames alike: uint8 (…, H, W, 3), RGB → the same.
+    """Changes brightness, contrast and saturation at random, of all frames alike, in place: uint8 (…, H, W, 3), RGB.
 
     All three are one affine map of a pixel's colour. OpenCV computes it in fixed-point arithmetic, so that a value can
     differ by 1 from the exact one. Not for flow, whose codes are displacements.
@@ -35,4 +35,4 @@ def jitter_colour(generator: np.random.Generator, frames: np.ndarray) -> np.ndar
     offset = brightness * (1 - contrast) * np.dot(_GREY[0, :3], cv2.mean(pixels)[:3])
     gain = brightness * contrast
     matrix = gain * saturation * _COLOUR + gain * (1 - saturation) * _GREY + offset * _CONSTANT
-    return cv2.transform(pixels, matrix).reshape(frames.shape)
+    return cv2.transform(pixels, matrix, pixels).reshape(frames.shape)

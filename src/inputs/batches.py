@@ -124,18 +124,23 @@ class TrainingBatches(Batches):
         labels = np.empty(len(numbers), int)
 
         def write(place):
-            inputs[place], labels[place] = self.sample(numbers[place])
+            labels[place] = self.sample(numbers[place], inputs[place])[1]
 
         self.share(write, len(numbers))
         return inputs, np.eye(len(self.flipped_class), dtype=np.float32)[labels]
 
-    def sample(self, number: int) -> tuple[np.ndarray, int]:
-        """Sample `number` of the training: the inputs (S, …) of a clip's segments, and their class."""
+    def sample(self, number: int, out: np.ndarray | None = None) -> tuple[np.ndarray, int]:
+        """Sample `number` of the training: the inputs (S, …) of a clip's segments, written to `out`, and their class.
+
+        A batch is one array that all readers write to: each copy would be one more call to wait for Python's lock.
+        """
+        out = np.empty((self.num_segments, *self.inputs.shape), np.uint8) if out is None else out
         index = self._order(number // self.clips_per_pass)[number % self.clips_per_pass]
         if not self.config.augment:
             segments = segment_centers(self.stored_segments, self.num_segments)
-            read = [self.inputs.read(self.clips[index], segment) for segment in segments]
-            return np.stack([self.inputs.crop_scored(segment, 1)[0] for segment in read]), self.labels[index]
+            for segment, place in zip(segments, out, strict=True):
+                place[:] = self.inputs.crop_scored(self.inputs.read(self.clips[index], segment), 1)[0]
+            return out, self.labels[index]
         generator = self.make_generator(number)
         label, backwards, flipped = self.draw(generator, index)
         others = np.random.default_rng([self.config.seed, number, SEGMENT_SEED])  # the streams differ in these draws
@@ -145,8 +150,11 @@ class TrainingBatches(Batches):
         read = [self.inputs.read(self.clips[index], segment, backwards, starts[segment]) for segment in segments]
         crop = random_crop(generator, *self.inputs.image_size(read[0]), self.config.keep_aspect)
         crop = dataclasses.replace(crop, flipped=flipped)
-        cropped = np.stack([self.inputs.crop(segment, crop) for segment in read])
-        return jitter_colour(generator, cropped) if self.inputs.stream == "spatial" else cropped, label
+        for segment, place in zip(read, out, strict=True):
+            self.inputs.crop(segment, crop, place)
+        if self.inputs.stream == "spatial":
+            jitter_colour(generator, out)
+        return out, label
 
     def make_generator(self, number: int) -> np.random.Generator:
         """The source of what is random in sample `number` and the same for both streams; `draw` is its first use."""

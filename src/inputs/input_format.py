@@ -70,14 +70,19 @@ class InputFormat:
         """(height, width) of a segment, pixels."""
         return segment.shape[1:] if self.takes_windows else segment.shape[:2]
 
-    def crop(self, segment: np.ndarray, crop: crops.Crop) -> np.ndarray:
-        """Crops a selected segment and resizes it: uint8 (s, s, 3), (s, s, 2L) or (L + 1, s, s)."""
+    def crop(self, segment: np.ndarray, crop: crops.Crop, out: np.ndarray | None = None) -> np.ndarray:
+        """Crops a selected segment and resizes it: uint8 (s, s, 3), (s, s, 2L) or (L + 1, s, s), written to `out`."""
         size = self.config.crop_size_of(self.stream)
         if self.stream == "spatial":
-            return crops.crop_frame(segment, crop, size)
+            return crops.crop_frame(segment, crop, size, out)
         if self.takes_windows:
-            return crops.crop_window(segment, crop, size)
-        return crops.crop_stack(segment, crop, size, self.config.keep_aspect)
+            cropped = crops.crop_window(segment, crop, size)
+        else:
+            cropped = crops.crop_stack(segment, crop, size, self.config.keep_aspect)
+        if out is None:
+            return cropped
+        out[:] = cropped
+        return out
 
     def crop_scored(self, segment: np.ndarray, num_crops: int) -> np.ndarray:
         """The scored crops of a selected segment: uint8 (num_crops, …), each as returned by `crop`."""

@@ -57,10 +57,12 @@ def scored_crops(height: int, width: int, count: int, keep_aspect: bool) -> list
     return [Crop(*corner, *sides, flipped) for flipped in flips for corner in corners]
 
 
-def crop_frame(frame: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """Crops a frame: uint8 (H, W, C) → (size, size, C)."""
-    resized = resize_square(_part(frame, crop), size)
-    return flip_frame(resized) if crop.flipped else resized
+def crop_frame(frame: np.ndarray, crop: Crop, size: int, out: np.ndarray | None = None) -> np.ndarray:
+    """Crops a frame: uint8 (H, W, C) → (size, size, C), which is `out` if that is given."""
+    resized = resize_square(_part(frame, crop), size, out)
+    if crop.flipped:
+        cv2.flip(resized, 1, resized)
+    return resized
 
 
 def crop_stack(stack: np.ndarray, crop: Crop, size: int, keep_aspect: bool) -> np.ndarray:

@@ -15,26 +15,29 @@ OPENCV_CHANNELS = (1, 3, 4)  # of images that `cv2.resize` shrinks by area; of t
 _FIRST, _SHARES = numba.int64[::1], numba.float32[:, ::1]
 
 
-def resize_square(image: np.ndarray, size: int) -> np.ndarray:
+def resize_square(image: np.ndarray, size: int, out: np.ndarray | None = None) -> np.ndarray:
     """Resizes an image to a square: by area where it shrinks (`cv2.INTER_AREA`); linearly if one of its sides grows.
 
     Args:
         image: uint8 (h, w, C), or a part of one.
         size: pixels.
+        out: uint8 (size, size, C), contiguous: the result is written to it.
 
     Returns:
-        uint8 (size, size, C), a new array. Where both sides are halved exactly, halves are rounded up.
+        uint8 (size, size, C), `out` or a new array. Where both sides are halved exactly, halves are rounded up.
     """
     height, width, channels = image.shape
+    resized = np.empty((size, size, channels), np.uint8) if out is None else out
     if (height, width) == (size, size):
-        return image.copy()
+        resized[:] = image
+        return resized
     if min(height, width) < size or channels in OPENCV_CHANNELS:
         interpolation = cv2.INTER_LINEAR if min(height, width) < size else cv2.INTER_AREA
-        return cv2.resize(image, (size, size), interpolation=interpolation).reshape(size, size, channels)
+        cv2.resize(image, (size, size), resized, interpolation=interpolation)
+        return resized
     whole = height % size == width % size == 0  # OpenCV then adds pixels as integers, and divides their sum
     down, across = (height // size, width // size) if whole else (1, 1)
     to_half = 0.125 if down == across == 2 else 0.0  # a mean of four pixels ends on a quarter
-    resized = np.empty((size, size, channels), np.uint8)
     rows, columns = _areas(height, size, down), _areas(width, size, across)
     _shrink(np.ascontiguousarray(image).reshape(height, -1), *rows, *columns, 1 / (down * across), to_half, resized)
     return resized
