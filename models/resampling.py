@@ -63,8 +63,8 @@ def resize_8bit(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
 
     Images shrink by area; if a side grows, they are interpolated linearly. Rounding is OpenCV's: linear interpolation
     is fixed-point; means over areas follow its order of sums, and are sums of integers where both sides are
-    multiples; halves are rounded up where both sides are halved exactly (for images of two channels, OpenCV rounds
-    them to even; this function does not). A compiler that fuses products and sums can round a tie differently.
+    multiples; halves are rounded up where both sides are halved exactly. A compiler that fuses products and sums can
+    round a tie differently.
 
     Args:
         x: uint8 (…, H, W).

@@ -137,7 +137,8 @@ class TrainConfig:
             about classes that it cannot tell apart by itself.
         warm_up: Share of the steps in which the learning rate rises; afterwards it falls to zero (cosine).
         precision: "float32", or "mixed_bfloat16" or "mixed_float16" where the device is faster with them.
-        xla: Compile the training step with XLA. On one device, a network that computes flow itself is always compiled.
+        xla: Compile the training step with XLA (TensorFlow, JAX). On one device, a network that computes flow itself is
+            always compiled, except under PyTorch.
         data_parallel: Split each batch over all devices of this machine; the last batch is padded to full size.
         seed: Seed of initial weights, order, crops, flips and dropout.
     """
