@@ -11,7 +11,7 @@ from accelerator_rows import Held, Rows, Sizes, seconds_of_step
 
 import preprocessing
 from src.config import ClipConfig, TrainConfig
-from src.inputs import READERS, StreamInputs, TrainingBatches, read_clips
+from src.inputs import MAKERS, StreamInputs, TrainingBatches, read_clips
 from src.preprocessing import choose_extraction, plan_preprocessing, preprocess
 from src.sample import ACTIONS, write_sample
 from src.sources import read_source
@@ -86,7 +86,7 @@ def extract(subset, config, workers, accelerator, repeats):
 def training(rows, sizes, data):
     """Rows of the spatial network's batches, alone and with the network; frames decoded once, and in each batch."""
     clips, store, class_names = data
-    named = {"images": sizes.batches[0], "crop": sizes.crop, "readers": READERS}
+    named = {"images": sizes.batches[0], "crop": sizes.crop, "processes": max(1, MAKERS)}
     batches = {kept: make_batches(sizes, data, kept) for kept in (True, False)}
     for kept, made in batches.items():
         rows.measure("batches", named | {"frames kept": kept}, lambda made=made: measure_batches(made), cores=True)

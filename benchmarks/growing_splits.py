@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tables import write_table
 
-from src.subsets.splits import SHARES, divide_groups
+from src.subsets import SHARES, divide_groups
 
 GROUPS, ADDED, SEEDS = (5, 10, 20, 50, 200), 3, 100
 

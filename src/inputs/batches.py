@@ -5,13 +5,13 @@ import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import joblib
 import keras
 import numpy as np
 import pandas as pd
 
 from src.config import TrainConfig
 from src.inputs.augmentation import jitter_colour, random_crop
+from src.inputs.makers import MAKERS, READERS, Makers
 from src.inputs.stream_inputs import StreamInputs
 from src.store import ClipStore
 from src.subsets import flipped_classes, reversed_classes
@@ -21,44 +21,63 @@ EVALUATION_FACTOR = 4  # evaluation batches are this many times larger: without 
 SEGMENT_SEED = 1  # appended to a sample's seed: drawing segments must not change the other draws
 ORDER_SEED = 2  # the same for the order of a pass
 SPATIAL_SEGMENTS = 2  # frames of a clip in a sample, if any number will do: they resemble one another
-READERS = max(4, joblib.cpu_count())  # threads that make a batch: one a core, and at least four to wait for a disk
+
+
+OPEN = ("_readers", "_threads", "_started", "_processes", "_order")  # of a pipeline: what another process has anew
 
 
 class Batches(keras.utils.PyDataset):
-    """Base class of the pipelines: makes batches in threads, the next one while the network works on this one.
+    """Base class of the pipelines: makes batches in threads, the next ones while the network works on this one.
 
     Args:
         count: samples per epoch.
         batch_size: samples per batch; the last batch may have fewer.
+        makers: batches that are made at a time. Two or more are made by as many processes, see `Makers`.
     """
 
     epoch = 0
 
-    def __init__(self, count: int, batch_size: int):
+    def __init__(self, count: int, batch_size: int, makers: int = 1):
         super().__init__()  # no Keras workers: on JAX, Keras would carry their batches over into the next epoch
-        self.count, self.batch_size = count, batch_size
-        self._readers, self._maker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
-        self._next: tuple[tuple[int, int], Future] | None = None
+        self.count, self.batch_size, self.makers = count, batch_size, max(1, makers)
+        self._open()
+
+    def _open(self):
+        self._readers, self._threads = ThreadPoolExecutor(READERS), ThreadPoolExecutor(self.makers)
+        self._started: dict[tuple[int, int], Future] = {}
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name not in OPEN}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._open()
 
     def __len__(self):
         return -(-self.count // self.batch_size)
 
     def __getitem__(self, index):
-        batch = self._start(self.epoch, index)
-        following = (self.epoch, index + 1) if index + 1 < len(self) else (self.next_epoch(), 0)
-        self._next = (following, self._start(*following))
-        return batch.result()
+        places = [(self.epoch, index)]
+        for _ in range(self.makers):
+            places.append(self._following(*places[-1]))
+        self._started = {place: self._started.get(place) or self._start(*place) for place in places}
+        return self._started.pop(places[0]).result()
 
-    def next_epoch(self) -> int:
-        """The epoch that probably follows this one; the same where all epochs are equal."""
-        return self.epoch
+    def next_epoch(self, epoch: int) -> int:
+        """The epoch that probably follows; the same where all epochs are equal."""
+        return epoch
+
+    def _following(self, epoch, index):
+        return (epoch, index + 1) if index + 1 < len(self) else (self.next_epoch(epoch), 0)
 
     def _start(self, epoch, index):
-        """Starts to make batch `index` of an epoch, unless it was started before."""
-        if self._next and self._next[0] == (epoch, index):
-            return self._next[1]
+        """Starts to make batch `index` of an epoch."""
         positions = range(index * self.batch_size, min((index + 1) * self.batch_size, self.count))
-        return self._maker.submit(self.make, epoch, positions)
+        return self._threads.submit(self._processes.make if self.makers > 1 else self.make, epoch, positions)
+
+    @functools.cached_property
+    def _processes(self):
+        return Makers(self, self.makers)
 
     def make(self, epoch, positions):
         """(inputs, classes) of the samples at some positions of an epoch, 0 … count - 1."""
@@ -100,7 +119,7 @@ class TrainingBatches(Batches):
         self, clips: pd.DataFrame, store: ClipStore, stream: str, class_names: list[str], config: TrainConfig,
         steps: int = 1,
     ):  # fmt: skip
-        super().__init__(steps * config.batch_size, config.batch_size)
+        super().__init__(steps * config.batch_size, config.batch_size, MAKERS)
         clips = clips[clips.split == "train"]
         self.clips, self.labels = clips.clip_name.to_numpy(), clips.class_index.to_numpy()
         self.inputs = StreamInputs(store, stream, config)
@@ -112,11 +131,14 @@ class TrainingBatches(Batches):
             self.reversed_class = reversed_classes(class_names, config.reversal_map)
         counts = np.bincount(self.labels)
         self.clips_per_pass = int(counts.max() * (counts > 0).sum())
+
+    def _open(self):
+        super()._open()
         self._order = functools.lru_cache(2)(self._order)  # a batch lies in two passes at most
 
-    def next_epoch(self) -> int:
+    def next_epoch(self, epoch: int) -> int:
         """The next part of the training."""
-        return self.epoch + 1
+        return epoch + 1
 
     def make(self, epoch, positions):
         numbers = [epoch * self.count + position for position in positions]

@@ -31,6 +31,13 @@ class StreamInputs(InputFormat):
         self.store, self.change = store, change
         self._cache, self._free_bytes = {}, CACHE_SHARE * psutil.virtual_memory().available * cache
 
+    def __getstate__(self):
+        return vars(self) | {"_cache": {}}
+
+    def limit_cache(self, count: int) -> None:
+        """Keeps to a part of the memory: `count` processes have a cache each."""
+        self._free_bytes /= count
+
     def read(self, clip: str, segment: int, backwards: bool = False, start: float | None = None) -> np.ndarray:
         """Reads a segment, uncropped, with the selected fields or frames. Do not write to the array.
 

@@ -78,7 +78,7 @@ def draws(batches, number):
     batches.inputs.read = lambda clip, segment, backwards, start: (
         asked.append((clip, segment, backwards)) or read(clip, segment, backwards, start)
     )
-    batches.inputs.crop = lambda segment, chosen: asked.append(chosen) or crop(segment, chosen)
+    batches.inputs.crop = lambda segment, chosen, out: asked.append(chosen) or crop(segment, chosen, out)
     for sample in range(number * batches.clips_per_pass, (number + 1) * batches.clips_per_pass):
         asked.clear()
         _, label = batches.sample(sample)
@@ -139,7 +139,7 @@ def test_each_pass_has_every_training_clip_once_in_its_own_order(data):
     """Defect 6: and no clip of another split. Batches go on where the last one ended, also in the next part."""
     clips, orders = data[0], []
     batches, seen = make_training(data, steps=2, batch_size=4), []
-    batches.sample = lambda number: (seen.append(number), (np.zeros(1), 0))[1]
+    batches.sample = lambda number, out: (seen.append(number), (out, 0))[1]
     for epoch in range(3):
         batches.make(epoch, range(4)), batches.make(epoch, range(4, 8))
     assert sorted(seen[:12]) == list(range(12)) and sorted(seen) == list(range(24))
@@ -227,7 +227,7 @@ def test_both_streams_get_the_same_crop_flip_and_direction_of_time(noise):
 def test_a_sample_is_a_crop_of_the_stored_segment_and_only_frames_get_colour_jitter(noise, stream, monkeypatch):
     """Defect 4: photometric augmentation applied to displacements."""
     jittered = []
-    monkeypatch.setattr("src.inputs.batches.jitter_colour", lambda generator, frame: jittered.append(frame) or frame)
+    monkeypatch.setattr("src.inputs.batches.jitter_colour", lambda generator, frames: jittered.append(frames))
     batches = make_training(noise, stream)
     for number, (name, (_, crop, label)) in enumerate(draws(batches, 0).items()):
         found, found_label = batches.sample(number)

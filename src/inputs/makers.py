@@ -1,0 +1,67 @@
+"""Batches that other processes make: threads of one process would wait for one another's turn in Python."""
+
+import os
+import pickle
+import queue
+import sys
+
+import cv2
+import joblib
+import numpy as np
+from joblib.externals.loky import ProcessPoolExecutor
+
+READERS = 4  # threads of a process that make a batch; more are slower, on 16 cores as well
+MAKERS = joblib.cpu_count() // READERS if sys.platform == "linux" else 1  # processes; less than two: this one
+NO_DEVICE = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # the device is the network's
+
+
+class Makers:
+    """`count` processes, each with a copy of a pipeline, and with a part of its cache.
+
+    A batch comes back through memory that has a file descriptor, ten times as fast as through a pipe. It is freed with
+    this object, or when the process ends, however that happens.
+
+    Args:
+        batches: a `Batches` that can be pickled; `batches.inputs` is a `StreamInputs`.
+        count: number of processes.
+    """
+
+    def __init__(self, batches, count: int):
+        copy = pickle.dumps(batches)  # not the object, which would keep the pool, and so itself, from being freed
+        self._pool = ProcessPoolExecutor(count, initializer=_take, initargs=(copy, count), env=NO_DEVICE)
+        self._buffers = queue.SimpleQueue()
+        for number in range(count):
+            self._buffers.put(os.fdopen(os.memfd_create(f"batch {number}"), "r+b", buffering=0))
+
+    def make(self, epoch: int, positions: range) -> tuple[np.ndarray, np.ndarray]:
+        """What `batches.make` returns; called by as many threads as there are processes."""
+        buffer = self._buffers.get()
+        try:
+            path = f"/proc/{os.getpid()}/fd/{buffer.fileno()}"
+            shape, classes = self._pool.submit(_make, epoch, positions, path).result()
+            inputs = np.empty(shape, np.uint8)
+            buffer.seek(0)
+            filled = memoryview(inputs).cast("B")
+            while filled:
+                filled = filled[buffer.readinto(filled) :]
+            return inputs, classes
+        finally:
+            self._buffers.put(buffer)
+
+
+_batches = None  # of a process of `Makers`
+
+
+def _take(batches, count):
+    global _batches
+    cv2.setNumThreads(1)
+    _batches = pickle.loads(batches)
+    _batches.inputs.limit_cache(count)
+
+
+def _make(epoch, positions, path):
+    """Writes the inputs of a batch to a file; returns their shape, and the classes."""
+    inputs, classes = _batches.make(epoch, positions)
+    with open(path, "r+b") as file:
+        file.write(inputs)
+    return inputs.shape, classes

@@ -1,0 +1,66 @@
+"""Batches that other processes make are those that this one would make."""
+
+import gc
+import sys
+
+import numpy as np
+import psutil
+import pytest
+
+from src.config import TrainConfig
+from src.inputs import StreamInputs, TrainingBatches, read_clips
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="batches are made by threads alone on other systems"),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tiny_store):
+    return read_clips(tiny_store[0])
+
+
+def make_training(data, stream, makers, monkeypatch):
+    monkeypatch.setattr("src.inputs.batches.MAKERS", makers)
+    clips, store, names = data
+    config = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=5, seed=3)
+    return TrainingBatches(clips, store, stream, names, config, steps=3)
+
+
+def read_epochs(batches):
+    found = []
+    for batches.epoch in (0, 1, 4, 0):  # the next one, another one, and back
+        found += [batches[index] for index in range(len(batches))]
+    return found
+
+
+def test_processes_make_the_same_batches_in_the_same_order_and_end_with_them(data, monkeypatch):
+    for stream in ("spatial", "temporal"):
+        expected = read_epochs(make_training(data, stream, 1, monkeypatch))
+        before = set(psutil.Process().children(recursive=True))
+        batches = make_training(data, stream, 2, monkeypatch)
+        batches.inputs.read(batches.clips[0], 0)  # what is kept here stays here
+        for (inputs, classes), (same, labels) in zip(read_epochs(batches), expected, strict=True):
+            np.testing.assert_array_equal(inputs, same)
+            np.testing.assert_array_equal(classes, labels)
+        started = set(psutil.Process().children(recursive=True)) - before
+        assert len(started) >= 2
+        del batches
+        gc.collect()
+        workers = [process for process in started if "resource_tracker" not in " ".join(process.cmdline())]
+        assert not psutil.wait_procs(workers, timeout=60)[1]
+
+
+def test_an_error_of_a_process_comes_back(data, monkeypatch, tmp_path):
+    batches = make_training(data, "spatial", 2, monkeypatch)
+    batches.clips = np.array(["lost" for _ in batches.clips])
+    with pytest.raises(FileNotFoundError, match="lost"):
+        batches[0]
+
+
+def test_each_process_keeps_a_part_of_what_one_would(data):
+    inputs = StreamInputs(data[1], "spatial", TrainConfig(crop_size=32))
+    free = inputs._free_bytes
+    inputs.limit_cache(4)
+    assert inputs._free_bytes == free / 4
