@@ -19,12 +19,12 @@ def mean_of_areas(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Where both sides are divided by whole numbers, OpenCV rounds otherwise, in the last bit.
     """
-    columns = _add_rows(cv2.transpose(image).astype(np.float32), *_shares(image.shape[1], width))
-    return _add_rows(cv2.transpose(columns), *_shares(image.shape[0], height))
+    columns = _add_rows(cv2.transpose(image).astype(np.float32), *share_pixels(image.shape[1], width))
+    return _add_rows(cv2.transpose(columns), *share_pixels(image.shape[0], height))
 
 
 @lru_cache(256)
-def _shares(pixels, areas):
+def share_pixels(pixels, areas):
     """Which pixels of a line lie in each of `areas` equal parts of it.
 
     Returns:
@@ -49,7 +49,7 @@ def _shares(pixels, areas):
 
 @compile_exact(numba.float32[:, ::1], numba.int64[::1], numba.float32[:, ::1])
 def _add_rows(image, first, shares):
-    """Sums over rows: float32 (H, W) → (n, W), with `first` (n,) and `shares` (n, k) of `_shares`."""
+    """Sums over rows: float32 (H, W) → (n, W), with `first` (n,) and `shares` (n, k) of `share_pixels`."""
     sums = np.zeros((len(first), image.shape[1]), np.float32)
     for area in range(len(first)):
         total = sums[area]

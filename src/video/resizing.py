@@ -3,13 +3,12 @@
 OpenCV splits a stack of 20 channels into five images for this, and moving the channels takes longer than resizing them.
 """
 
-import functools
-
 import cv2
 import numba
 import numpy as np
 
 from src.flow import compile_exact
+from src.video.areas import share_pixels
 
 OPENCV_CHANNELS = (1, 3, 4)  # of images that `cv2.resize` shrinks by area; of two, it rounds halves in another way
 _FIRST, _SHARES = numba.int64[::1], numba.float32[:, ::1]
@@ -38,24 +37,10 @@ def resize_square(image: np.ndarray, size: int, out: np.ndarray | None = None) -
     whole = height % size == width % size == 0  # OpenCV then adds pixels as integers, and divides their sum
     down, across = (height // size, width // size) if whole else (1, 1)
     to_half = 0.125 if down == across == 2 else 0.0  # a mean of four pixels ends on a quarter
-    rows, columns = _areas(height, size, down), _areas(width, size, across)
-    _shrink(np.ascontiguousarray(image).reshape(height, -1), *rows, *columns, 1 / (down * across), to_half, resized)
+    (first_row, rows), (first_column, columns) = share_pixels(height, size), share_pixels(width, size)
+    pixels = np.ascontiguousarray(image).reshape(height, -1)
+    _shrink(pixels, first_row, down * rows, first_column, across * columns, 1 / (down * across), to_half, resized)
     return resized
-
-
-@functools.lru_cache(256)
-def _areas(old, new, factor):
-    """The pixels below each new one: the first, int64 (new,); the shares of it and of those after it, times `factor`.
-
-    The shares are float32 (new, 2 or more).
-    """
-    borders = np.arange(new + 1) * old / new
-    first = np.floor(borders[:-1]).astype(int)
-    count = max(2, int((np.ceil(borders[1:]) - first).max()))
-    first = np.minimum(first, old - count)
-    pixels = first[:, None] + np.arange(count)
-    covered = np.minimum(borders[1:, None], pixels + 1) - np.maximum(borders[:-1, None], pixels)
-    return first, (np.maximum(covered, 0) * new / old * factor).astype(np.float32)
 
 
 @compile_exact(
@@ -67,7 +52,7 @@ def _shrink(image, first_row, rows, first_column, columns, unit, to_half, resize
 
     Args:
         image: uint8 (h, w · C).
-        first_row, rows, first_column, columns: from `_areas`.
+        first_row, rows, first_column, columns: from `share_pixels`.
         unit, to_half: what the sums are multiplied by, and what is added before they are rounded, ties to even.
         resized: uint8 (size, size, C), written.
     """
