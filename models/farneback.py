@@ -102,6 +102,8 @@ class FarnebackFlow(layers.Layer):
         num_pairs, height, width = frames.shape[1] - 1, *frames.shape[2:4]
         length = _pairs_at_once(num_pairs, height * width)
         windows = np.arange(0, num_pairs, length)[:, None] + np.arange(length + 1)
+        if frames.shape[0] == len(windows) == 1:
+            return self._compute(frames)  # without a loop, which JAX would compile at each call
         windows = ops.reshape(ops.take(frames, windows, axis=1), (-1, length + 1, *frames.shape[2:]))
         flow = ops.map(lambda window: self._compute(window[None])[0], windows)
         return ops.reshape(flow, (-1, num_pairs, height, width, 2))
