@@ -3,7 +3,7 @@
 The layer computes the same steps as OpenCV's `calcOpticalFlowFarneback`. It uses `keras.ops` only, and so runs under
 TensorFlow, JAX and PyTorch. It avoids matrix products and convolutions, because accelerators round the factors of
 these to fewer bits. Compiled with XLA it is several times faster. An accelerator computes all pairs of frames at once;
-a CPU computes a few pairs at a time, so that their intermediate results stay in its cache.
+a CPU computes a few pairs at a time, so that their intermediate results stay in its cache, unless it works eagerly.
 """
 
 import warnings
@@ -85,7 +85,8 @@ class FarnebackFlow(layers.Layer):
 
     def call(self, frames):
         _check_frames(frames)
-        return self._compute_windows(frames) if on_cpu() else self._compute(frames)
+        eager = hasattr(frames, "numpy")  # under TensorFlow and PyTorch; each operation has its cost, however small
+        return self._compute(frames) if eager or not on_cpu() else self._compute_windows(frames)
 
     def compute_output_spec(self, frames):
         _check_frames(frames)
@@ -102,7 +103,7 @@ class FarnebackFlow(layers.Layer):
         length = _pairs_at_once(num_pairs, height * width)
         windows = np.arange(0, num_pairs, length)[:, None] + np.arange(length + 1)
         if frames.shape[0] == len(windows) == 1:
-            return self._compute(frames)
+            return self._compute(frames)  # without a loop, which JAX would compile at each call
         windows = ops.reshape(ops.take(frames, windows, axis=1), (-1, length + 1, *frames.shape[2:]))
         flow = ops.map(lambda window: self._compute(window[None])[0], windows)
         return ops.reshape(flow, (-1, num_pairs, height, width, 2))
