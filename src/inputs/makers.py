@@ -18,8 +18,8 @@ NO_DEVICE = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # the device
 class Makers:
     """`count` processes, each with a copy of a pipeline, and with a part of its cache.
 
-    A batch comes back through memory that has a file descriptor, without pickling. The memory is freed with this object,
-    or when the process ends, also if it is killed.
+    A batch comes back through memory that has a file descriptor, without pickling. The memory is freed with this
+    object, or when the process ends, also if it is killed.
 
     Args:
         batches: a `Batches` that can be pickled; `batches.inputs` is a `StreamInputs`.
