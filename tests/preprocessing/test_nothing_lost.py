@@ -20,11 +20,24 @@ from src.store import ClipStore
 
 ROOT = Path(__file__).parents[2]
 CLIPS = 140  # more than twenty killed jobs complete
+MOST = CLIPS - 10  # a job stops there until it is released, so that what a test does to it comes before its end
 JOB = """
-import sys; sys.path.insert(0, {root!r})
+import sys, time; sys.path.insert(0, {root!r})
+from functools import partial
+from pathlib import Path
 import pandas as pd
 from src.config import ClipConfig
-from src.preprocessing import choose_extraction, plan_preprocessing, preprocess
+from src.preprocessing import choose_extraction, device_extraction, plan_preprocessing, preprocess, tasks, workers
+
+def hold(function, task):
+    while not Path({released!r}).exists() and len(list(Path({output!r}).glob("clips/*/*/clip.json"))) >= {most}:
+        time.sleep(0.01)
+    return function(task)
+
+def run_tasks(function, *rest):
+    return workers.run_tasks(partial(hold, function), *rest)
+
+tasks.run_tasks = device_extraction.run_tasks = run_tasks
 subset = pd.read_csv({subset!r}, dtype={{"video_id": str, "group": str}})
 print(preprocess(plan_preprocessing(subset, {output!r}, ClipConfig(48, 2, 3), {options})))
 """
@@ -42,13 +55,21 @@ def read_times(root):
     return {path.parent.name: path.stat().st_mtime_ns for path in clips}
 
 
-def write_job(subset, output, options="workers=2"):
-    return JOB.format(root=str(ROOT), subset=str(subset), output=str(output), options=options)
+def name_release(root):
+    """The file that lets the jobs of a folder go on to their end."""
+    return root.with_name(f"{root.name} released")
 
 
-def start(*arguments):
+def write_job(subset, output, options="workers=2", most=MOST):
+    """Code that extracts a subset, and waits when `most` clips are written, or a few more, for `name_release`."""
+    released = str(name_release(output))
+    root, output = str(ROOT), str(output)
+    return JOB.format(root=root, subset=str(subset), output=output, options=options, most=most, released=released)
+
+
+def start(*arguments, **options):
     """Starts a job as a process of its own group."""
-    command = [sys.executable, "-c", write_job(*arguments)]
+    command = [sys.executable, "-c", write_job(*arguments, **options)]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
 
 
@@ -95,7 +116,7 @@ def assert_clips_are_those_of(undisturbed, root):
 def test_twenty_kills_at_random_moments(subset, undisturbed, tmp_path):
     root, moments, written = tmp_path / "prepared", random.Random(0), {}
     for _ in range(20):
-        job, aim = start(subset[0], root), len(written) + moments.randrange(5)
+        job, aim = start(subset[0], root, most=len(written) + 5), len(written) + moments.randrange(5)
         wait_for(lambda job=job, aim=aim: len(read_times(root)) >= aim or job.poll() is not None)
         time.sleep(moments.uniform(0, 0.02))
         assert job.poll() is None, f"ended by itself, with {len(read_times(root))} clips"
@@ -125,6 +146,7 @@ def test_a_killed_job_on_the_device_is_continued(subset, tmp_path):
 
 
 def test_two_jobs_at_once(subset, undisturbed, tmp_path):
+    name_release(tmp_path / "prepared").touch()
     jobs = [start(subset[0], tmp_path / "prepared") for _ in range(2)]
     assert [job.wait(120) for job in jobs] == [0, 0]
     assert read_tree(tmp_path / "prepared") == undisturbed
@@ -137,6 +159,7 @@ def test_a_worker_that_is_killed_is_replaced(subset, undisturbed, tmp_path):
     commands = {child: " ".join(child.cmdline()) for child in psutil.Process(job.pid).children()}
     workers = [child for child, command in commands.items() if "loky" in command and "tracker" not in command]
     workers[0].kill()
+    name_release(root).touch()
     assert job.wait(120) == 0
     assert read_tree(root) == undisturbed
 
@@ -217,6 +240,7 @@ def test_an_interrupt_in_a_notebook(subset, undisturbed, tmp_path):
         assert 5 <= len(written) < CLIPS
         assert list((root / "incomplete").iterdir()) == []
         assert len(check_store(root)) == len(written)
+        name_release(root).touch()
         reply = client.execute_interactive(code, timeout=120, output_hook=lambda message: None)
         assert reply["content"]["status"] == "ok"
     finally:
@@ -240,5 +264,6 @@ def test_a_worker_of_the_cluster_that_is_killed_is_replaced(subset, undisturbed,
             victim = next(iter(client.run(os.getpid).values()))
         os.kill(victim, signal.SIGKILL)
         assert len(read_times(root)) < CLIPS  # the job is not finished
+        name_release(root).touch()
         assert job.wait(120) == 0
     assert read_tree(root) == undisturbed
