@@ -17,8 +17,9 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from src.metrics import accuracy_table, describe_protocol  # not from src.evaluation: Keras would take seconds
 
@@ -28,9 +29,11 @@ RUN_NAME = "demo"
 SHOWN = 8  # slowest cells that are listed
 EXECUTED = "executed"  # a folder of its own: in those of the data and of the run, it would be a foreign file
 IMAGES = ROOT / "docs" / "images"
-# Figures kept in git have few colours and fewer pixels: 300 KB a notebook at most.
+# Figures kept in git have few colours and fewer pixels, and animations fewer bytes: 300 KB a notebook at most.
 KEPT_COLOURS = {NOTEBOOKS[0]: 48, NOTEBOOKS[1]: 32}
 KEPT_STYLE = "figure.dpi: 75\nsavefig.dpi: 100\n"  # matplotlibrc
+KEPT_BYTES = 14_000  # of an animation
+ANIMATION = re.compile("(?<=data:image/webp;base64,)[A-Za-z0-9+/=]+")
 # TensorFlow's lines about its own build, written before any setting of a log level counts.
 GREETING = re.compile(r"[IWE]\d{4} \d\d:|WARNING: All log messages before absl|To enable the following instructions")
 
@@ -160,6 +163,8 @@ def _for_git(notebook, colours):
                 output.execution_count = count
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _shrink(output.data["image/png"], colours)
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = ANIMATION.sub(_shrink_animation, output.data["text/html"])
     return notebook
 
 
@@ -170,6 +175,16 @@ def _shrink(png: str, colours: int) -> str:
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
+
+
+def _shrink_animation(found: re.Match) -> str:
+    """An animation, base64 WebP, of the same frames and speed, in fewer bytes."""
+    from src.plots import play_clip  # imported here: matplotlib is not needed without --renew
+
+    images = ImageSequence.Iterator(Image.open(io.BytesIO(base64.b64decode(found[0]))))
+    frames, times = zip(*((np.asarray(image.convert("RGB")), image.info["duration"]) for image in images), strict=True)
+    repeated = np.repeat(frames, np.array(times) // min(times), axis=0)  # WebP joins equal frames
+    return base64.b64encode(play_clip(repeated, sum(times) / 1000, "", KEPT_BYTES).webp).decode()
 
 
 def _write_images(notebook, run):

@@ -16,6 +16,7 @@ ORDER = (
         "src.config",
         "src.devices",
         "src.progress",
+        "src.printing",
         "src.units",
         "src.files",
         "src.image_folder",

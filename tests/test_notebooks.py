@@ -11,7 +11,8 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
-from run_notebooks import _for_git, _shrink, execute, slowest_cells
+from run_notebooks import KEPT_BYTES, _for_git, _shrink, execute, slowest_cells
+from src.plots import play_clip
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ("preprocess_data.ipynb", "train_models.ipynb")
@@ -108,3 +109,24 @@ def test_a_shrunk_figure_looks_alike():
     small = Image.open(io.BytesIO(base64.b64decode(content)))
     assert small.mode == "P"
     assert np.abs(np.asarray(small.convert("RGB"), int) - figure).mean() < 3
+
+
+def test_an_animation_for_git_is_small_and_plays_alike():
+    rng = np.random.default_rng(0)
+    textures = np.kron(rng.integers(60, 200, (9, 16, 20, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    frames = textures[[0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8]] + rng.integers(0, 20, (1, 128, 160, 1), np.uint8)
+    animation = play_clip(frames, 2.4, "run", most_bytes=10**6)
+    cell = nbformat.v4.new_code_cell(
+        outputs=[nbformat.v4.new_output("display_data", {"text/html": animation._repr_html_()})]
+    )
+    kept = _for_git(nbformat.v4.new_notebook(cells=[cell]), 96).cells[0].outputs[0].data["text/html"]
+    before, after = animation._repr_html_().split(","), kept.split(",")
+    assert len(after[1]) < len(before[1]) and after[0] == before[0]  # the same element
+    content = base64.b64decode(after[1].split('"')[0])
+    assert len(content) <= KEPT_BYTES
+    image, milliseconds = Image.open(io.BytesIO(content)), []
+    for number in range(image.n_frames):
+        image.seek(number)
+        image.load()
+        milliseconds.append(image.info["duration"])
+    assert milliseconds == [600, *[200] * 7, 400]

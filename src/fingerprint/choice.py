@@ -1,6 +1,5 @@
 """The parameters of the extraction that follow from a subset's fingerprint, each with its reason."""
 
-import textwrap
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import pandas as pd
 from src.config import FLOW_ALGORITHMS, ClipConfig
 from src.fingerprint.flow_error import find_limit
 from src.fingerprint.motion import PERCENTILES, Motion
+from src.printing import wrap
 
 # Values are chosen from coarse ladders, so that the last bits of floats, which differ between machines, change none.
 SIDES = (16, 24, 32, 48, 64, 80, 96, 112, 128)  # px; the last one is where Farneback follows the fastest motion
@@ -17,7 +17,6 @@ SMALL = 0.05  # share of the videos that may be smaller than the stored size
 SEGMENTS = (4, 6, 8)
 BOUNDS = (2.5, 5.0, 10.0, 20.0, 40.0)  # px/frame
 DEFAULT = ClipConfig()
-PRINTED = 100  # columns of a printed line
 REASON_COLUMNS = ["parameter", "value", "origin", "reason"]
 
 
@@ -44,7 +43,7 @@ class Choice:
     def __str__(self) -> str:
         rows = self.reasons.itertuples(index=False)
         lines = (f"{row.parameter} = {row.value!r} ({row.origin}): {row.reason}" for row in rows)
-        return "\n".join(textwrap.fill(line, PRINTED, subsequent_indent="    ") for line in lines)
+        return "\n".join(wrap(line, indent="    ") for line in lines)
 
 
 def choose_parameters(
@@ -73,6 +72,9 @@ def choose_parameters(
     Raises:
         ValueError: a given value is invalid.
     """
+    named = {"num_segments": num_segments, "flow_algorithm": flow_algorithm, "flow_bound": flow_bound}
+    given = {name: value for name, value in named.items() if value is not None}
+    ClipConfig(**given, flow_length=flow_length, flow_source=flow_source)  # raises an error for an invalid one
     _check_side(motion, choose_short_side(fingerprint, short_side, recorded))
     algorithm = _choose_algorithm(motion, errors, flow_source)
     stored_by = flow_algorithm or (recorded.config.flow_algorithm if recorded else algorithm.value)
@@ -92,9 +94,13 @@ def choose_parameters(
 
 
 def choose_short_side(fingerprint: pd.DataFrame, short_side: int | None = None, recorded: Choice | None = None) -> int:
-    """The `short_side` that `choose_parameters` takes, at which motion and errors are measured before."""
+    """The `short_side` that `choose_parameters` takes, at which motion and errors are measured before.
+
+    Raises:
+        ValueError: the given value is invalid.
+    """
     if short_side is not None:
-        return short_side
+        return ClipConfig(short_side=short_side).short_side
     return recorded.config.short_side if recorded else _choose_side(fingerprint).value
 
 

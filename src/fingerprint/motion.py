@@ -2,7 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -10,8 +10,9 @@ import pandas as pd
 
 from src.config import FLOW_ALGORITHMS
 from src.flow import compute_flow
+from src.printing import wrap
 from src.progress import progress
-from src.sources import seeded_keys
+from src.sources import few, seeded_keys
 from src.video import Excerpt, VideoError, read_segments
 
 MOVING = 0.5  # px/frame; slower pixels count as still
@@ -24,6 +25,8 @@ BORDER = 8  # the border region is 1 / BORDER of the shorter side wide, on each 
 MAX_CLIPS = 64
 LONG = 10  # windows; of a longer clip, only the middle is decoded
 SEED = 0  # of the draw of clips
+REPEATING = 0.1  # share of repeated frames from which a clip is named: more than one in a window of 11
+NAMED = 3  # clips that a sentence names
 _EMPTY = np.zeros((len(FLOW_ALGORITHMS), len(EDGES) - 1), int)
 
 
@@ -40,10 +43,10 @@ class Motion:
         repeated: share of the frames that repeat the one before them.
         clips: number of clips that were measured.
         short_side: of the frames, pixels.
-        camera_clips: number of the measured clips in which the background moves: over the border region of the frame,
-            an eighth of the shorter side wide, and all fields, the median displacement by DIS is at least 0.5 px/frame
-            (`MOVING`). What fills the border counts as the background.
-        camera_speed: px/frame; the median displacement of the background over these clips; NaN if there are none.
+        by_clip: DataFrame of float, indexed by `video_id`, a row per measured clip: `background`, its displacement in
+            px/frame, and `repeated`, the share of its frames that repeat the one before them. The background is what
+            is in the border region of the frame, an eighth of the shorter side wide: its median displacement by DIS,
+            over all fields.
     """
 
     bins: pd.DataFrame
@@ -52,25 +55,43 @@ class Motion:
     repeated: float
     clips: int
     short_side: int
-    camera_clips: int = 0
-    camera_speed: float = np.nan
+    by_clip: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["background", "repeated"], dtype=float))
+
+    @property
+    def camera(self) -> pd.Series:
+        """px/frame, of the clips whose background moves by at least 0.5 (`MOVING`), by `video_id`, the fastest first.
+
+        What fills the border counts as the background.
+        """
+        return _largest(self.by_clip.background, MOVING)
 
     def faster_than(self, limit: float) -> float:
         """Share of the moving pixels that are faster than an edge of a bin, px/frame."""
         return float(self.bins.share[self.bins.low >= limit].sum())
 
-    def describe_camera(self) -> str:
-        """Whether the camera moves, in a sentence or two."""
+    def describe(self) -> str:
+        """Whether the camera moves, and in which clips frames are repeated, if any: sentences, in lines to print."""
         if not self.clips:
             return "No clip could be measured: whether the camera moves is not known."
-        if not self.camera_clips:
+        return "\n".join(map(wrap, [self._describe_camera(), *self._describe_repeats()]))
+
+    def _describe_camera(self):
+        if self.camera.empty:
             clips = "the only clip" if self.clips == 1 else f"all {self.clips} clips"
             return f"The background stands still in {clips}."
         return (
-            f"The background moves in {self.camera_clips} of {self.clips} clips, by {self.camera_speed:.1f} px/frame "
-            "(median): the camera moves there. subtract_mean takes such motion away where it has nothing to do with "
-            "the class."
+            f"The background moves in {len(self.camera)} of {self.clips} clips, by {self.camera.median():.1f} px/frame "
+            f"(median): the camera moves there, most in {_name(self.camera, '{:.1f} px/frame')}. subtract_mean takes "
+            "such motion away where it has nothing to do with the class."
         )
+
+    def _describe_repeats(self):
+        repeating = _largest(self.by_clip.repeated, REPEATING)
+        if len(repeating):
+            yield (
+                f"Frames repeat the one before them in {len(repeating)} of {self.clips} clips, most in "
+                f"{_name(repeating, '{:.0%}')}, and are skipped. Was their frame rate raised?"
+            )
 
 
 def measure_motion(
@@ -93,9 +114,8 @@ def measure_motion(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         measured = pool.map(lambda row: _measure(row, short_side, flow_length + 1), clips.itertuples())
         found = [result for result in progress(measured, len(clips), "motion") if result]
-    sums, backgrounds = [values for values, _ in found], np.array([background for _, background in found])
+    sums, rows = [values for values, _ in found], [row for _, row in found]
     counts, pixels, span, kept = map(sum, zip(*sums, strict=True)) if found else (_EMPTY, 0, 0, 0)
-    by_camera = backgrounds[backgrounds >= MOVING]
     dis = counts[FLOW_ALGORITHMS.index("dis")]
     moving = int(dis.sum())
     shares = np.append(dis[:-1].reshape(-1, PARTS // 2).sum(axis=1), dis[-1]) / max(moving, 1)
@@ -106,14 +126,13 @@ def measure_motion(
         repeated=1 - kept / span if span else 0.0,
         clips=len(found),
         short_side=short_side,
-        camera_clips=len(by_camera),
-        camera_speed=float(np.median(by_camera)) if len(by_camera) else np.nan,
+        by_clip=pd.DataFrame(rows, columns=["video_id", "background", "repeated"]).set_index("video_id").astype(float),
     )
 
 
 def _measure(row, short_side, window_length):
     """What is summed over clips: moving pixels by algorithm and part of an octave, pixels, frames, and frames that
-    repeat none; and the displacement of the background. None if the clip is unusable.
+    repeat none; and its row of `by_clip`. None if the clip is unusable.
     """
     try:
         (segment,) = read_segments(_middle(row, window_length), 1, window_length, short_side)
@@ -122,7 +141,8 @@ def _measure(row, short_side, window_length):
     speeds = {algorithm: _speed(compute_flow(segment.gray, algorithm)) for algorithm in FLOW_ALGORITHMS}
     counts = np.array([np.histogram(speed, EDGES)[0] for speed in speeds.values()])
     span = segment.indices[-1] - segment.indices[0] + 1
-    return (counts, speeds["dis"].size, span, len(segment.indices)), _background(speeds["dis"])
+    kept = len(segment.indices)
+    return (counts, speeds["dis"].size, span, kept), (row.video_id, _background(speeds["dis"]), 1 - kept / span)
 
 
 def _speed(flow):
@@ -154,3 +174,12 @@ def _percentiles(counts):
         return [np.nan] * len(PERCENTILES)
     places = np.searchsorted(total, np.array(PERCENTILES) / 100 * total[-1])
     return np.minimum(EDGES[places + 1], EDGES[-2])
+
+
+def _largest(values, limit):
+    """Those that reach the limit, the largest first."""
+    return values[values >= limit].sort_values(ascending=False, kind="stable")
+
+
+def _name(values, text):
+    return few([f"{name} ({text.format(value)})" for name, value in values.items()], NAMED)

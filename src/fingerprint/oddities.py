@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from src.printing import wrap
 from src.sources import few
 
 FAR = 4  # times the median length: a clip that is far longer
@@ -18,15 +19,15 @@ def describe_oddities(fingerprint: pd.DataFrame, window_length: int = 11) -> lis
         window_length: frames of a window, L + 1; a shorter clip is extended by frames without motion.
 
     Returns:
-        sentences about videos that cannot be read, sizes and rates that differ, clips that are far longer than the
-        others or too short, and classes without a readable clip; none if nothing is odd.
+        sentences, in lines to print, about videos that cannot be read, sizes and rates that differ, clips that are far
+        longer than the others or too short, and classes without a readable clip; none if nothing is odd.
     """
     readable = fingerprint[fingerprint.frames.notna()]
     found = [_describe_unreadable(fingerprint[fingerprint.frames.isna()])]
     if len(readable):
         found += [_describe_sizes(readable), _describe_rates(readable), *_describe_lengths(readable, window_length)]
         found += [_describe_lost(fingerprint, readable)]
-    return [sentence for sentence in found if sentence]
+    return [wrap(sentence) for sentence in found if sentence]
 
 
 def _describe_unreadable(videos):

@@ -12,9 +12,9 @@ from PIL import Image
 from src.flow import mean_flow
 from src.plots import style
 
-MOST_BYTES = 16_000  # of an animation
+MOST_BYTES = 40_000  # of an animation
 MOST_FRAMES = 48
-SHOWN = 360  # px, width on the page
+SHOWN = 360  # px, the longer side on the page
 QUALITIES = (60, 45, 30, 20, 10)  # of WebP, tried in turn
 ROW = 0.17  # inches for a segment
 
@@ -25,17 +25,18 @@ class Animation:
     Attributes:
         webp: bytes of an animated WebP.
         text: what it shows, which is also the image's alternative text.
+        width: on the page, pixels.
     """
 
-    def __init__(self, webp: bytes, text: str):
-        self.webp, self.text = webp, text
+    def __init__(self, webp: bytes, text: str, width: int):
+        self.webp, self.text, self.width = webp, text, width
 
     def __repr__(self):
         return self.text
 
     def _repr_html_(self):
         data, text = base64.b64encode(self.webp).decode(), html.escape(self.text, quote=True)
-        image = f'<img src="data:image/webp;base64,{data}" alt="{text}" style="width: {SHOWN}px; max-width: 100%">'
+        image = f'<img src="data:image/webp;base64,{data}" alt="{text}" style="width: {self.width}px; max-width: 100%">'
         return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
@@ -53,15 +54,16 @@ def play_clip(frames: np.ndarray, seconds: float, text: str, most_bytes: int = M
     chosen = np.unique(np.linspace(0, len(frames) - 1, MOST_FRAMES).astype(int))
     images = [Image.fromarray(frames[number]) for number in chosen]
     duration = max(20, round(1000 * seconds / len(images)))  # ms; browsers show no shorter one
+    width = round(SHOWN * images[0].width / max(images[0].size))
     while True:
         for quality in QUALITIES:
             content = io.BytesIO()
             options = {"save_all": True, "append_images": images[1:], "duration": duration, "loop": 0}
             images[0].save(content, "WEBP", quality=quality, method=4, minimize_size=True, **options)
             if content.tell() <= most_bytes:
-                return Animation(content.getvalue(), text)
+                return Animation(content.getvalue(), text, width)
         if min(images[0].size) < 32:  # noise in each frame: fewer of them
-            return Animation(content.getvalue(), text)
+            return Animation(content.getvalue(), text, width)
         images = [image.resize((image.width * 3 // 4, image.height * 3 // 4)) for image in images]
 
 
@@ -126,7 +128,7 @@ def plot_stored_and_fresh(comparison, segment: int | None = None) -> np.ndarray:
         style.draw_image(axes[row, 1], fresh, "" if row else "extracted again")
     for ax, difference, label in zip(axes[:, 2], (levels, pixels), ("grey levels", "px/frame"), strict=True):
         limit = max(float(difference.max()), 1e-6)
-        title = f"largest: {limit:.3g} {label}"
+        title = f"difference, at most {limit:.3g} {label}"
         image = style.draw_image(ax, difference, title, cmap="Greys", vmin=0, vmax=limit)
         ax.figure.colorbar(image, ax=ax, shrink=0.9, label=label)
     axes[0, 0].set_ylabel("frame")

@@ -28,7 +28,7 @@ def plot_class_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = style.class_axes(counts.index, ax)
     colours = {split: colour for split, colour in style.SPLIT_COLOURS.items() if split in counts}
     style.draw_stacked_bars(ax, counts[list(colours)].rename(columns={"": "no split"}), colours.values())
-    ax.set_xlabel("clips")
+    style.count_clips(ax.xaxis)
     has_splits = set(colours) != {""}
     ax.set_title(f"{len(table):,} clips in {len(counts)} classes", pad=24 if has_splits else None)
     if has_splits:

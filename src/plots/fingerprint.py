@@ -38,7 +38,7 @@ def plot_fingerprint(fingerprint: pd.DataFrame, subset: pd.DataFrame) -> np.ndar
     sizes = fingerprint[["width", "height"]].dropna().astype(int)
     _draw_sizes(others[2], sizes)
     for ax in others:
-        ax.set_ylabel("clips")
+        style.count_clips(ax.yaxis)
     return np.array([classes, *others])
 
 

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
@@ -70,6 +71,7 @@ show_in_notebooks()
 # loaded inside the style would lose its setting that shows figures.
 plt.switch_backend(plt.get_backend())
 pd.set_option("display.html.use_mathjax", False)  # notebooks would show the names of classes in tables as formulas
+pd.set_option("display.max_colwidth", None)  # whole: paths, and sentences that say what to do
 
 
 def apply(draw: Callable) -> Callable:
@@ -147,6 +149,12 @@ def draw_stacked_bars(ax: Axes, values: pd.DataFrame, colours: Iterable[str]) ->
     for (name, column), colour in zip(values.items(), colours, strict=True):
         ax.barh(range(len(values)), column, height, left, color=colour, label=name)
         left += column.to_numpy()
+
+
+def count_clips(axis: Axis) -> None:
+    """Labels an axis of numbers of clips, with ticks at whole numbers."""
+    axis.set_label_text("clips")
+    axis.set_major_locator(plt.MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 
 
 def legend_above(ax: Axes) -> None:

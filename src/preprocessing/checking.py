@@ -13,12 +13,20 @@ from src.flow import STEPS, ZERO
 from src.progress import progress
 from src.store import read_prepared
 
-CHECKS = {  # column of `check_store`: which end is worst, its format, the limit, what to do beyond it
-    "at_bound": ("largest", "{:.1%}", 0.01, "raise flow_bound"),
-    "moving": ("smallest", "{:.0%}", 0.05, "hardly moves: is it the right part of the video?"),
-    "repeated": ("largest", "{:.0%}", 0.25, "repeats frames, which are skipped: was its frame rate raised?"),
-    "overlap": ("largest", "{:.0%}", 0.5, "short for its windows: lower num_segments or flow_length"),
-    "brightness": ("smallest", "{:.0f} of 255", 30, "dark: can one see what happens?"),
+
+def _write_share(share):
+    """A share in percent, so that a small one does not read as none."""
+    if 0 < share < 0.0005:
+        return "< 0.1%"
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
+
+
+CHECKS = {  # column of `check_store`: which end is worst, how it is written, the limit, what to do beyond it
+    "at_bound": ("largest", _write_share, 0.01, "raise flow_bound"),
+    "moving": ("smallest", _write_share, 0.05, "hardly moves: is it the right part of the video?"),
+    "repeated": ("largest", _write_share, 0.25, "repeats frames, which are skipped: was its frame rate raised?"),
+    "overlap": ("largest", _write_share, 0.5, "short for its windows: lower num_segments or flow_length"),
+    "brightness": ("smallest", "{:.0f} of 255".format, 30, "dark: can one see what happens?"),
 }
 
 
@@ -76,11 +84,11 @@ def find_worst(check: pd.DataFrame, count: int = 2) -> pd.DataFrame:
         is "fine" or says what to do; value and verdict are texts.
     """
     tables = []
-    for name, (end, text, limit, advice) in CHECKS.items():
+    for name, (end, write, limit, advice) in CHECKS.items():
         sign = 1 if end == "largest" else -1
         worst = check.loc[(-sign * check[name]).sort_values(kind="stable").index[:count]]
         verdicts = [advice if sign * value > sign * limit else "fine" for value in worst[name]]
-        table = worst[["video_id", "label", "split"]].assign(value=worst[name].map(text.format), verdict=verdicts)
+        table = worst[["video_id", "label", "split"]].assign(value=worst[name].map(write), verdict=verdicts)
         table.insert(0, "check", f"{end} {name}")
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from src.flow import STEPS, ZERO, compute_flow, stack_fields
 from src.preprocessing.extraction import extract_clip
+from src.printing import wrap
 from src.store import encoding, read_prepared
 from src.video import Excerpt
 
@@ -39,7 +40,7 @@ class Comparison:
         found = (
             "gives the stored files again, byte for byte" if self.is_same else "gives other files than the stored ones"
         )
-        return (
+        return wrap(
             f"Clip {self.video_id}, extracted again, {found}. JPEG changed its frames by {frames.mean():.1f} grey "
             f"levels on average and {frames.max()} at most, of 255, and its flow by {pixels * steps.mean():.3f} "
             f"px/frame on average and {pixels * steps.max():.1f} at most, of {self.flow_bound:g}."

@@ -42,7 +42,7 @@ class Example:
         place = int(np.clip(self._spread[self.segment].argmax() - padded, 0, len(window) - 2))
         return window[place], window[place + 1]
 
-    def read_frames(self, short_side: int = 96) -> np.ndarray:
+    def read_frames(self, short_side: int = 128) -> np.ndarray:
         """Frames that are evenly spread over the clip, at most 48 of them: a long one does not fit into memory.
 
         Returns:

@@ -13,6 +13,7 @@ from src.ownership import DISK_FULL
 from src.preprocessing.plan import Plan
 from src.preprocessing.watchdog import open_staging
 from src.preprocessing.workers import connected
+from src.printing import wrap
 from src.progress import progress
 from src.store import record_subset
 from src.units import format_seconds
@@ -43,13 +44,12 @@ class Report:
     lost: list[str]
 
     def __str__(self):
-        lines = [
-            f"{self.wanted} clips wanted: {self.found} were there, {self.computed} computed in "
-            f"{format_seconds(self.seconds)}, {len(self.failures)} failed."
-        ]
+        computed = f"{self.computed} computed"
+        computed += f" in {format_seconds(self.seconds)}" if self.computed else ""
+        lines = [f"{self.wanted} clips wanted: {self.found} were there, {computed}, {len(self.failures)} failed."]
         if len(self.failures):
             lines.append("The failures are listed with their reasons in failures.csv; the rest is complete.")
-        return "\n".join([*lines, *self.lost, f"The subset is recorded as {self.subset!r}."])
+        return "\n".join(map(wrap, [*lines, *self.lost, f"The subset is recorded as {self.subset!r}."]))
 
 
 def preprocess(plan: Plan, name: str | None = None, choice: Choice | None = None) -> Report:
@@ -112,6 +112,8 @@ def describe_lost(subset: pd.DataFrame, failures: pd.DataFrame) -> list[str]:
 def _extract(plan, client):
     """Runs the tasks; returns the reason per video that failed, and the seconds per stage."""
     reasons, stage_seconds = {}, Counter()
+    if not plan.tasks:
+        return reasons, stage_seconds
     with open_staging(plan.store, plan.seconds_per_clip) as watchdog:
         outcomes = plan.extract(plan.tasks, plan.store, watchdog, plan.workers, client)
         for outcome in progress(outcomes, len(plan.tasks), "extracting"):

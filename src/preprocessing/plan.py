@@ -74,7 +74,8 @@ class Plan:
             time = space = "nothing"
         elif self.probe:
             measured = f"with {self.workers} workers, measured on {len(self.probe)} clips"
-            time, space = f"{format_seconds(self.seconds)} {measured}", format_bytes(self.num_bytes)
+            time = f"{format_seconds(self.seconds)} {measured}"
+            space = f"{format_bytes(self.num_bytes)} on disk, in blocks of 4 KB"
         lines = {
             "clips wanted": f"{len(self.subset):,}",
             "already there": f"{len(self.subset) - len(self.tasks):,}",

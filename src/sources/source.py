@@ -9,6 +9,7 @@ import pandas as pd
 
 from src.files import check_path, expand, plain_name
 from src.ownership import read_stamp
+from src.printing import COLUMNS
 from src.sample import is_sample, write_sample
 from src.sources.archive import is_archive_folder
 from src.sources.archive_labels import find_label_zip, unpack_labels
@@ -19,7 +20,6 @@ from src.sources.ssv2 import is_ssv2, read_ssv2
 from src.sources.video_table import SPLITS, Reading
 
 MAX_CLASSES = 6  # that are named
-WIDTH = 110  # characters of a line
 NAME_LETTERS = 60  # of a source in the name of its prepared folder
 WRAPPING = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
 
@@ -138,5 +138,7 @@ def _describe(source: str | Path, reading: Reading) -> str:
     tree = []
     for number, line in enumerate(lines, 1):
         sign, rest = ("├─", "│ ") if number < len(lines) else ("└─", "  ")
-        tree += textwrap.wrap(line, WIDTH, initial_indent=f"  {sign} ", subsequent_indent=f"  {rest}     ", **WRAPPING)
+        tree += textwrap.wrap(
+            line, COLUMNS, initial_indent=f"  {sign} ", subsequent_indent=f"  {rest}     ", **WRAPPING
+        )
     return "\n".join([f"{printable(source)}: {printable(reading.kind)}", *tree])

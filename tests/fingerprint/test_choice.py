@@ -129,3 +129,18 @@ def test_only_training_clips_count_where_there_are_any():
 def test_motion_of_another_size_is_refused():
     with pytest.raises(ValueError, match="short_side=128 .* Received: motion at 64"):
         choose(motion=make_motion(6, 9, short_side=64))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"flow_algorithm": "Dis"}, {"flow_bound": 0}, {"num_segments": "6"}, {"flow_length": 0}],
+)
+def test_an_invalid_value_is_named(given):
+    (name,) = given
+    with pytest.raises(ValueError, match=f"{name} must be .* Received: "):
+        choose(**given)
+
+
+def test_an_invalid_side_is_named_before_motion_is_measured_at_it():
+    with pytest.raises(ValueError, match="short_side must be .* Received: '128'"):
+        choose_short_side(make_fingerprint(), "128")

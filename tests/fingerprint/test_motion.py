@@ -50,34 +50,40 @@ def test_a_still_subset_and_one_without_training_clips(subset):
         motion = measure(table)
         assert motion.clips == clips and motion.moving == motion.repeated == 0
         assert (motion.bins.share == 0).all() and motion.percentiles.isna().all(axis=None)
-        assert motion.camera_clips == 0
-        assert motion.describe_camera().startswith("The background stands" if clips else "No clip could be measured")
+        assert motion.camera.empty and len(motion.by_clip) == clips
+        assert motion.describe().startswith("The background stands" if clips else "No clip could be measured")
     two = pd.concat([subset[:1], subset[:1].assign(video_id="again")], ignore_index=True)
-    assert measure(two).describe_camera() == "The background stands still in all 2 clips."
+    assert measure(two).describe() == "The background stands still in all 2 clips."
 
 
 def test_the_camera_moves_where_the_background_does(subset):
     motion = measure(subset)
-    assert motion.camera_clips == 2 and motion.camera_speed == pytest.approx((2 + 6) / 2, rel=0.1)
-    sentence = motion.describe_camera()
-    assert sentence.startswith(
-        f"The background moves in 2 of 3 clips, by {motion.camera_speed:.1f} px/frame (median): "
-    )
-    assert "subtract_mean" in sentence
+    assert motion.camera.index.tolist() == ["6", "2"] and motion.camera.tolist() == pytest.approx([6, 2], rel=0.1)
+    assert motion.by_clip.background["0"] == 0 and (motion.by_clip.repeated == 0).all()
+    sentence = motion.describe().replace("\n", " ")
+    assert sentence.startswith("The background moves in 2 of 3 clips, by 4.0 px/frame (median): ")
+    assert "most in 6 (6.0 px/frame), 2 (2.0 px/frame)." in sentence and "subtract_mean" in sentence
+    assert "repeat" not in sentence
 
 
 def test_an_object_that_moves_on_a_still_background_is_not_the_camera(tmp_path):
     frames = np.repeat(moving_texture(1, 0, 0, 64, 80), 14, axis=0)
     frames[:, 16:48, 20:60] = moving_texture(14, 3, 0, 64, 80, seed=1)[:, 16:48, 20:60]
     motion = measure(make_subset([("object", write_video(tmp_path / "a.avi", frames, fourcc="MJPG"))]))
-    assert motion.moving > 0.15 and motion.camera_clips == 0 and np.isnan(motion.camera_speed)
-    assert motion.describe_camera() == "The background stands still in the only clip."
+    assert motion.moving > 0.15 and motion.camera.empty
+    assert motion.describe() == "The background stands still in the only clip."
 
 
-def test_repeated_frames_are_counted(tmp_path):
+def test_repeated_frames_are_counted_and_said(tmp_path, subset):
     frames = moving_texture(14, 3, 0, 64, 80).repeat(2, axis=0)
-    subset = make_subset([("doubled", write_video(tmp_path / "a.avi", frames, fps=24, fourcc="MJPG"))])
-    assert measure(subset).repeated == pytest.approx(0.5, abs=0.1)
+    doubled = make_subset([("doubled", write_video(tmp_path / "a.avi", frames, fps=24, fourcc="MJPG"))])
+    assert measure(doubled).repeated == pytest.approx(0.5, abs=0.1)
+    motion = measure(pd.concat([subset[:3], doubled], ignore_index=True))
+    assert motion.by_clip.repeated[["0", "2", "6"]].tolist() == [0, 0, 0]
+    share = motion.by_clip.repeated["doubled"]  # 4 of the 9 frames that 5 different ones span
+    assert share == pytest.approx(4 / 9)
+    last = "Frames repeat the one before them in 1 of 4 clips, most in doubled (44%), and are skipped. "
+    assert motion.describe().replace("\n", " ").endswith(last + "Was their frame rate raised?")
 
 
 def test_only_the_middle_of_a_long_clip_is_decoded(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from figures import drawn_and_closed, make_frames, tick_names  # noqa: F401
 from PIL import Image
 
 from src import plots
-from src.plots.clip import MOST_FRAMES
+from src.plots.clip import MOST_BYTES, MOST_FRAMES
 from src.preprocessing.comparison import Comparison
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -23,7 +23,7 @@ def test_a_clip_plays_at_its_own_speed_and_repeats():
     image.seek(1)
     image.load()
     assert image.info["duration"] == round(2000 / 24) and image.info["loop"] == 0
-    assert len(animation.webp) <= 16_000
+    assert len(animation.webp) <= MOST_BYTES
 
 
 def test_a_long_clip_of_noise_is_made_small():
@@ -38,6 +38,12 @@ def test_an_animation_is_html_with_a_description_and_text_without():
     assert 'alt="a &quot;&lt;b&gt;&quot; &amp; c"' in animation._repr_html_()
     assert "data:image/webp;base64,UklGR" in animation._repr_html_()
     assert repr(animation) == 'a "<b>" & c'
+
+
+def test_the_longer_side_of_an_animation_is_as_long_on_the_page():
+    for height, width, shown in ((48, 96, 360), (96, 48, 180)):
+        html = plots.play_clip(make_frames(2, height, width), 1.0, "run")._repr_html_()
+        assert f'style="width: {shown}px;' in html
 
 
 def test_the_timeline_shows_windows_and_middle_frames():
@@ -67,7 +73,8 @@ def test_stored_and_fresh_are_beside_their_difference():
     altered = replace(found, stored_frames=frames + np.uint8(3), stored_stacks=stacks + np.uint8(20))
     axes = plots.plot_stored_and_fresh(altered, 0)
     assert axes.shape == (2, 3)
-    assert [ax.get_title() for ax in axes[:, 2]] == ["largest: 3 grey levels", "largest: 2.83 px/frame"]  # 2 · √2
+    titles = ["difference, at most 3 grey levels", "difference, at most 2.83 px/frame"]  # 2 · √2
+    assert [ax.get_title() for ax in axes[:, 2]] == titles
     np.testing.assert_array_equal(axes[0, 0].images[0].get_array(), altered.stored_frames[0])
     assert (axes[1, 1].images[0].get_array() == 255).all()
     plots.plot_stored_and_fresh(found)  # no difference at all

@@ -21,7 +21,13 @@ def test_class_counts_are_the_stacked_bars():
     widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
     assert widths == {"train": [3, 5], "validation": [2, 0], "test": [1, 4]}
     assert [bar.get_x() for bar in ax.containers[2]] == [5, 5]
-    assert ax.get_title() == "15 clips in 2 classes"
+    assert ax.get_title() == "15 clips in 2 classes" and ax.get_xlabel() == "clips"
+
+
+def test_ticks_of_class_counts_are_whole_numbers():
+    for most in (1, 3, 21, 54):
+        ax = plots.plot_class_counts(make_counts({PUSHES[0]: (most,)}, splits=("train",)))
+        assert all(name.isdigit() for name in tick_names(ax.xaxis)) and len(tick_names(ax.xaxis)) > 1
 
 
 def test_class_counts_without_splits_have_one_colour_and_no_legend():

@@ -96,7 +96,7 @@ def test_check_store_measures_repeats_short_clips_and_darkness(tmp_path):
 
 def test_the_worst_clips_of_each_check_come_first():
     values = {
-        "at_bound": [0, 0.02, 0.005],
+        "at_bound": [0.0004, 0.02, 0.005],
         "moving": [0.01, 0.5, 0.04],
         "repeated": 0.0,
         "overlap": 0.0,
@@ -107,6 +107,7 @@ def test_the_worst_clips_of_each_check_come_first():
     assert list(worst) == ["check", "video_id", "label", "split", "value", "verdict"]
     assert len(worst) == 2 * len(CHECKS)
     assert worst.video_id[:4].tolist() == ["b", "c", "a", "c"]
-    assert worst.value[:4].tolist() == ["2.0%", "0.5%", "1%", "4%"]
+    assert worst.value[:6].tolist() == ["2.0%", "0.5%", "1.0%", "4.0%", "0%", "0%"]
+    assert find_worst(check, 3).value[2] == "< 0.1%"
     assert worst.verdict[:2].tolist() == ["raise flow_bound", "fine"]
     assert find_worst(check[:1], 2).video_id.tolist() == ["a"] * len(CHECKS)

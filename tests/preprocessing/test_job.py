@@ -131,6 +131,7 @@ def test_a_moved_or_renamed_video_is_not_extracted_again(tmp_path):
     moved = [(name, place) for (name, _), place in zip(videos, places, strict=True)]
     report = prepare(make_subset(moved), root)
     assert (report.found, report.computed, len(report.failures)) == (3, 0, 0)
+    assert str(report).startswith("3 clips wanted: 3 were there, 0 computed, 0 failed.")  # and no time
     table, _ = read_prepared(root)
     assert table.path.tolist() == [str(place) for place in places] and table.stored.all()
 

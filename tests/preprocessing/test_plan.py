@@ -151,7 +151,7 @@ def test_the_table():
         "already there": "20",
         "to do": "12,000",
         "time": "2 h 30 min with 4 workers, measured on 8 clips",
-        "to be written": "1.2 GB",
+        "to be written": "1.2 GB on disk, in blocks of 4 KB",
         "free": "70 GB on the disk of datasets/x",
         "parameters": TINY_CONFIG.key,
     }
