@@ -70,6 +70,7 @@ show_in_notebooks()
 # loaded inside the style would lose its setting that shows figures.
 plt.switch_backend(plt.get_backend())
 pd.set_option("display.html.use_mathjax", False)  # notebooks would show the names of classes in tables as formulas
+pd.set_option("display.max_colwidth", None)  # the end of a path would be left out, which is the name of the file
 
 
 def apply(draw: Callable) -> Callable:
