@@ -9,8 +9,9 @@ RUN is a folder that train_models.ipynb has made: runs/ and the run_name, or the
 the networks and the names of the classes; the data set is not needed.
 
 An event is a class that leads for half a second or longer: its start and its end in seconds, its mean score, its name.
-Scores are averaged over a second. Where no class reaches the threshold that the run has learned on validation, there is
-no event: it is none of these classes. In a terminal the newest window is shown below: time, speed, best class.
+Scores are averaged over a second. An event begins where its class reaches the threshold that the run has learned on
+validation, and goes on down to four fifths of it. Where no class leads, there is no event: it is none of these classes.
+In a terminal the newest window is shown below: time, speed, best class.
 
 Ctrl-C ends it, and prints the event that goes on. A name may begin with a dash; to be quite sure, put -- before it.
 """
@@ -37,7 +38,9 @@ INTERRUPTED = 130  # exit status, as of shells
 def main():
     """Prints a line for each event."""
     parser = make_parser("python -m src.inference", __doc__)
-    parser.add_argument("source", metavar="SOURCE", help="video file, number of a camera, or URL of a stream")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="video file, folder of frames, number of a camera, or URL of a stream"
+    )
     parser.add_argument(
         "--step", metavar="N", type=int, default=5, help="frames from one window to the next (default: 5)"
     )

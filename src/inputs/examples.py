@@ -23,14 +23,19 @@ class Draw(NamedTuple):
 
 
 def read_examples(clips: pd.DataFrame, store: ClipStore) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Reads the middle segment of each clip.
+    """Reads the segment of each clip that moves most, so that there is something to see: the largest mean speed.
 
     Returns:
         (frames, flows), one entry per clip: uint8 (H, W, 3), RGB; float32 (H, W, 2), px/frame, the mean over the stack.
     """
-    middle, bound = store.config.num_segments // 2, store.config.flow_bound
-    frames = [store.read_frame(clip, middle) for clip in clips.clip_name]
-    return frames, [mean_flow(store.read_stack(clip, middle), bound) for clip in clips.clip_name]
+    frames, flows = [], []
+    for clip in clips.clip_name:
+        stacks = (store.read_stack(clip, segment) for segment in range(store.config.num_segments))
+        motion = [mean_flow(stack, store.config.flow_bound) for stack in stacks]
+        most = int(np.argmax([np.hypot(flow[..., 0], flow[..., 1]).mean() for flow in motion]))
+        frames.append(store.read_frame(clip, most))
+        flows.append(motion[most])
+    return frames, flows
 
 
 def read_draws(

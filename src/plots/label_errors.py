@@ -33,7 +33,8 @@ def plot_label_errors(
     """
     count = min(len(frames), style.MAX_IMAGES)
     rows, columns = -(-count // 2), min(count, 2)
-    width = min(1.28, frames[0].shape[1] / frames[0].shape[0])  # inches; at this width an image is at most 1 inch high
+    # Inches: at this width, the widest image is at most 1 inch high.
+    width = min(1.28, max(frame.shape[1] / frame.shape[0] for frame in frames[:count]))
     height = 0.32 + HEIGHT * rows
     place = {"left": 0.01, "right": 0.985, "top": 1 - 0.24 / height, "bottom": 0.3 / height, "hspace": 0.22}
     place |= {"wspace": 0.06, "width_ratios": [width, width, style.WIDTH / 2 - 2 * width] * columns}

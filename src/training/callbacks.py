@@ -140,8 +140,8 @@ class StepBar(keras.callbacks.Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch, logs=None):
-        shown = [name for name in ("loss", "val_accuracy") if name in logs]
-        self.bar.set_postfix({name: f"{logs[name]:.2f}" for name in shown})
+        shown = {"loss": "loss", "val_accuracy": "val_acc"}  # short: the line is cut where it is full
+        self.bar.set_postfix({short: f"{logs[name]:.2f}" for name, short in shown.items() if name in logs})
 
     def on_train_end(self, logs=None):
         self.bar.close()

@@ -127,7 +127,7 @@ def _fit_phase(model, stream, phase, seen, backup, devices, config):
             StartRound(phase.training, config.seed),
             *([] if network is model else [OwnTask(model, validation)]),
             *seen,
-            StepBar(f"{stream} stream, {phase.name}", phase.rounds, len(phase.training)),
+            StepBar(f"{stream}, {phase.name}", phase.rounds, len(phase.training)),
             backup,
         ],
         verbose=0,

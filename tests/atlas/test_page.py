@@ -312,7 +312,7 @@ def test_every_control_and_picture_has_a_name(open_page):
     assert page.locator("[role=status]").count() == 1
 
 
-@pytest.mark.parametrize("width", [800, 1400])
+@pytest.mark.parametrize("width", [420, 800, 1400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_its_width_in_both_schemes(open_page, width, scheme):
     page = open_page(color_scheme=scheme)
@@ -321,3 +321,11 @@ def test_the_page_fits_its_width_in_both_schemes(open_page, width, scheme):
     page.locator(".card .open").first.click()
     box = page.locator("dialog").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def test_the_matrix_of_a_dozen_classes_is_shown_whole(browser, tmp_path):
+    page = browser.new_page(viewport={"width": 1300, "height": 720})
+    page.goto(write_page(tmp_path / "atlas.html", 24, 12, 0).as_uri())
+    whole, seen = page.locator("#scroll").evaluate("node => [node.scrollHeight, node.clientHeight]")
+    page.close()
+    assert whole == seen > 500

@@ -57,3 +57,15 @@ def test_any_number_of_clips_stays_in_the_figure(count, num_classes):
     assert axes.shape == (min(count, 8), 3)
     for row in axes:
         assert_inside(row[0].figure, [*row[2].texts, row[0]._left_title])
+
+
+def test_a_wide_clip_is_large_beside_a_high_one():
+    scores = dict.fromkeys(STREAMS, make_scores([0, 1], 2))
+    errors = make_errors(scores, np.array([0, 1]), PUSHES)
+    sizes = (48, 24), (24, 48)
+    frames, flows = [make_frames(1, *size)[0] for size in sizes], [uniform_flow(0, 5, *size) for size in sizes]
+    axes = plot_label_errors(frames, flows, errors, scores, PUSHES)
+    figure = axes[0, 0].figure
+    figure.canvas.draw()
+    boxes = [ax.get_window_extent() for ax in axes[:, 0]]
+    assert boxes[1].width / figure.dpi == pytest.approx(1.28, rel=0.1) and boxes[0].height > boxes[1].height

@@ -1,6 +1,7 @@
 """The colours of flow and the shortened names."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from figures import MANY, PUSHES, uniform_flow
 from matplotlib.colors import rgb_to_hsv
@@ -46,3 +47,8 @@ def test_shortened_names_keep_the_end_that_tells_them_apart():
     assert names == ["Pushing sth … to right", "Pushing sth … to left"]
     assert shorten("Holding something", 26) == "Holding something"
     assert all(len(shorten(name, width)) <= width for name in MANY for width in (26, 30, 46, 68))
+
+
+def test_tables_show_a_path_to_its_end():
+    path = "a folder/" * 20 + "clip.webm"
+    assert path in pd.DataFrame({"path": [path]}).to_html()
