@@ -42,7 +42,7 @@ SETTINGS = {
 }
 DEFAULTS = dict(pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2)
 FRAMES = 11
-ROUNDS = 3
+ROUNDS, SECONDS = 3, 2  # of a row, at least: in few short calls, other work on the machine decides
 CLIPS = 8  # that OpenCV computes on all cores
 BRIGHTER = (-3, 1, 100)  # grey levels
 FAR, UNSURE = 0.05, 0.005  # px
@@ -82,7 +82,7 @@ def measure_speed(sizes, arguments):
 
 
 def measure_rates(batch, size):
-    """A row: the best of `ROUNDS` rates of each way, pairs/s, and ratios to OpenCV's."""
+    """A row: the best rate of each way in `ROUNDS` or more rounds, pairs/s, and ratios to OpenCV's."""
     frames = moving_noise(batch, *size)
     ways = {
         "layer": (compiled_layer(frames.shape[1:]), batch),
@@ -95,7 +95,8 @@ def measure_rates(batch, size):
         way(frames[:clips])  # compiles
         memory[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     rates = {name: [] for name in ways}
-    for _ in range(ROUNDS):
+    stop = time.perf_counter() + SECONDS
+    while len(rates["layer"]) < ROUNDS or time.perf_counter() < stop:
         for name, (way, clips) in ways.items():
             start = time.perf_counter()
             way(frames[:clips])
