@@ -182,4 +182,4 @@ def _largest(values, limit):
 
 
 def _name(values, text):
-    return few([f"{name} ({text.format(value)})" for name, value in values.items()], NAMED)
+    return few(f"{name} ({text.format(value)})" for name, value in values[:NAMED].items())

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from src.printing import wrap
-from src.sources import few
+from src.sources import few, printable
 
 FAR = 4  # times the median length: a clip that is far longer
 CLOSE = 0.02  # relative difference of frame rates that are taken for one, such as 29.97 and 30
@@ -23,17 +23,21 @@ def describe_oddities(fingerprint: pd.DataFrame, window_length: int = 11) -> lis
         longer than the others or too short, and classes without a readable clip; none if nothing is odd.
     """
     readable = fingerprint[fingerprint.frames.notna()]
-    found = [_describe_unreadable(fingerprint[fingerprint.frames.isna()])]
+    found = [*_describe_unreadable(fingerprint[fingerprint.frames.isna()])]
     if len(readable):
         found += [_describe_sizes(readable), _describe_rates(readable), *_describe_lengths(readable, window_length)]
         found += [_describe_lost(fingerprint, readable)]
-    return [wrap(sentence) for sentence in found if sentence]
+    return [wrap(sentence, indent="    ") for sentence in found if sentence]
 
 
 def _describe_unreadable(videos):
-    if videos.empty:
-        return None
-    return f"{_count(videos, 'cannot', 'cannot')} be read: {_name(videos, videos.reason)}."
+    """One line for all, and one for each of the first videos, because reasons are sentences."""
+    if len(videos):
+        yield f"{_count(videos, 'cannot', 'cannot')} be read:"
+    for name, reason in zip(videos.video_id[:NAMED], videos.reason, strict=False):
+        yield f"  {printable(name)}: {printable(reason)}"
+    if len(videos) > NAMED:
+        yield f"  and {len(videos) - NAMED:,} more"
 
 
 def _describe_sizes(videos):
@@ -64,7 +68,7 @@ def _describe_lengths(videos, window_length):
     if len(far):
         yield (
             f"{_count(far, 'is', 'are')} more than {FAR} times as long as the median of {median:.1f} s: "
-            f"{_name(far, far.seconds.map('{:.1f} s'.format))}. Cut them to the action, with start and end in a CSV."
+            f"{_name(far, far.seconds.map('{:.1f} s'.format))}. Cut to the action, with start and end in a CSV."
         )
     if len(short):
         yield (
@@ -90,7 +94,8 @@ def _count(videos, one, many):
 
 
 def _name(videos, notes):
-    return few([f"{name} ({note})" for name, note in zip(videos.video_id, notes, strict=True)], NAMED)
+    names = [f"{name} ({note})" for name, note in zip(videos.video_id, notes, strict=True)]
+    return few(names[:NAMED], NAMED) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
 
 
 def _list_common(values, unit):

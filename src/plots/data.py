@@ -47,7 +47,8 @@ def plot_flow(frame: np.ndarray, flow: np.ndarray) -> np.ndarray:
         flow: float32 (H, W, 2), px/frame; u + is right, v + is down.
     """
     scale = style.full_colour(flow)
-    size = (style.WIDTH, 0.5 + style.WIDTH / 2.7 * flow.shape[0] / flow.shape[1])
+    wide = min(style.WIDTH / 2.7, 1.5 * style.HIGHEST * flow.shape[1] / flow.shape[0])
+    size = (2.7 * wide, 0.5 + wide * flow.shape[0] / flow.shape[1])
     axes = plt.subplots(1, 3, figsize=size, width_ratios=[1, 1, 0.45])[1]
     factor = max(1, round(1.5 * ARROW_STEP / scale))
     style.draw_image(axes[0], frame, f"frame, arrows = motion × {factor}")

@@ -35,6 +35,7 @@ FLOW_COLOURS = ("#4477AA", "#EE6677", "#228833", "#AA3377")  # of algorithms, in
 MAX_NAMED = 40  # classes
 MAX_IMAGES = 8  # in a row
 WIDTH = 9  # inches, 900 px
+HIGHEST = 3.2  # inches, of an image: two rows of upright clips fit on a screen
 NOTEBOOK_BACKENDS = ("module://", "inline", "ipympl", "widget", "nbagg", "notebook")  # show figures in a notebook
 
 SETTINGS = {
@@ -118,7 +119,7 @@ def explain_colours(fig: Figure, scale: float) -> None:
 
 def image_grid(rows: int, columns: int, shape: tuple[int, ...], text_lines: int, margin: float = 0) -> np.ndarray:
     """Axes (rows, columns) in a figure with space for images (H, W, …), lines of text, and a right margin (inches)."""
-    cell = min((WIDTH - margin) / columns, 2.6)
+    cell = min((WIDTH - margin) / columns, 2.6, HIGHEST * shape[1] / shape[0])
     size = (cell * columns + margin, rows * cell * shape[0] / shape[1] + 0.17 * text_lines + 0.1)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="compressed")[1]
 

@@ -56,6 +56,15 @@ def test_flow_arrows_end_where_the_pixels_go():
     assert tip[0] > 0 > tip[1]  # on the canvas, where y grows upwards: to the right, and down
 
 
+@pytest.mark.parametrize("size", [(64, 96), (96, 54)])
+def test_figures_of_upright_clips_fit_on_a_screen(size):
+    drawn = plots.plot_flow(make_frames(1, *size)[0], uniform_flow(3, 6, *size))
+    stack = stack_fields(np.stack([uniform_flow(1, 2, *size)] * 10), 10, BOUND)
+    for axes in (drawn, plots.plot_flow_stack(stack, BOUND)):
+        width, height = axes.flat[0].figure.get_size_inches()
+        assert 6 < width <= 9.01 and height < 7
+
+
 def test_flow_wheel_has_the_scale_of_the_flow():
     frame_axes, flow_axes, wheel_axes = plots.plot_flow(make_frames(1)[0], uniform_flow(-3, 4))
     assert tick_names(wheel_axes.xaxis) == ["-5.0", "0", "5.0"]
