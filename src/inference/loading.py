@@ -60,16 +60,17 @@ def read_threshold(folder: str | Path) -> float | None:
     """The score below which a clip is none of the classes of a run, as `src.fusion.fit_threshold` learned it.
 
     None, with a printed sentence, is that of a run that has learned none: one of an older version, or one with too few
-    validation clips. Errors as of `load_run`.
+    right answers on validation. Errors as of `load_run`.
     """
     run = _read_run(folder)
-    threshold = run.record.get("notes", {}).get("none_threshold")
+    notes = run.record.get("notes", {})
+    threshold = notes.get("none_threshold")
     if threshold is None:
-        print(
-            f"{run.folder}: has no threshold for none of its classes (older version, or too few validation "
-            "clips), so some class always leads. To learn one, run train_models.ipynb with its run_name again.",
-            file=sys.stderr,
-        )
+        why = "There are too few right answers on validation to learn one from."
+        if "none_threshold" not in notes:
+            why = "It is of an older version: to learn one, run train_models.ipynb with its run_name again."
+        text = f"{run.folder}: has no threshold for none of its classes, so some class always leads. {why}"
+        print(text, file=sys.stderr)
     return threshold
 
 

@@ -109,6 +109,7 @@ def plot_histories(runs: Sequence[str | Path], value: str = "val_accuracy") -> n
             look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 4}
             ax.plot(history["step"], history[value], label=shorten(path.parent.name, 40), **look)
         ax.set(xlabel="step", title=f"{stream} stream")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid()
     axes[0].set_ylabel(value.replace("val_", "validation "))
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)

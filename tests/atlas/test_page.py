@@ -323,8 +323,9 @@ def test_the_page_fits_its_width_in_both_schemes(open_page, width, scheme):
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
-def test_the_matrix_of_a_dozen_classes_is_shown_whole(browser, tmp_path):
-    page = browser.new_page(viewport={"width": 1300, "height": 720})
+@pytest.mark.parametrize("width", [860, 1300])  # in a notebook, and alone
+def test_the_matrix_of_a_dozen_classes_is_shown_whole(browser, tmp_path, width):
+    page = browser.new_page(viewport={"width": width, "height": 720})
     page.goto(write_page(tmp_path / "atlas.html", 24, 12, 0).as_uri())
     whole, seen = page.locator("#scroll").evaluate("node => [node.scrollHeight, node.clientHeight]")
     page.close()

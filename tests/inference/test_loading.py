@@ -122,13 +122,18 @@ def test_a_network_that_computes_flow_is_loaded_by_a_process_that_did_not_build_
     assert done.stdout == "temporal\n", done.stderr
 
 
-def test_the_threshold_of_a_run_is_read_and_an_older_run_has_none(run, capsys):
+def test_the_threshold_of_a_run_is_read_and_one_that_has_none_says_why(run, capsys):
     run.record_facts(none_threshold=0.25)
     assert read_threshold(run.folder) == 0.25 and capsys.readouterr().err == ""
+    run.record_facts(none_threshold=None)
+    assert read_threshold(run.folder) is None
+    few = capsys.readouterr().err
     edit(run, notes=None)
     assert read_threshold(run.folder) is None
-    error = capsys.readouterr().err
-    assert error.startswith(f"{run.folder}: has no threshold") and error.count("\n") == 1
+    older = capsys.readouterr().err
+    for error in (few, older):
+        assert error.startswith(f"{run.folder}: has no threshold") and error.count("\n") == 1
+    assert "too few right answers" in few and "older version" in older
 
 
 def test_a_run_that_is_not_there_is_answered_with_those_that_are(run, monkeypatch):

@@ -87,3 +87,8 @@ def test_curves_of_several_runs_are_told_apart_without_colour(tmp_path):
     assert np.isnan(old.get_xdata()).all() and new.get_ydata().tolist() == [0.1, 0.5]
     with pytest.raises(ValueError, match="runs must be one to 7.*Received"):
         plot_histories([tmp_path])
+
+
+def test_steps_of_short_runs_are_whole_numbers(tmp_path):
+    make_history([0.1, 0.5], step=[2, 5]).to_csv(tmp_path / "history_spatial.csv", index=False)
+    assert all(float(step).is_integer() for step in plot_histories([tmp_path])[0].get_xticks())
