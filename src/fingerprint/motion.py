@@ -81,7 +81,7 @@ class Motion:
             return f"The background stands still in {clips}."
         return (
             f"The background moves in {len(self.camera)} of {self.clips} clips, by {self.camera.median():.1f} px/frame "
-            f"(median): the camera moves there, most in {_name(self.camera, '{:.1f} px/frame')}. subtract_mean takes "
+            f"(median): the camera moves there, {_name(self.camera, '{:.1f} px/frame')}. subtract_mean takes "
             "such motion away where it has nothing to do with the class."
         )
 
@@ -89,7 +89,7 @@ class Motion:
         repeating = _largest(self.by_clip.repeated, REPEATING)
         if len(repeating):
             yield (
-                f"Frames repeat the one before them in {len(repeating)} of {self.clips} clips, most in "
+                f"Frames repeat the one before them in {len(repeating)} of {self.clips} clips, "
                 f"{_name(repeating, '{:.0%}')}, and are skipped. Was their frame rate raised?"
             )
 
@@ -182,4 +182,6 @@ def _largest(values, limit):
 
 
 def _name(values, text):
-    return few(f"{name} ({text.format(value)})" for name, value in values[:NAMED].items())
+    return ("most in " if len(values) > 1 else "in ") + few(
+        f"{name} ({text.format(value)})" for name, value in values[:NAMED].items()
+    )

@@ -82,7 +82,7 @@ def test_repeated_frames_are_counted_and_said(tmp_path, subset):
     assert motion.by_clip.repeated[["0", "2", "6"]].tolist() == [0, 0, 0]
     share = motion.by_clip.repeated["doubled"]  # 4 of the 9 frames that 5 different ones span
     assert share == pytest.approx(4 / 9)
-    last = "Frames repeat the one before them in 1 of 4 clips, most in doubled (44%), and are skipped. "
+    last = "Frames repeat the one before them in 1 of 4 clips, in doubled (44%), and are skipped. "
     assert motion.describe().replace("\n", " ").endswith(last + "Was their frame rate raised?")
 
 
