@@ -27,17 +27,17 @@ from functools import partial
 from pathlib import Path
 import pandas as pd
 from src.config import ClipConfig
-from src.preprocessing import choose_extraction, device_extraction, plan_preprocessing, preprocess, tasks, workers
+from src.preprocessing import choose_extraction, plan_preprocessing, preprocess, tasks, workers
 
 def hold(function, task):
     while not Path({released!r}).exists() and len(list(Path({output!r}).glob("clips/*/*/clip.json"))) >= {most}:
         time.sleep(0.01)
     return function(task)
 
-def run_tasks(function, *rest):
-    return workers.run_tasks(partial(hold, function), *rest)
+def run_held(function, *rest, run_tasks=workers.run_tasks):
+    return run_tasks(partial(hold, function), *rest)
 
-tasks.run_tasks = device_extraction.run_tasks = run_tasks
+workers.run_tasks = tasks.run_tasks = run_held  # what loads Keras imports it later
 subset = pd.read_csv({subset!r}, dtype={{"video_id": str, "group": str}})
 print(preprocess(plan_preprocessing(subset, {output!r}, ClipConfig(48, 2, 3), {options})))
 """
