@@ -61,7 +61,7 @@ class FlowServer:
             self.changed.notify_all()
             for request in self.waiting:
                 request.codes.cancel()
-        _connect(self.address).close()  # ends `accept`, as closing the listener would not
+        Client(self.address.place).close()  # ends `accept`; without a key, because nobody may be left to answer
         for thread in self.threads:
             thread.join()
         self.listener.close()

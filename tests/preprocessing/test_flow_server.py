@@ -105,3 +105,37 @@ def test_the_end_of_the_block_ends_those_who_wait():
     assert threading.active_count() <= threads + 1  # the timer's
     with pytest.raises(OSError):
         request_flow(address, *make_request(0))
+
+
+def test_a_connection_at_the_end_of_the_block_does_not_hold_it():
+    server, connected, late, errors = FlowServer(sums, 5), threading.Event(), [], []
+
+    def connect_late(address):
+        try:
+            request_flow(address, *make_request(1))
+        except (EOFError, OSError) as error:
+            errors.append(error)
+
+    def serve():
+        with server as address:
+            accept = server.listener.accept
+
+            def accept_until_the_end():
+                connection = accept()
+                connected.set()
+                while server.is_open:
+                    time.sleep(0.01)
+                return connection
+
+            server.listener.accept = accept_until_the_end
+            request_flow(address, *make_request(0))  # goes to the `accept` that has begun
+            late.append(threading.Thread(target=connect_late, args=(address,), daemon=True))
+            late[0].start()
+            connected.wait(10)
+
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
+    serving.join(20)
+    assert connected.is_set() and not serving.is_alive()
+    late[0].join(20)
+    assert len(errors) == 1
