@@ -4,6 +4,8 @@ import os
 import pickle
 import queue
 import sys
+import threading
+import time
 
 import cv2
 import joblib
@@ -18,8 +20,8 @@ NO_DEVICE = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # the device
 class Makers:
     """`count` processes, each with a copy of a pipeline, and with a part of its cache.
 
-    A batch comes back through memory that has a file descriptor, without pickling. The memory is freed with this
-    object, or when the process ends, also if it is killed.
+    A batch comes back through memory that has a file descriptor, without pickling. The memory is freed, and the
+    processes end, with this object, or when this process ends, also if it is killed.
 
     Args:
         batches: a `Batches` that can be pickled; `batches.inputs` is a `StreamInputs`.
@@ -28,7 +30,7 @@ class Makers:
 
     def __init__(self, batches, count: int):
         copy = pickle.dumps(batches)  # not the object, which would keep the pool, and so itself, from being freed
-        self._pool = ProcessPoolExecutor(count, initializer=_take, initargs=(copy, count), env=NO_DEVICE)
+        self._pool = ProcessPoolExecutor(count, initializer=_take, initargs=(copy, count, os.getpid()), env=NO_DEVICE)
         self._buffers = queue.SimpleQueue()
         for number in range(count):
             self._buffers.put(os.fdopen(os.memfd_create(f"batch {number}"), "r+b", buffering=0))
@@ -52,11 +54,19 @@ class Makers:
 _batches = None  # of a process of `Makers`
 
 
-def _take(batches, count):
+def _take(batches, count, parent):
     global _batches
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     cv2.setNumThreads(1)
     _batches = pickle.loads(batches)
     _batches.inputs.limit_cache(count)
+
+
+def _end_with(parent):
+    """Ends this process when its parent has been killed: it would wait for the next batch, and keep its cache."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _make(epoch, positions, path):

@@ -49,8 +49,9 @@ class FlowServer:
         key = os.urandom(32)
         self.listener = Listener(backlog=256, authkey=key)
         self.address = Address(self.listener.address, key)
-        self.threads = [threading.Thread(target=self._answer) for _ in range(COMPUTING)]
-        self.threads.append(threading.Thread(target=self._accept))
+        # Daemons: Python would wait for them at its exit, before it closes what still holds the block open.
+        targets = [self._answer] * COMPUTING + [self._accept]
+        self.threads = [threading.Thread(target=target, daemon=True) for target in targets]
         for thread in self.threads:
             thread.start()
         return self.address

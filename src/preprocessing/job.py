@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -114,8 +114,11 @@ def _extract(plan, client):
     reasons, stage_seconds = {}, Counter()
     if not plan.tasks:
         return reasons, stage_seconds
-    with open_staging(plan.store, plan.seconds_per_clip) as watchdog:
-        outcomes = plan.extract(plan.tasks, plan.store, watchdog, plan.workers, client)
+    with (
+        open_staging(plan.store, plan.seconds_per_clip) as watchdog,
+        # Closed: an error here keeps the generator in its traceback, and so the workers, which the next job waits for.
+        closing(plan.extract(plan.tasks, plan.store, watchdog, plan.workers, client)) as outcomes,
+    ):
         for outcome in progress(outcomes, len(plan.tasks), "extracting"):
             stage_seconds.update(outcome.seconds)
             if outcome.reason:

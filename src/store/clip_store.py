@@ -183,7 +183,12 @@ class ClipStore:
 
     def _remove_broken(self, name):
         folder = self.folder / name
-        foreign = find_foreign_files(folder) if folder.is_dir() else ["it is a file"]
+        try:
+            foreign = find_foreign_files(folder)
+        except FileNotFoundError:  # another job has just removed it
+            return
+        except NotADirectoryError:
+            foreign = ["it is a file"]
         if foreign:
             message = f"must be a clip's folder, but holds other files: {', '.join(foreign)}. Move them away"
             raise FileExistsError(errno.EEXIST, message, str(folder))

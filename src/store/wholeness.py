@@ -25,7 +25,10 @@ def find_defect(folder: Path) -> str | None:
     info = read_info(folder)
     if info is None:
         return f"{INFO} is missing, or does not describe a clip"
-    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()}
+    try:
+        sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()}
+    except FileNotFoundError:
+        return "another job has just removed it"
     written = info.get("sizes")
     for name in written if isinstance(written, dict) else _names_without_sizes(info):
         if name not in sizes:

@@ -1,7 +1,10 @@
 """Batches that other processes make are those that this one would make."""
 
 import gc
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,6 +17,24 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="batches are made by threads alone on other systems"),
 ]
+
+
+ROOT = Path(__file__).parents[2]
+KILLED = """
+import os, signal
+from types import SimpleNamespace
+import numpy as np
+from src.inputs.makers import Makers
+class Batches:
+    inputs = SimpleNamespace(limit_cache=abs)
+    def make(self, epoch, positions):
+        return np.zeros(3, np.uint8), np.zeros(1)
+def main():
+    makers = Makers(Batches(), 2)
+    makers.make(0, range(1))
+    print(*makers._pool._processes, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +78,19 @@ def test_an_error_of_a_process_comes_back(data, monkeypatch, tmp_path):
     batches.clips = np.array(["lost" for _ in batches.clips])
     with pytest.raises(FileNotFoundError, match="lost"):
         batches[0]
+
+
+def test_the_processes_end_when_theirs_is_killed(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED)
+    with open(tmp_path / "pids", "w") as pids:  # no pipe: what is left would hold it open
+        command = [sys.executable, "-c", "import killed; killed.main()"]
+        subprocess.run(command, cwd=tmp_path, stdout=pids, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120)
+    found = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    workers = [psutil.Process(pid) for pid in found if psutil.pid_exists(pid)]
+    left = psutil.wait_procs(workers, timeout=30)[1]
+    for process in left:
+        process.kill()
+    assert len(found) == 2 and not left
 
 
 def test_each_process_keeps_a_part_of_what_one_would(data):

@@ -1,8 +1,11 @@
 """Requests of several threads are answered together, each with its own codes, whatever the others do."""
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +142,9 @@ def test_a_connection_at_the_end_of_the_block_does_not_hold_it():
     assert connected.is_set() and not serving.is_alive()
     late[0].join(20)
     assert len(errors) == 1
+
+
+def test_a_block_that_is_never_left_does_not_hold_the_exit_of_python():
+    program = "from src.preprocessing.flow_server import FlowServer; server = FlowServer(None, 5); server.__enter__()"
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], timeout=60)
+    assert done.returncode == 0

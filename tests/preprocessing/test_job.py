@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, read_con
 
 from src.config import ClipConfig
 from src.fingerprint import Choice
-from src.preprocessing import extraction, tasks
+from src.preprocessing import extraction, job, tasks
 from src.preprocessing.checking import check_store
 from src.preprocessing.job import preprocess
 from src.preprocessing.plan import plan_preprocessing
@@ -270,6 +271,27 @@ def test_an_error_of_the_disk_at_one_video_does_not_end_the_job(tmp_path, monkey
     report = prepare(make_subset(videos), tmp_path / "prepared")
     assert report.computed == 1 and report.failures.video_id.tolist() == ["good_0"]
     assert f"{videos[0][1]}: could not be read: {str(error) or 'MemoryError'}" in report.failures.reason[0]
+
+
+def test_an_error_of_the_job_ends_its_workers_before_its_staging_directory_goes(tmp_path, monkeypatch):
+    staging = []
+
+    def extract(wanted, store, watchdog, workers, client, write=True):
+        try:
+            for task in wanted if write else ():
+                yield tasks.Outcome(task.video_id, None, Counter())
+        finally:
+            staging.extend(store.list_staging())
+
+    def fail_to_print(outcomes, *arguments):
+        yield next(outcomes)
+        raise BrokenPipeError
+
+    plan = plan_preprocessing(make_subset(write_good(tmp_path, 2)), tmp_path / "prepared", TINY_CONFIG, extract=extract)
+    monkeypatch.setattr(job, "progress", fail_to_print)
+    with pytest.raises(BrokenPipeError) as error:  # it keeps the traceback, as a notebook does
+        preprocess(plan)
+    assert len(staging) == 1 and error.tb
 
 
 def test_a_job_killed_while_it_writes_leaves_complete_clips(tmp_path):

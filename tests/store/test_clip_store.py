@@ -12,7 +12,7 @@ from src.config import ClipConfig
 from src.flow import compute_flow, dequantize_flow, stack_fields
 from src.ownership import STAMP
 from src.preprocessing import extract_clip
-from src.store import encoding
+from src.store import clip_store, encoding, wholeness
 from src.store.clip_store import ClipStore, clip_name
 from src.store.encoding import Clip
 
@@ -182,6 +182,30 @@ def test_a_broken_clip_is_not_in_the_store_and_is_written_again(store, staging, 
     assert not store.holds(NAME) and store.names() == set()
     store.write(NAME, make_clip(), DIGEST, staging)
     assert store.holds(NAME) and read_content(store) == whole
+
+
+def test_a_broken_clip_that_another_job_removes_is_written_again(store, staging, monkeypatch):
+    """Two jobs replace it at the same time."""
+    read_info, find_foreign_files = wholeness.read_info, wholeness.find_foreign_files
+
+    def read_before_removal(folder):
+        info = read_info(folder)
+        store.remove(folder)
+        return info
+
+    def find_after_removal(folder):
+        store.remove(folder)
+        return find_foreign_files(folder)
+
+    store.write(NAME, make_clip(), DIGEST, staging)
+    with monkeypatch.context() as patch:
+        patch.setattr(wholeness, "read_info", read_before_removal)
+        assert not store.holds(NAME)
+    store.write(NAME, make_clip(), DIGEST, staging)
+    empty(store.folder / NAME / "frame_1.jpg")
+    monkeypatch.setattr(clip_store, "find_foreign_files", find_after_removal)
+    store.write(NAME, make_clip(), DIGEST, staging)
+    assert store.holds(NAME)
 
 
 def test_empty_and_missing_files_of_clips_without_sizes_are_found(store, staging):
