@@ -1,14 +1,19 @@
 """Tiny real videos of textures that move by a known (u, v), an SSv2 download of them, and a prepared store."""
 
+import faulthandler
 import json
 import os
 import re
+import signal
+import time
 from pathlib import Path
 
 # One thread for each test process, set before anything imports TensorFlow: pytest-xdist runs one process per core.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# On any machine as on two cores: on eight or more, other processes make the batches, which no test can look into.
+os.environ["LOKY_MAX_CPU_COUNT"] = "2"
 
 import cv2
 import numpy as np
@@ -32,6 +37,41 @@ TINY_CLASSES = {  # template → (u, v) of its clips, px/frame
 TINY_NAMES = [template.replace("[", "").replace("]", "") for template in TINY_CLASSES]
 TINY_TRAINING = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=4, consensus="average")
 TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
+LIMIT = 600  # seconds after which a wait for an event fails: much longer than it takes on a slow, busy machine
+HANGS_AFTER = 1800  # seconds of a test; the slowest takes about a minute on two cores
+GRACE = 120  # seconds in which a test that hangs may end
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config):
+    config.stash[_STDERR] = os.dup(2)  # not what pytest captures during a test
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Fails a test that hangs, and prints what each thread is at; ends the process if that does not help."""
+
+    def fail(*_):
+        faulthandler.dump_traceback(item.config.stash[_STDERR])
+        pytest.fail(f"{item.nodeid} hangs: it has taken {HANGS_AFTER} seconds")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(HANGS_AFTER)
+    faulthandler.dump_traceback_later(HANGS_AFTER + GRACE, exit=True, file=item.config.stash[_STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def wait_for(condition, what, seconds=LIMIT):
+    """Waits until `condition()` is true; fails if that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
+        time.sleep(0.002)
 
 
 def moving_texture(num_frames, u, v, height=120, width=160, seed=0):

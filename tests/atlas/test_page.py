@@ -3,12 +3,14 @@
 import shutil
 
 import pytest
+from conftest import LIMIT
 from made_pages import NAMES, class_names, make_clips, write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
 pytestmark = pytest.mark.slow
 
 CLIPS, CLASSES = 60, 6
+ACTION_MS = 60_000  # twice what Playwright gives; not LIMIT, because a broken page fails in most tests
 TRUTH, SAID = 1, 3  # a cell of the fusion, see `pages.make_clips`
 
 
@@ -17,7 +19,8 @@ def browser():
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with playwright.sync_playwright() as driver:
         try:
-            browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+            arguments = ["--no-sandbox", "--disable-gpu"]
+            browser = driver.chromium.launch(executable_path=path, args=arguments, timeout=1000 * LIMIT)
         except playwright.Error as error:
             pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
         yield browser
@@ -36,6 +39,7 @@ def open_page(browser, address):
 
     def open_at(end="", **options):
         context = browser.new_context(viewport={"width": 1200, "height": 900}, **options)
+        context.set_default_timeout(ACTION_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text))

@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
-from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
+from conftest import LIMIT, TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
 
 from src.inference import sliding_window
 from src.inference.prediction import predict_video, score_clip
@@ -22,7 +22,6 @@ from src.video.stream import Frame
 
 HOLDING, TO_RIGHT, TO_LEFT = range(3)
 FPS = 12
-LIMIT = 60  # seconds after which a test that hangs fails
 
 
 def predict(source, two_stream, step=1):
@@ -229,7 +228,9 @@ def address(turning):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=turning.parent)) as server:
+    handler = partial(Handler, directory=turning.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "127.0.0.1")  # FFmpeg would ask the proxy of http_proxy
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import nbformat
 import pytest
+from conftest import LIMIT
 from nbclient import NotebookClient
 
 DRAWING = """
@@ -33,7 +34,8 @@ axes = curves.keep(history)
 def run_cells(*sources):
     """The outputs of each cell, run in a new kernel."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    NotebookClient(notebook, kernel_name="python3", timeout=100).execute(env=os.environ | {"PYTHONPATH": os.getcwd()})
+    client = NotebookClient(notebook, kernel_name="python3", timeout=LIMIT, startup_timeout=LIMIT)
+    client.execute(env=os.environ | {"PYTHONPATH": os.getcwd()})
     json.dumps(notebook, ensure_ascii=False).encode()  # no surrogates, which a file could not hold
     return [cell.outputs for cell in notebook.cells]
 

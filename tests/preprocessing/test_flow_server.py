@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import LIMIT, wait_for
 
+from src.preprocessing import flow_server
 from src.preprocessing.flow_server import FlowServer, _connect, request_flow
 
 HEIGHT, WIDTH = 4, 6
@@ -47,17 +48,16 @@ def test_batches_have_one_shape_and_hold_what_waits():
     def slow(pairs):
         shapes.append(pairs.shape)
         taken.append(np.count_nonzero(pairs.any(axis=(1, 2, 3))) // 5)
-        ready.wait(10)
+        assert ready.wait(LIMIT)
         return sums(pairs)
 
     server = FlowServer(slow, 12)
     with server as address, ThreadPoolExecutor(6) as workers:
         futures = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(6)]
-        while sum(taken) + len(server.waiting) < 6:
-            time.sleep(0.01)
+        wait_for(lambda: sum(taken) + len(server.waiting) == 6, "six requests have come")
         ready.set()
         for future in futures:
-            future.result(10)
+            future.result(LIMIT)
     assert set(shapes) == {(12, 2, HEIGHT, WIDTH)} and sum(taken) == 6
     assert 3 <= len(shapes) <= 4  # twelve pairs are two requests; the first two batches may have got one each
 
@@ -86,32 +86,37 @@ def test_a_process_that_dies_disturbs_no_other():
 
 
 def test_the_end_of_the_block_ends_those_who_wait():
-    begun, ready = threading.Semaphore(0), threading.Event()
+    begun = []
 
-    def slow(pairs):
-        begun.release()
-        ready.wait(10)
-        return sums(pairs)
+    def compute_until_the_end(pairs):
+        begun.append(len(pairs))
+        wait_for(lambda: not server.is_open, "the block ends")
+        with server.changed:  # which has ended those who wait, too
+            return sums(pairs)
 
     threads = threading.active_count()
     with ThreadPoolExecutor(5) as workers:
-        server = FlowServer(slow, 5)
+        server = FlowServer(compute_until_the_end, 5)
         with server as address:
             futures = [workers.submit(request_flow, address, *make_request(seed)) for seed in range(5)]
-            begun.acquire()
-            begun.acquire()
-            while len(server.waiting) < 3:
-                ready.wait(0.01)
-            threading.Timer(0.2, ready.set).start()
-        ended = [future.exception(10) for future in futures]
+            wait_for(lambda: len(begun) == 2 and len(server.waiting) == 3, "two are computed, three wait")
+        ended = [future.exception(LIMIT) for future in futures]
     assert sum(isinstance(error, (EOFError, OSError)) for error in ended) == 3 and ended.count(None) == 2
-    assert threading.active_count() <= threads + 1  # the timer's
+    wait_for(lambda: threading.active_count() <= threads, "all threads have ended")
     with pytest.raises(OSError):
         request_flow(address, *make_request(0))
 
 
-def test_a_connection_at_the_end_of_the_block_does_not_hold_it():
+def test_a_connection_at_the_end_of_the_block_does_not_hold_it(monkeypatch):
     server, connected, late, errors = FlowServer(sums, 5), threading.Event(), [], []
+
+    class HeldListener(flow_server.Listener):
+        def accept(self):
+            connection = super().accept()
+            if late:  # it is the late one's
+                connected.set()
+                wait_for(lambda: not server.is_open, "the block ends")
+            return connection
 
     def connect_late(address):
         try:
@@ -121,26 +126,17 @@ def test_a_connection_at_the_end_of_the_block_does_not_hold_it():
 
     def serve():
         with server as address:
-            accept = server.listener.accept
-
-            def accept_until_the_end():
-                connection = accept()
-                connected.set()
-                while server.is_open:
-                    time.sleep(0.01)
-                return connection
-
-            server.listener.accept = accept_until_the_end
-            request_flow(address, *make_request(0))  # goes to the `accept` that has begun
+            request_flow(address, *make_request(0))
             late.append(threading.Thread(target=connect_late, args=(address,), daemon=True))
             late[0].start()
-            connected.wait(10)
+            connected.wait(LIMIT)
 
+    monkeypatch.setattr(flow_server, "Listener", HeldListener)
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
-    serving.join(20)
+    serving.join(LIMIT)
     assert connected.is_set() and not serving.is_alive()
-    late[0].join(20)
+    late[0].join(LIMIT)
     assert len(errors) == 1
 
 

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TINY_CONFIG, make_subset, moving_texture, prepare, write_video
+from conftest import LIMIT, TINY_CONFIG, make_subset, moving_texture, prepare, wait_for, write_video
 
 from src.preprocessing import check_store, choose_extraction, tasks
 from src.preprocessing.tasks import Outcome
@@ -67,21 +68,37 @@ def write_job(subset, output, options="workers=2", most=MOST):
     return JOB.format(root=root, subset=str(subset), output=output, options=options, most=most, released=released)
 
 
-def start(*arguments, **options):
-    """Starts a job as a process of its own group."""
-    command = [sys.executable, "-c", write_job(*arguments, **options)]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
-
-
 def kill(job):
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
 
 
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.002)
+@pytest.fixture
+def start():
+    """Starts a job as a process of its own group, which does not outlive the test."""
+    jobs = []
+
+    def start_job(*arguments, **options):
+        command = [sys.executable, "-c", write_job(*arguments, **options)]
+        jobs.append(subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL))
+        return jobs[-1]
+
+    yield start_job
+    for job in jobs:
+        if job.poll() is None:
+            kill(job)
+
+
+def wait_for_clips(root, count, job):
+    """Waits until a job that is running has written so many clips."""
+    wait_for(lambda: len(read_times(root)) >= count or job.poll() is not None, f"{count} clips are written")
+    assert job.poll() is None, f"ended by itself, with {len(read_times(root))} clips"
+
+
+def find_workers(process):
+    """The processes of a job's pool."""
+    commands = {child: " ".join(child.cmdline()) for child in process.children()}
+    return [child for child, command in commands.items() if "loky" in command and "tracker" not in command]
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +130,11 @@ def assert_clips_are_those_of(undisturbed, root):
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments(subset, undisturbed, tmp_path):
+def test_twenty_kills_at_random_moments(start, subset, undisturbed, tmp_path):
     root, moments, written = tmp_path / "prepared", random.Random(0), {}
     for _ in range(20):
         job, aim = start(subset[0], root, most=len(written) + 5), len(written) + moments.randrange(5)
-        wait_for(lambda job=job, aim=aim: len(read_times(root)) >= aim or job.poll() is not None)
+        wait_for_clips(root, aim, job)
         time.sleep(moments.uniform(0, 0.02))
         assert job.poll() is None, f"ended by itself, with {len(read_times(root))} clips"
         kill(job)
@@ -132,10 +149,10 @@ def test_twenty_kills_at_random_moments(subset, undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_job_on_the_device_is_continued(subset, tmp_path):
+def test_a_killed_job_on_the_device_is_continued(start, subset, tmp_path):
     root, extract = tmp_path / "prepared", choose_extraction(accelerator=True)
     job = start(subset[0], root, "workers=2, extract=choose_extraction(accelerator=True)")
-    wait_for(lambda: read_times(root) or job.poll() is not None, 120)
+    wait_for_clips(root, 1, job)
     kill(job)
     written = read_times(root)
     assert 0 < len(written) < CLIPS
@@ -145,22 +162,20 @@ def test_a_killed_job_on_the_device_is_continued(subset, tmp_path):
     assert read_tree(root) == read_tree(tmp_path / "undisturbed")
 
 
-def test_two_jobs_at_once(subset, undisturbed, tmp_path):
+def test_two_jobs_at_once(start, subset, undisturbed, tmp_path):
     name_release(tmp_path / "prepared").touch()
     jobs = [start(subset[0], tmp_path / "prepared") for _ in range(2)]
-    assert [job.wait(120) for job in jobs] == [0, 0]
+    assert [job.wait(LIMIT) for job in jobs] == [0, 0]
     assert read_tree(tmp_path / "prepared") == undisturbed
 
 
-def test_a_worker_that_is_killed_is_replaced(subset, undisturbed, tmp_path):
+def test_a_worker_that_is_killed_is_replaced(start, subset, undisturbed, tmp_path):
     root = tmp_path / "prepared"
     job = start(subset[0], root)
-    wait_for(lambda: len(read_times(root)) >= 5)
-    commands = {child: " ".join(child.cmdline()) for child in psutil.Process(job.pid).children()}
-    workers = [child for child, command in commands.items() if "loky" in command and "tracker" not in command]
-    workers[0].kill()
+    wait_for_clips(root, 5, job)
+    find_workers(psutil.Process(job.pid))[0].kill()
     name_release(root).touch()
-    assert job.wait(120) == 0
+    assert job.wait(LIMIT) == 0
     assert read_tree(root) == undisturbed
 
 
@@ -168,8 +183,9 @@ extract_task = tasks.extract_task
 
 
 def hang_at_seven(task, store, watchdog, write):
+    """The others have more time than the job gives them: on a slow machine the first one loads code for seconds."""
     if task.video_id != "7":
-        return extract_task(task, store, watchdog, write)
+        return extract_task(task, store, replace(watchdog, limit=LIMIT), write)
     with watchdog.guard(task.clip) as reason:
         if reason is None:
             ctypes.PyDLL(None).pause()
@@ -228,20 +244,21 @@ def test_a_full_disk_stops_the_job_and_no_clip_is_lost(subset, undisturbed, smal
 def test_an_interrupt_in_a_notebook(subset, undisturbed, tmp_path):
     jupyter_client = pytest.importorskip("jupyter_client")
     root = tmp_path / "prepared"
-    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="python3", cwd=str(ROOT))
+    manager, client = jupyter_client.manager.start_new_kernel(LIMIT, "python3", cwd=str(ROOT))
     code = write_job(subset[0], root)
     try:
-        client.execute(code)
-        wait_for(lambda: len(read_times(root)) >= 5)
+        client.execute(code, stop_on_error=False)  # else the next one is aborted if it comes soon
+        wait_for(lambda: len(read_times(root)) >= 5, "5 clips are written")
+        workers = find_workers(psutil.Process(manager.provisioner.pid))
         manager.interrupt_kernel()
-        wait_for(lambda: client.get_iopub_msg(timeout=60)["msg_type"] == "error")
-        time.sleep(0.5)
+        wait_for(lambda: client.get_iopub_msg(timeout=LIMIT)["msg_type"] == "error", "the cell has failed")
+        assert workers and not psutil.wait_procs(workers, timeout=LIMIT)[1]
         written = read_times(root)
         assert 5 <= len(written) < CLIPS
         assert list((root / "incomplete").iterdir()) == []
         assert len(check_store(root)) == len(written)
         name_release(root).touch()
-        reply = client.execute_interactive(code, timeout=120, output_hook=lambda message: None)
+        reply = client.execute_interactive(code, timeout=LIMIT, output_hook=lambda message: None)
         assert reply["content"]["status"] == "ok"
     finally:
         client.stop_channels()
@@ -254,16 +271,16 @@ def test_an_interrupt_in_a_notebook(subset, undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_of_the_cluster_that_is_killed_is_replaced(subset, undisturbed, tmp_path):
+def test_a_worker_of_the_cluster_that_is_killed_is_replaced(start, subset, undisturbed, tmp_path):
     distributed = pytest.importorskip("distributed")
     root = tmp_path / "prepared"
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         job = start(subset[0], root, f"cluster={cluster.scheduler_address!r}")
-        wait_for(lambda: len(read_times(root)) >= 5)
+        wait_for_clips(root, 5, job)
         with cluster.get_client() as client:
             victim = next(iter(client.run(os.getpid).values()))
         os.kill(victim, signal.SIGKILL)
-        assert len(read_times(root)) < CLIPS  # the job is not finished
+        assert job.poll() is None and len(read_times(root)) < CLIPS  # the job is not finished
         name_release(root).touch()
-        assert job.wait(120) == 0
+        assert job.wait(LIMIT) == 0
     assert read_tree(root) == undisturbed
