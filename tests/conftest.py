@@ -1,10 +1,8 @@
 """Tiny real videos of textures that move by a known (u, v), an SSv2 download of them, and a prepared store."""
 
-import faulthandler
 import json
 import os
 import re
-import signal
 import time
 from pathlib import Path
 
@@ -38,32 +36,6 @@ TINY_NAMES = [template.replace("[", "").replace("]", "") for template in TINY_CL
 TINY_TRAINING = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=4, consensus="average")
 TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
 LIMIT = 600  # seconds after which a wait for an event fails: much longer than it takes on a slow, busy machine
-HANGS_AFTER = 1800  # seconds of a test; the slowest takes about a minute on two cores
-GRACE = 120  # seconds in which a test that hangs may end
-_STDERR = pytest.StashKey[int]()
-
-
-def pytest_configure(config):
-    config.stash[_STDERR] = os.dup(2)  # not what pytest captures during a test
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """Fails a test that hangs, and prints what each thread is at; ends the process if that does not help."""
-
-    def fail(*_):
-        faulthandler.dump_traceback(item.config.stash[_STDERR])
-        pytest.fail(f"{item.nodeid} hangs: it has taken {HANGS_AFTER} seconds")
-
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(HANGS_AFTER)
-    faulthandler.dump_traceback_later(HANGS_AFTER + GRACE, exit=True, file=item.config.stash[_STDERR])
-    try:
-        return (yield)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def wait_for(condition, what, seconds=LIMIT):
