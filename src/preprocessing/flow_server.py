@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Client, Listener, answer_challenge, deliver_challenge
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class FlowServer:
 
     def __enter__(self) -> Address:
         key = os.urandom(32)
-        self.listener = Listener(backlog=256, authkey=key)
+        self.listener = Listener(backlog=256)
         self.address = Address(self.listener.address, key)
         # Daemons: Python would wait for them at its exit, before it closes what still holds the block open.
         targets = [self._answer] * COMPUTING + [self._accept]
@@ -71,7 +71,7 @@ class FlowServer:
         while self.is_open:
             try:
                 connection = self.listener.accept()
-            except (OSError, EOFError, AuthenticationError):
+            except OSError:
                 continue  # the process has died
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
@@ -79,6 +79,8 @@ class FlowServer:
         """Takes a request, and sends the answer."""
         try:
             with connection:
+                deliver_challenge(connection, self.address.key)  # here, because a process that is stopped is waited for
+                answer_challenge(connection, self.address.key)
                 request = _Request(*connection.recv())
                 with self.changed:
                     if not self.is_open:
@@ -88,8 +90,8 @@ class FlowServer:
                 error = request.codes.exception()
                 failed = f"flow could not be computed on the device ({type(error).__name__}: {error}). {INSTEAD}"
                 connection.send(RuntimeError(failed) if error else request.codes.result())
-        except (OSError, EOFError, CancelledError):
-            pass  # the process has died, or the job ends
+        except (OSError, EOFError, AuthenticationError, CancelledError):
+            pass  # the process has died or knows no key, or the job ends
 
     def _answer(self):
         while requests := self._take():

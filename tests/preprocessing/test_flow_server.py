@@ -4,6 +4,8 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from conftest import LIMIT, wait_for
 
 from src.preprocessing import flow_server
-from src.preprocessing.flow_server import FlowServer, _connect, request_flow
+from src.preprocessing.flow_server import Address, FlowServer, _connect, request_flow
 
 HEIGHT, WIDTH = 4, 6
 
@@ -85,6 +87,19 @@ def test_a_process_that_dies_disturbs_no_other():
         np.testing.assert_array_equal(request_flow(address, frames, pairs), expected(frames, pairs))
 
 
+def test_a_process_that_is_stopped_while_it_connects_holds_nobody():
+    frames, pairs = make_request(0)
+    with FlowServer(sums, 5) as address:
+        stopped = Client(address.place)  # and never shows that it knows the key
+        np.testing.assert_array_equal(request_flow(address, frames, pairs), expected(frames, pairs))
+    stopped.close()
+
+
+def test_a_process_without_the_key_is_refused():
+    with FlowServer(sums, 5) as address, pytest.raises(AuthenticationError):
+        request_flow(Address(address.place, b"another"), *make_request(0))
+
+
 def test_the_end_of_the_block_ends_those_who_wait():
     begun = []
 
@@ -142,5 +157,5 @@ def test_a_connection_at_the_end_of_the_block_does_not_hold_it(monkeypatch):
 
 def test_a_block_that_is_never_left_does_not_hold_the_exit_of_python():
     program = "from src.preprocessing.flow_server import FlowServer; server = FlowServer(None, 5); server.__enter__()"
-    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], timeout=LIMIT)
     assert done.returncode == 0
