@@ -85,10 +85,10 @@ def test_the_processes_end_when_theirs_is_killed(tmp_path):
     (tmp_path / "killed.py").write_text(KILLED)
     with open(tmp_path / "pids", "w") as pids:  # no pipe: what is left would hold it open
         command = [sys.executable, "-c", "import killed; killed.main()"]
-        subprocess.run(command, cwd=tmp_path, stdout=pids, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120)
+        subprocess.run(command, cwd=tmp_path, stdout=pids, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=LIMIT)
     found = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     workers = [psutil.Process(pid) for pid in found if psutil.pid_exists(pid)]
-    left = psutil.wait_procs(workers, timeout=30)[1]
+    left = psutil.wait_procs(workers, timeout=LIMIT)[1]
     for process in left:
         process.kill()
     assert len(found) == 2 and not left
