@@ -79,7 +79,8 @@ class FlowServer:
         """Takes a request, and sends the answer."""
         try:
             with connection:
-                deliver_challenge(connection, self.address.key)  # here, because a process that is stopped is waited for
+                # Here and not in `_accept`, where a process that is stopped would hold all others.
+                deliver_challenge(connection, self.address.key)
                 answer_challenge(connection, self.address.key)
                 request = _Request(*connection.recv())
                 with self.changed:
