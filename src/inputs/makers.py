@@ -6,6 +6,7 @@ import queue
 import sys
 import threading
 import time
+import weakref
 
 import cv2
 import joblib
@@ -33,19 +34,20 @@ class Makers:
         self._pool = ProcessPoolExecutor(count, initializer=_take, initargs=(copy, count, os.getpid()), env=NO_DEVICE)
         self._buffers = queue.SimpleQueue()
         for number in range(count):
-            self._buffers.put(os.fdopen(os.memfd_create(f"batch {number}"), "r+b", buffering=0))
+            buffer = os.memfd_create(f"batch {number}")
+            weakref.finalize(self, os.close, buffer)  # a file object would warn where this is freed by the collector
+            self._buffers.put(buffer)
 
     def make(self, epoch: int, positions: range) -> tuple[np.ndarray, np.ndarray]:
         """What `batches.make` returns; called by as many threads as there are processes."""
         buffer = self._buffers.get()
         try:
-            path = f"/proc/{os.getpid()}/fd/{buffer.fileno()}"
+            path = f"/proc/{os.getpid()}/fd/{buffer}"
             shape, classes = self._pool.submit(_make, epoch, positions, path).result()
             inputs = np.empty(shape, np.uint8)
-            buffer.seek(0)
-            filled = memoryview(inputs).cast("B")
-            while filled:
-                filled = filled[buffer.readinto(filled) :]
+            with open(buffer, "rb", closefd=False) as file:
+                file.seek(0)
+                file.readinto(inputs)
             return inputs, classes
         finally:
             self._buffers.put(buffer)

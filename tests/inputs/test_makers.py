@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,11 @@ def read_epochs(batches):
     return found
 
 
+def list_memory():
+    """The memory of this process in which batches come back."""
+    return [link for link in Path("/proc/self/fd").iterdir() if "/memfd:batch" in str(link.resolve())]
+
+
 def test_processes_make_the_same_batches_in_the_same_order_and_end_with_them(data, monkeypatch):
     for stream in ("spatial", "temporal"):
         expected = read_epochs(make_training(data, stream, 1, monkeypatch))
@@ -68,9 +74,13 @@ def test_processes_make_the_same_batches_in_the_same_order_and_end_with_them(dat
             np.testing.assert_array_equal(classes, labels)
         started = set(psutil.Process().children(recursive=True)) - before
         workers = [process for process in started if "resource_tracker" not in " ".join(process.cmdline())]
-        assert len(workers) >= 2
-        del batches
-        gc.collect()
+        assert len(workers) >= 2 and list_memory()
+        gc.collect()  # what other tests left
+        with warnings.catch_warnings(record=True) as left_open:
+            warnings.simplefilter("always")
+            del batches
+            gc.collect()
+        assert not left_open and not list_memory()
         assert not psutil.wait_procs(workers, timeout=LIMIT)[1]
 
 
