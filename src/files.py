@@ -1,15 +1,20 @@
-"""Paths as users write them, and atomic writing: a reader sees the old file or the new one, never a part of it."""
+"""Paths as users write them, files that may be broken, and atomic writing, of which no reader sees a part."""
 
 import json
 import os
 import re
 import stat
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
 
 PARTIAL = ".partial-"  # prefix of the names of unfinished files
+BROKEN = (EOFError, KeyError, TypeError, RuntimeError, BadZipFile, zlib.error)  # what NumPy raises for a damaged file
 
 
 def expand(path: str | Path) -> Path:
@@ -51,6 +56,25 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_arrays(path: Path, rule: str, remedy: str) -> Iterator[Mapping[str, np.ndarray]]:
+    """Opens an .npz file, whose arrays are read when they are asked for.
+
+    Args:
+        path: of the file.
+        rule: what the file must hold, for the error.
+        remedy: what to do where it is broken, for the error.
+
+    Raises:
+        ValueError: the file, or an array that the block asks for, is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:  # given a path, np.load leaves a broken file open
+            yield arrays
+    except (*BROKEN, OSError, ValueError) as error:
+        raise ValueError(f"{path}: must hold {rule}, but cannot be read ({error}). {remedy}") from error
 
 
 def write_text(path: str | Path, text: str) -> None:

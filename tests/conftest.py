@@ -16,6 +16,7 @@ os.environ["LOKY_MAX_CPU_COUNT"] = "2"
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from src.config import ClipConfig, TrainConfig
@@ -44,6 +45,11 @@ def wait_for(condition, what, seconds=LIMIT):
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
         time.sleep(0.002)
+
+
+def open_files(folder):
+    """The files in a folder that this process holds open."""
+    return [file.path for file in psutil.Process().open_files() if Path(file.path).is_relative_to(folder)]
 
 
 def moving_texture(num_frames, u, v, height=120, width=160, seed=0):

@@ -3,9 +3,21 @@
 import json
 import os
 
+import numpy as np
 import pytest
+from conftest import open_files
 
-from src.files import PARTIAL, atomic_path, check_path, expand, plain_name, read_json, write_json, write_text
+from src.files import (
+    PARTIAL,
+    atomic_path,
+    check_path,
+    expand,
+    open_arrays,
+    plain_name,
+    read_json,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -87,3 +99,41 @@ def test_what_is_no_path_is_refused(value):
 )  # fmt: skip
 def test_a_plain_name_is_a_name_on_any_system(name, plain):
     assert plain_name(name, 30) == plain
+
+
+def damage(content, generator):
+    """A file that was cut, or has one to three other bytes."""
+    content = bytearray(content)
+    if generator.random() < 0.2:
+        return content[: generator.integers(len(content))]
+    for _ in range(generator.integers(1, 4)):
+        content[generator.integers(len(content))] = generator.integers(256)
+    return content
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_of_a_damaged_file_are_an_error_that_names_it(save, tmp_path):
+    path, generator, refused = tmp_path / "arrays.npz", np.random.default_rng(0), 0
+    save(path, numbers=np.arange(200.0), names=np.array(["left", "right"]))
+    whole = path.read_bytes()
+    with open_arrays(path, "scores", "Remove it.") as arrays:
+        np.testing.assert_array_equal(arrays["numbers"], np.arange(200))
+    for _ in range(1000):
+        path.write_bytes(damage(whole, generator))
+        try:
+            with open_arrays(path, "scores", "Remove it.") as arrays:
+                dict(arrays)
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: must hold scores, but cannot be read") and "Remove it." in str(error)
+        assert not open_files(tmp_path)
+    assert refused > 500
+
+
+def test_a_missing_array_is_an_error_that_names_the_file(tmp_path):
+    np.savez(tmp_path / "arrays.npz", numbers=np.arange(3))
+    with (
+        pytest.raises(ValueError, match=r"arrays.npz: must hold scores, .*other.* Remove it."),
+        open_arrays(tmp_path / "arrays.npz", "scores", "Remove it.") as arrays,
+    ):
+        arrays["other"]

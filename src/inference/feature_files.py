@@ -14,7 +14,6 @@
 ```
 """
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import STREAMS
-from src.files import atomic_path, expand, write_text
+from src.files import atomic_path, expand, open_arrays, write_text
 
 PART_CLIPS = 64  # whose features are in memory; an export that is killed computes at most so many again
 TEXTS = ("video_id", "label", "split", "path")
@@ -86,7 +85,4 @@ def _list_parts(folder):
 
 
 def _open(path):
-    try:
-        return np.load(path)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: cannot be read ({error}). Remove it, and export the features again.") from error
+    return open_arrays(path, "exported features", "Remove it, and export the features again.")

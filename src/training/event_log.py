@@ -25,7 +25,8 @@ class EventLog(keras.callbacks.Callback):
     """Logs loss, accuracy and learning rate after each round, by the number of steps done.
 
     Each fit writes a file of its own, named by the step at which it starts. The file begins with a mark of a restart,
-    at which TensorBoard discards what an interrupted fit has logged of the rounds that are repeated.
+    at which TensorBoard discards what an interrupted fit has logged of the rounds that are repeated. Of an interruption
+    Keras tells no callback, so close the log after a fit.
 
     Args:
         folder: of the files.
@@ -57,6 +58,10 @@ class EventLog(keras.callbacks.Callback):
             self._write(step=int(row["step"]), summary=summary)
 
     def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file of the fit, if it is open."""
         if self.writer is not None:
             self.writer.close()
             self.writer = None

@@ -1,5 +1,6 @@
 """One fit per phase. An interrupted stream is resumed, and ends with the weights of an uninterrupted one."""
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -72,10 +73,13 @@ def fit_stream(
     finished, history = run.folder / f"{stream}.keras", History(run.folder / f"history_{stream}.csv")
     if not finished.exists():
         begun, start = history.path.exists(), time.perf_counter()
-        with on_devices(config.precision, config.data_parallel, config.xla, config.batch_size) as devices:
+        with (
+            on_devices(config.precision, config.data_parallel, config.xla, config.batch_size) as devices,
+            contextlib.closing(EventLog(run.folder / "tensorboard" / stream, history)) as log,
+        ):
             model, phases = build(devices)
             first_step, total = 0, sum(phase.rounds * len(phase.training) for phase in phases)
-            seen = [history, EventLog(run.folder / "tensorboard" / stream, history)]
+            seen = [history, log]
             if on_round:
                 show = functools.partial(_show_history, on_round, history, total)
                 seen.append(keras.callbacks.LambdaCallback(on_train_begin=show, on_epoch_end=show))

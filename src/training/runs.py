@@ -7,7 +7,6 @@ import subprocess
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -15,7 +14,7 @@ import pandas as pd
 
 from src.config import ClipConfig, TrainConfig, current_names, differences
 from src.devices import list_devices
-from src.files import PARTIAL, atomic_path, expand, write_json, write_text
+from src.files import PARTIAL, atomic_path, expand, open_arrays, write_json, write_text
 
 RECORDED = {"manifest_digest": str, "clips": dict, "training": dict}  # in the config.json of any run
 LONGEST_NAME = 200  # bytes, of a run: file systems allow 255
@@ -98,15 +97,10 @@ class Run:
             return None
         remedy = "A run scores a split once, so train other networks under another run_name; if the scores are of no "
         remedy += "use, remove this file, and the split is scored again."
-        try:
-            with np.load(path) as content:
-                scores = {name: content[name] for name in content.files}
+        with open_arrays(path, "the scores of a split", remedy) as content:
+            scores = dict(content)
             video_id = scores.pop("video_id")
             scores.pop("label")
-        except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
-            raise ValueError(
-                f"{path}: must hold the scores of a split, but cannot be read ({error}). {remedy}"
-            ) from error
         if not np.array_equal(video_id, clips.video_id.to_numpy(str)):
             raise ValueError(
                 f"{path}: the scores must belong to the {len(clips)} clips of this split, but their video ids differ. "

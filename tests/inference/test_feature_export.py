@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, write_video
+from conftest import TINY_CONFIG, TINY_NAMES, TINY_TRAINING, moving_texture, open_files, write_video
 from keras import layers
 
 from models.consensus import build_clip_network
@@ -229,6 +229,15 @@ def test_what_cannot_be_exported_leaves_no_folder(run, networks, tiny_store, vid
     with pytest.raises(FileNotFoundError, match="has no part_"):
         read_features(tmp_path / "empty")
     assert not out.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not an archive"])
+def test_a_part_that_cannot_be_read_is_named(tmp_path, content):
+    (tmp_path / "part_00000.npz").write_bytes(content)
+    match = "part_00000.npz: must hold exported features, but cannot be read .* again"
+    with pytest.raises(ValueError, match=match) as held:
+        read_features(tmp_path)
+    assert not open_files(tmp_path), held
 
 
 @pytest.fixture

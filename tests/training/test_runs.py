@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import open_files
 
 from src.config import ClipConfig, TrainConfig
 from src.training import runs
@@ -229,8 +230,10 @@ def test_scores_without_a_digest_are_read_in_a_run_of_an_older_version_only(tmp_
 def test_scores_that_cannot_be_read_are_named(tmp_path, content):
     run, clips = start(tmp_path), pd.DataFrame({"video_id": ["7"], "class_index": [1]})
     (run.folder / "scores_test.npz").write_bytes(content)
-    with pytest.raises(ValueError, match="scores_test.npz: must hold the scores of a split, but cannot be read"):
+    match = "scores_test.npz: must hold the scores of a split, but cannot be read"
+    with pytest.raises(ValueError, match=match) as held:
         run.read_scores("test", clips, "aaaa")
+    assert not open_files(tmp_path), held
 
 
 def test_metrics_and_figures_are_written(tmp_path):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY_CONFIG, TINY_NAMES
+from conftest import TINY_CONFIG, TINY_NAMES, open_files
 from scipy.special import softmax
 from small_networks import save_backbone, use_small_networks
 
@@ -264,8 +264,9 @@ def test_an_interrupted_phase_resumes_to_the_same_numbers(
 ):
     with monkeypatch.context() as patch:
         interrupt(patch, epoch=epoch)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as held:  # as a notebook holds the last error, and what it refers to
             train_spatial(make_run(tmp_path, "interrupted", pretrained), *data, pretrained)
+        assert not open_files(tmp_path), held
     monkeypatch.setattr(networks, "resolve_weights", never)  # the run has recorded its backbone
     run = make_run(tmp_path, "interrupted", pretrained)
     assert_same_training(train_spatial(run, *data, pretrained), pretrained_run[1:3])
