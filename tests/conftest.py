@@ -1,5 +1,6 @@
 """Tiny real videos of textures that move by a known (u, v), an SSv2 download of them, and a prepared store."""
 
+import gc
 import json
 import os
 import re
@@ -37,6 +38,13 @@ TINY_NAMES = [template.replace("[", "").replace("]", "") for template in TINY_CL
 TINY_TRAINING = TrainConfig(crop_size=32, temporal_crop_size=32, batch_size=4, consensus="average")
 TINY_COUNTS = {"train": 4, "validation": 2, "test": 2}  # clips per class
 LIMIT = 600  # seconds after which a wait for an event fails: much longer than it takes on a slow, busy machine
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_garbage():
+    """What a module leaves to the collector is freed at its end: its warnings are not errors of another module."""
+    yield
+    gc.collect()
 
 
 def wait_for(condition, what, seconds=LIMIT):
