@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import LIMIT
+from conftest import LIMIT, wait_for
 
 from src.config import TrainConfig
 from src.inputs import StreamInputs, TrainingBatches, read_clips
@@ -59,7 +59,8 @@ def read_epochs(batches):
 
 
 def list_memory():
-    """The memory of this process in which batches come back."""
+    """The memory of this process in which batches come back, and that is still used."""
+    gc.collect()
     return [link for link in Path("/proc/self/fd").iterdir() if "/memfd:batch" in str(link.resolve())]
 
 
@@ -75,12 +76,12 @@ def test_processes_make_the_same_batches_in_the_same_order_and_end_with_them(dat
         started = set(psutil.Process().children(recursive=True)) - before
         workers = [process for process in started if "resource_tracker" not in " ".join(process.cmdline())]
         assert len(workers) >= 2 and list_memory()
-        gc.collect()  # what other tests left
         with warnings.catch_warnings(record=True) as left_open:
-            warnings.simplefilter("always")
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", ResourceWarning)
             del batches
-            gc.collect()
-        assert not left_open and not list_memory()
+            wait_for(lambda: not list_memory(), "the memory of batches is freed, after those that were being made")
+        assert not left_open
         assert not psutil.wait_procs(workers, timeout=LIMIT)[1]
 
 
