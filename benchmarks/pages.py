@@ -29,7 +29,7 @@ BLOCK = re.compile(
 )
 BY_HAND = re.compile(r"Published\b|From the tables\b|Measured by hand\b.*\d{4}-\d\d-\d\d.*\bcores\b", re.DOTALL)
 SUMMARY = {  # data → its recognition table
-    "the earlier sample: 8 synthetic classes": "recognition_sample",
+    "the sample: 12 synthetic classes": "recognition_sample",
     "UT-Interaction: 6 classes, one fold a sequence": "recognition_ut",
     "fights in surveillance videos: 2 classes, five folds": "recognition_fights",
 }
